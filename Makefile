@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# The commands of this repository; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup kernels demo serve test lint format bench soak spec-coverage parity clean
+PY := .venv/bin/python
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t18
+
+setup:           ## environment, auction backend, exported model
+	@./deploy/bootstrap.sh
+	@$(MAKE) --no-print-directory kernels
+	@$(PY) -m export.llm
+
+kernels:         ## build the C++ auction backend
+	@$(MAKE) --no-print-directory -C kernels_cuda all
+
+demo: setup      ## ask a built-in chat, show every token's auction, stop everything
+	@.venv/bin/skynet demo
+
+serve: setup     ## keep the stack up until Ctrl-C
+	@.venv/bin/skynet serve
+
+test: setup      ## the whole test suite
+	$(PY) -m pytest -q
+
+lint: setup      ## ruff, mypy, clang-format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(MAKE) --no-print-directory -C kernels_cuda format-check CLANG_FORMAT=$(CURDIR)/.venv/bin/clang-format
+
+format: setup    ## let the formatters decide
+	$(PY) -m ruff check --fix -q .
+	$(PY) -m ruff format -q .
+	$(MAKE) --no-print-directory -C kernels_cuda format CLANG_FORMAT=$(CURDIR)/.venv/bin/clang-format
+
+bench: setup     ## measured figures, each beside its bare floor in the same run
+	$(PY) -m perf_analyzer_configs.bench
+
+parity: setup    ## the exported model against the fp32 reference
+	$(PY) -m export.llm.parity
+
+spec-coverage:   ## seed cases covered by the tests that last ran and passed
+	@test -f build/spec_results.json || $(MAKE) --no-print-directory test
+	@$(PY) -m tests.spec_coverage
+
+clean:           ## build outputs, exported models, logs; not .venv
+	rm -rf build .cache .state
+	$(MAKE) --no-print-directory -C kernels_cuda clean

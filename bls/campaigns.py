@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Campaigns from a small file, and which of them fit a chat.
+
+The file stands in for the campaign database and the learned selection: same interface, a
+keyword match instead of a model.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from bls.errors import SkynetError
+from bls.limits import LIMITS
+from bls.request import Name, Strict, from_validation
+
+DEFAULT_FILE = Path(__file__).with_name("campaigns.json")
+_WORD = re.compile(r"[a-z]+")
+
+
+class Campaign(Strict):
+    """One advertiser's offer: what it bids per token and what its model is told."""
+
+    advertiser: Name
+    brand: Annotated[str, Field(min_length=1, max_length=80)]
+    bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)]
+    keywords: tuple[str, ...]
+    creative: Annotated[str, Field(min_length=1, max_length=LIMITS.ad_prompt_bytes)]
+
+
+class Campaigns(Strict):
+    """The campaign file. `micros_per_weight`: price of weight 1.0, in micro-dollars per token."""
+
+    micros_per_weight: Annotated[int, Field(gt=0, le=10**9)]
+    campaigns: Annotated[tuple[Campaign, ...], Field(min_length=1)]
+
+    def named(self, advertiser: str) -> Campaign | None:
+        return next((c for c in self.campaigns if c.advertiser == advertiser), None)
+
+    def matching(self, text: str, most: int = 3) -> tuple[Campaign, ...]:
+        """At most `most` campaigns whose keywords occur in `text`; best match, then bid, first."""
+        words = set(_WORD.findall(text.lower()))
+        scored = [(len(words.intersection(c.keywords)), c.bid, c) for c in self.campaigns]
+        fitting = sorted((s for s in scored if s[0] > 0), key=lambda s: (-s[0], -s[1]))
+        return tuple(campaign for _, _, campaign in fitting[:most])
+
+
+def load_campaigns(path: str = "") -> Campaigns:
+    """The campaign file at `path`, or the package's. Raises `bad_campaigns`."""
+    file = Path(path) if path else DEFAULT_FILE
+    try:
+        return Campaigns.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise SkynetError("bad_campaigns", "The campaign file cannot be read.", 500) from error
+    except ValidationError as error:
+        fault = from_validation(error)
+        raise SkynetError("bad_campaigns", f"Campaign file: {fault.message}", 500) from None

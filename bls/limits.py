@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every limit of the serving path, in one place.
+
+Past a limit a caller gets a typed error with a code (see `bls.errors`) and nothing stays
+half-done. `config.pbtxt` files repeat the few numbers Triton needs; a test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Units are in the field names; counts have none."""
+
+    # gateway
+    body_bytes: int = 256 * 1024
+    message_bytes: int = 64 * 1024
+    messages: int = 128
+    stop_strings: int = 4
+    stop_bytes: int = 64
+    streams: int = 32
+    heartbeat_s: float = 1.0
+
+    # one reply
+    prompt_tokens: int = 6_000
+    prefix_tokens: int = 512
+    output_tokens: int = 256
+    default_output_tokens: int = 64
+    bidders: int = 8
+    ad_prompt_bytes: int = 2_000
+    ad_prompt_tokens: int = 96
+    bid_max: float = 100.0
+    weight_ref_max: float = 100.0
+    temperature_min: float = 0.05
+    temperature_max: float = 2.0
+    deadline_ms: int = 120_000
+    reply_tokens_per_s_floor: float = 1.0
+
+    # llm_step
+    kv_rows: int = 64
+    prefix_slots: int = 24
+    prefix_idle_s: float = 900.0
+    slot_idle_s: float = 180.0
+    prefill_chunk_busy: int = 32
+    prefill_chunk_alone: int = 128
+    prefill_chunk_min: int = 8
+    prefill_queue: int = 64
+    snapshot_every: int = 5
+    snapshots: int = 256
+    gather_s: float = 0.004
+
+    # event logs
+    log_queue: int = 4_096
+
+    def __post_init__(self) -> None:
+        if self.prefill_chunk_busy < self.prefill_chunk_min:
+            raise ValueError("prefill_chunk_busy must be >= prefill_chunk_min")
+        if self.kv_rows < self.bidders + 1:
+            raise ValueError("kv_rows must hold one full reply: bidders + 1")
+
+    @property
+    def row_tokens(self) -> int:
+        """Longest row the KV cache holds: prefix, ad prompt with its template, output."""
+        return self.prefix_tokens + self.ad_prompt_tokens + 32 + self.output_tokens
+
+
+LIMITS = Limits()

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Continuous batching: one thread that owns the model and every row.
+
+Each turn of the loop runs one decode batch over the rows of all conversations that wait for a
+token, then at most one chunk of one prompt. So nobody's next token waits longer than a decode
+batch and a chunk, and prompts still move when everybody is decoding. A decode batch waits a few
+milliseconds for conversations that just got a token and are about to ask for the next, because
+two half batches read the weights twice.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+
+import numpy as np
+
+from bls.errors import SkynetError, capacity, internal, invalid
+from bls.limits import LIMITS, Limits
+from bls.llm.jobs import Conversation, End, Job, Prefill, Step
+from bls.llm.kv_cache import KVCache, RowAllocator
+from bls.llm.prefill import PrefillTask
+from bls.llm.prefix_store import PrefixStore
+from bls.llm.session import LLMSession
+from bls.llm.stats import EngineStats
+
+_IDLE_WAIT_S = 1.0
+_ROWS_WAIT_S = 0.01
+_PREFILL_WAIT_S = 15.0
+
+
+class Engine:
+    """Jobs in, logits out. `submit` may be called from any thread; replies come on the engine's."""
+
+    def __init__(self, session: LLMSession, limits: Limits = LIMITS) -> None:
+        manifest = session.manifest
+        self._session = session
+        self._limits = limits
+        self._cache = KVCache(manifest, limits.kv_rows, limits.row_tokens)
+        self._rows = RowAllocator(limits.kv_rows)
+        prefix_length = limits.prefix_tokens + 32
+        self._prefixes = PrefixStore(
+            manifest, limits.prefix_slots, prefix_length, limits.prefix_idle_s
+        )
+        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._live: dict[int, Conversation] = {}
+        self._steps: dict[int, Step] = {}
+        self._expected: set[int] = set()
+        self._waiting: deque[tuple[Prefill, float]] = deque()
+        self._task: PrefillTask | None = None
+        self._gather_until: float | None = None
+        self.stats = EngineStats()
+        self._thread = threading.Thread(target=self._run, name="llm-engine", daemon=True)
+        self._stopped = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; its `reply` is called exactly once, whatever happens."""
+        self._inbox.put(job)
+
+    def stop(self) -> None:
+        """Fail what is pending and end the thread."""
+        self._inbox.put(None)
+        self._thread.join(timeout=30)
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stopped:
+            self._receive()
+            self._expire()
+            if self._steps and self._batch_ready():
+                self._decode()
+            if not self._steps or self._gather_until is None:
+                self._prefill()
+        self._fail_everything()
+
+    def _receive(self) -> None:
+        """Take all jobs that are there; wait for one only when there is nothing else to do."""
+        wait = self._patience()
+        try:
+            self._accept(self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait())
+            while True:
+                self._accept(self._inbox.get_nowait())
+        except queue.Empty:
+            return
+
+    def _patience(self) -> float:
+        """Seconds the loop may sleep for a new job before it has something else to do."""
+        if self._steps:
+            if self._gather_until is None:
+                return 0.0
+            return max(0.0, self._gather_until - time.monotonic())
+        if self._task is not None:
+            return 0.0
+        return _ROWS_WAIT_S if self._waiting else _IDLE_WAIT_S
+
+    def _accept(self, job: Job | None) -> None:
+        if job is None:
+            self._stopped = True
+        elif isinstance(job, Step):
+            self._accept_step(job)
+        elif isinstance(job, Prefill):
+            self._accept_prefill(job)
+        else:
+            self._end(job)
+
+    def _accept_step(self, job: Step) -> None:
+        conversation = self._live.get(job.conv)
+        if conversation is None or not conversation.decoding:
+            job.reply(SkynetError("unknown_conversation", "No such live conversation.", 409))
+        elif job.conv in self._steps or job.rows != conversation.rows:
+            job.reply(invalid("bad_step", "A step names every row of its conversation, once."))
+        elif not 0 <= job.token < self._session.manifest.vocab:
+            job.reply(invalid("bad_token", "The token is outside the vocabulary."))
+        elif max(conversation.filled) >= self._cache.length:
+            job.reply(invalid("row_full", "The conversation's rows are full."))
+        else:
+            self._steps[job.conv] = job
+
+    def _accept_prefill(self, job: Prefill) -> None:
+        longest = max(len(row) for row in job.rows)
+        vocab = self._session.manifest.vocab
+        if job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting):
+            job.reply(invalid("conversation_exists", "This conversation is already live."))
+        elif len(job.rows) > self._limits.kv_rows or longest >= self._cache.length:
+            job.reply(invalid("prompt_too_long", "The prompt does not fit the KV cache."))
+        elif max(max(row) for row in job.rows) >= vocab:
+            job.reply(invalid("bad_token", "A prompt token is outside the vocabulary."))
+        elif len(self._waiting) >= self._limits.prefill_queue:
+            job.reply(capacity("replies"))
+        else:
+            self._waiting.append((job, time.monotonic() + _PREFILL_WAIT_S))
+
+    # -- decode -----------------------------------------------------------------------------
+
+    def _batch_ready(self) -> bool:
+        """True once every conversation about to ask has asked, or the wait is over."""
+        missing = self._expected - self._steps.keys()
+        if not missing:
+            return True
+        now = time.monotonic()
+        if self._gather_until is None:
+            self._gather_until = now + self._limits.gather_s
+        if now < self._gather_until:
+            return False
+        self._expected -= missing
+        return True
+
+    def _decode(self) -> None:
+        self._gather_until = None
+        steps, self._steps = self._steps, {}
+        batch = sorted((self._live[conv] for conv in steps), key=lambda c: c.start)
+        self.stats.batches += 1
+        for run in _neighbours(batch):
+            try:
+                self._decode_run(run, steps)
+            except Exception as error:  # a failed batch must not end other replies' engine
+                self.stats.failed(error)
+                for conversation in run:
+                    self._release(conversation)
+                    steps[conversation.conv].reply(internal())
+
+    def _decode_run(self, run: list[Conversation], steps: dict[int, Step]) -> None:
+        began = time.perf_counter()
+        tokens = [steps[c.conv].token for c in run for _ in range(c.rows)]
+        past = [filled for c in run for filled in c.filled]
+        logits = self._session.decode(
+            self._cache, run[0].start, np.array(tokens, np.int64), np.array(past, np.int32)
+        )
+        self.stats.decoded(len(tokens), time.perf_counter() - began)
+        at = 0
+        now = time.monotonic()
+        for conversation in run:
+            conversation.filled = [n + 1 for n in conversation.filled]
+            conversation.touched_at = now
+            self._expected.add(conversation.conv)
+            steps[conversation.conv].reply(logits[at : at + conversation.rows])
+            at += conversation.rows
+
+    # -- prefill ----------------------------------------------------------------------------
+
+    def _prefill(self) -> None:
+        """Start the next prompt if none is under way, and run one chunk."""
+        if self._task is None:
+            self._task = self._next_task()
+        if self._task is None:
+            return
+        task = self._task
+        began = time.perf_counter()
+        try:
+            tokens = task.advance(self._chunk())
+        except Exception as error:  # as in _decode: contained, counted, reported to its caller
+            self.stats.failed(error)
+            self._task = None
+            self._release(task.conversation)
+            task.job.reply(internal())
+            return
+        self.stats.prefilled(tokens, time.perf_counter() - began)
+        if task.logits is not None and task.done:
+            self._task = None
+            task.conversation.decoding = True
+            task.conversation.touched_at = time.monotonic()
+            self._expected.add(task.job.conv)
+            task.job.reply(task.logits)
+
+    def _chunk(self) -> int:
+        others = any(conversation.decoding for conversation in self._live.values())
+        return self._limits.prefill_chunk_busy if others else self._limits.prefill_chunk_alone
+
+    def _next_task(self) -> PrefillTask | None:
+        while self._waiting:
+            job, deadline = self._waiting[0]
+            start = self._rows.allocate(len(job.rows))
+            if start is None:
+                if time.monotonic() > deadline:
+                    self._waiting.popleft()
+                    job.reply(capacity("replies"))
+                    continue
+                return None
+            self._waiting.popleft()
+            conversation = Conversation(
+                job.conv, job.salt, job.rows, start, time.monotonic(), [0] * len(job.rows)
+            )
+            self._live[job.conv] = conversation
+            self.stats.rows_in_use = self._rows.in_use
+            task = PrefillTask(
+                job, conversation, self._session, self._cache, self._limits.prefill_chunk_min
+            )
+            self.stats.reused_tokens += task.reuse(self._prefixes)
+            return task
+        return None
+
+    # -- the end of a conversation ------------------------------------------------------------
+
+    def _end(self, job: End) -> None:
+        conversation = self._live.get(job.conv)
+        if conversation is not None:
+            self._abort(conversation)
+            if conversation.decoding:
+                self._prefixes.save(
+                    conversation.salt,
+                    conversation.prompts[0],
+                    self._cache,
+                    conversation.start,
+                )
+            self._release(conversation)
+        else:
+            self._drop_waiting(job.conv)
+        job.reply(np.zeros((1, 1), np.float32))
+
+    def _abort(self, conversation: Conversation) -> None:
+        """Answer whatever of this conversation is still pending."""
+        gone = SkynetError("cancelled", "The reply was cancelled.", 499)
+        step = self._steps.pop(conversation.conv, None)
+        if step is not None:
+            step.reply(gone)
+        if self._task is not None and self._task.conversation is conversation:
+            self._task.job.reply(gone)
+            self._task = None
+
+    def _drop_waiting(self, conv: int) -> None:
+        kept: deque[tuple[Prefill, float]] = deque()
+        for job, deadline in self._waiting:
+            if job.conv == conv:
+                job.reply(SkynetError("cancelled", "The reply was cancelled.", 499))
+            else:
+                kept.append((job, deadline))
+        self._waiting = kept
+
+    def _release(self, conversation: Conversation) -> None:
+        del self._live[conversation.conv]
+        self._expected.discard(conversation.conv)
+        self._rows.free(conversation.start)
+        self.stats.rows_in_use = self._rows.in_use
+
+    def _expire(self) -> None:
+        """Free conversations nobody touched for `slot_idle_s`: their owner is gone."""
+        deadline = time.monotonic() - self._limits.slot_idle_s
+        for conversation in list(self._live.values()):
+            if conversation.decoding and conversation.touched_at < deadline:
+                self._abort(conversation)
+                self._release(conversation)
+                self.stats.idle_freed += 1
+
+    def _fail_everything(self) -> None:
+        gone = SkynetError("shutting_down", "The server is shutting down.", 503)
+        for conversation in list(self._live.values()):
+            self._abort(conversation)
+            self._release(conversation)
+        for job, _ in self._waiting:
+            job.reply(gone)
+        self._waiting.clear()
+        while not self._inbox.empty():
+            late = self._inbox.get_nowait()
+            if late is not None:
+                late.reply(gone)
+
+
+def _neighbours(batch: list[Conversation]) -> list[list[Conversation]]:
+    """Split conversations sorted by start into runs whose rows touch."""
+    runs: list[list[Conversation]] = []
+    for conversation in batch:
+        if runs and runs[-1][-1].start + runs[-1][-1].rows == conversation.start:
+            runs[-1].append(conversation)
+        else:
+            runs.append([conversation])
+    return runs

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine is asked for, and the state it keeps of one conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.contracts import PAD
+from bls.errors import SkynetError, invalid
+from bls.llm.prefix_store import common_prefix
+
+Reply = Callable[[NDArray[np.float32] | SkynetError], None]
+"""Called exactly once per job, on the engine's thread, with logits f32 [R, V] or an error."""
+
+
+@dataclass(frozen=True)
+class Prefill:
+    """Start a conversation: every row's whole prompt."""
+
+    conv: int
+    salt: int
+    rows: tuple[tuple[int, ...], ...]
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Step:
+    """Append `token` to every row of a conversation."""
+
+    conv: int
+    rows: int
+    token: int
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class End:
+    """Free a conversation's rows; unknown conversations are fine (END is idempotent)."""
+
+    conv: int
+    reply: Reply
+
+
+Job = Prefill | Step | End
+
+
+@dataclass
+class Conversation:
+    """Rows `start` .. `start + R` of the cache, and how far each got.
+
+    `shared` is the length of the prefix that all rows have in common; it is computed once, in
+    row 0, and its KV copied to the others.
+    """
+
+    conv: int
+    salt: int
+    prompts: tuple[tuple[int, ...], ...]
+    start: int
+    touched_at: float
+    filled: list[int] = field(default_factory=list)
+    reused: int = 0
+    decoding: bool = False
+
+    @property
+    def rows(self) -> int:
+        return len(self.prompts)
+
+    @property
+    def shared(self) -> int:
+        return shared_prefix(self.prompts)
+
+
+def shared_prefix(prompts: tuple[tuple[int, ...], ...]) -> int:
+    """Tokens common to all rows, leaving every row but row 0 at least one of its own."""
+    if len(prompts) == 1:
+        return len(prompts[0])
+    first = prompts[0]
+    shared = min(common_prefix(first, other) for other in prompts[1:])
+    return min(shared, *(len(other) - 1 for other in prompts[1:]))
+
+
+def unpad(ids: NDArray[np.int32]) -> tuple[tuple[int, ...], ...]:
+    """Prompt rows from a right-padded `IDS` [R, L]. Raises `invalid` on padding inside a row."""
+    lengths = (ids != PAD).sum(axis=1)
+    inside = np.arange(ids.shape[1]) < lengths[:, None]
+    if (lengths == 0).any() or (ids[inside] < 0).any():
+        raise invalid("bad_prompt_rows", "Prompt rows must be right-padded and not empty.")
+    return tuple(
+        tuple(row[:length].tolist()) for row, length in zip(ids, lengths.tolist(), strict=True)
+    )

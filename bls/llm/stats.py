@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running totals of the engine, read by the metrics exporter. Seconds are wall seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class EngineStats:
+    """Written by the engine's thread only; readers may see a slightly old value."""
+
+    batches: int = 0
+    decode_runs: int = 0
+    decode_rows: int = 0
+    decode_s: float = 0.0
+    prefill_chunks: int = 0
+    prefill_tokens: int = 0
+    prefill_s: float = 0.0
+    reused_tokens: int = 0
+    idle_freed: int = 0
+    failures: int = 0
+    rows_in_use: int = 0
+    last_failure: str = ""
+
+    def decoded(self, rows: int, seconds: float) -> None:
+        self.decode_runs += 1
+        self.decode_rows += rows
+        self.decode_s += seconds
+
+    def prefilled(self, tokens: int, seconds: float) -> None:
+        self.prefill_chunks += 1
+        self.prefill_tokens += tokens
+        self.prefill_s += seconds
+
+    def failed(self, error: Exception) -> None:
+        self.failures += 1
+        self.last_failure = f"{type(error).__name__}: {error}"
+
+
+COUNTERS = {
+    "cg_decode_batches_total": ("batches", "Decode iterations"),
+    "cg_decode_rows_total": ("decode_rows", "Rows advanced by one token"),
+    "cg_decode_seconds_total": ("decode_s", "Seconds spent in decode runs"),
+    "cg_prefill_chunks_total": ("prefill_chunks", "Prompt chunks run"),
+    "cg_prefill_tokens_total": ("prefill_tokens", "Prompt tokens computed"),
+    "cg_prefill_seconds_total": ("prefill_s", "Seconds spent in prompt chunks"),
+    "cg_kv_reuse_tokens_total": ("reused_tokens", "Prompt tokens taken from an earlier turn"),
+    "cg_slots_idle_freed_total": ("idle_freed", "Conversations freed because nobody came back"),
+    "cg_engine_failures_total": ("failures", "Batches or chunks that failed"),
+}
+GAUGES = {"cg_kv_rows_in_use": ("rows_in_use", "KV rows held by live conversations")}

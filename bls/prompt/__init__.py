@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From chat messages to the token rows of a reply."""

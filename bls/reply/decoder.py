@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a reply gets its tokens, and how it survives a lost LLM worker.
+
+Every `snapshot_every` tokens the outcome is kept as a savepoint. When the worker that held the
+KV cache is gone, the prompt is prefilled again, the generated tokens are fed again one by one,
+and the last savepoint must come out bit for bit; the reader sees a pause, not a gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.errors import SkynetError
+from bls.limits import LIMITS
+from bls.reply.outcome import Outcome
+
+Weights = NDArray[np.float32]
+_LOST = frozenset({"unknown_conversation", "internal"})
+_REPLAYS = 2
+
+
+class Decoder(Protocol):
+    """One conversation's line to `decode_step`. Weights are f32 [R], row 0 the reference."""
+
+    async def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome: ...
+
+    async def step(self, token: int, weights: Weights) -> Outcome: ...
+
+    async def end(self) -> None: ...
+
+
+@dataclass
+class Replayable:
+    """A decoder that replays the reply when the worker lost it.
+
+    Attributes:
+        replays: how often it had to.
+        audits: (savepoint index, identical) of every replay.
+    """
+
+    decoder: Decoder
+    rows: tuple[tuple[int, ...], ...]
+    tokens: list[int] = field(default_factory=list)
+    weights: list[Weights] = field(default_factory=list)
+    savepoints: dict[int, Outcome] = field(default_factory=dict)
+    replays: int = 0
+    audits: list[tuple[int, bool]] = field(default_factory=list)
+
+    async def next(self, weights: Weights) -> Outcome:
+        """The outcome of the next token. Raises `SkynetError` when replaying cannot help."""
+        while True:
+            try:
+                outcome = await self._advance(weights)
+                break
+            except SkynetError as error:
+                if error.code not in _LOST or self.replays >= _REPLAYS:
+                    raise
+                self.replays += 1
+                if self.tokens:
+                    await self._replay()
+        self._keep(outcome, weights)
+        return outcome
+
+    async def _advance(self, weights: Weights) -> Outcome:
+        if not self.tokens:
+            return await self.decoder.prefill(self.rows, weights)
+        return await self.decoder.step(self.tokens[-1], weights)
+
+    async def _replay(self) -> None:
+        """Rebuild the KV cache up to, not including, the token whose step failed."""
+        await self.decoder.end()
+        last = max(self.savepoints)
+        outcome = await self.decoder.prefill(self.rows, self.weights[0])
+        for index, token in enumerate(self.tokens):
+            if index == last:
+                self.audits.append((last, outcome.same_as(self.savepoints[last])))
+            if index + 1 < len(self.tokens):
+                outcome = await self.decoder.step(token, self.weights[index + 1])
+
+    def _keep(self, outcome: Outcome, weights: Weights) -> None:
+        if len(self.tokens) % LIMITS.snapshot_every == 0:
+            self.savepoints = {len(self.tokens): outcome}
+        self.tokens.append(outcome.token)
+        self.weights.append(weights)

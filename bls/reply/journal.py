@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written down of every reply: JSONL streams, running totals, one trace.
+
+Streams: `mixer.log` and `vcg.log` (a line per token), `template.debug` (a line per reply),
+`replay.audit` (a line per rebuilt KV cache), `e2e.trace` (the receipt of every reply, also of
+cancelled and failed ones).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from opentelemetry import trace
+
+from bls.jsonlog import JsonLog
+from bls.reply.loop import Reply, TokenEvent
+from bls.reply.stats import ReplyStats
+from bls.tracing import parent_context
+
+
+@dataclass
+class Journal:
+    """One per process. `reply` wraps the writing of one reply."""
+
+    log: JsonLog
+    stats: ReplyStats
+    tracer: trace.Tracer
+
+    @dataclass
+    class Entry:
+        """Per-token lines of one reply."""
+
+        journal: Journal
+        conv_id: str
+        span: trace.Span
+
+        def token(self, event: TokenEvent) -> None:
+            outcome, log = event.outcome, self.journal.log
+            key = {"conv_id": self.conv_id, "token_idx": event.index}
+            weights = event.weights.tolist()
+            log.write(
+                "mixer.log",
+                **key,
+                sum_weights=sum(weights),
+                max_id=outcome.token,
+                ref_id=outcome.ref_token,
+                margin=outcome.margin,
+                near_tie=outcome.near_tie,
+            )
+            log.write(
+                "vcg.log",
+                **key,
+                w=weights,
+                c_t=outcome.critical_bid.tolist(),
+                pay=outcome.pay.tolist(),
+                p_token=outcome.p_token.tolist(),
+                w_minus=outcome.w_minus.tolist(),
+                row_status=outcome.row_status.tolist(),
+            )
+            self.journal.stats.tokens += 1
+            self.journal.stats.sponsored += outcome.sponsored
+            if event.index == 0:
+                self.span.add_event("first_token")
+
+    @contextmanager
+    def reply(self, reply: Reply) -> Iterator[Entry]:
+        """Journal of one reply; what it holds when the block ends is its receipt."""
+        conv_id = reply.request.conv_id
+        shape = [len(row) for row in reply.prompt.rows]
+        ids = repr(reply.prompt.rows).encode()
+        template_hash = hashlib.sha256(ids).hexdigest()[:16]
+        self.log.write("template.debug", convo_id=conv_id, template_hash=template_hash, rows=shape)
+        self.stats.live += 1
+        context = parent_context(reply.request.traceparent)
+        with self.tracer.start_as_current_span("token_auction", context) as span:
+            span.set_attribute("conv_id", conv_id)
+            try:
+                yield Journal.Entry(self, conv_id, span)
+            finally:
+                self._close(reply, span)
+
+    def _close(self, reply: Reply, span: trace.Span) -> None:
+        stats, receipt = self.stats, reply.receipt()
+        stats.live -= 1
+        stats.replies += 1
+        stats.failed += reply.finish_reason == "error"
+        stats.cancelled += reply.finish_reason == "cancelled"
+        stats.replays += reply.line.replays
+        stats.ttft_s += reply.first_token_s or 0.0
+        stats.seconds += reply.elapsed_s
+        stats.charged_micros += reply.account.total_micros
+        stats.log_dropped = self.log.dropped
+        for savepoint, identical in reply.line.audits:
+            self.log.write(
+                "replay.audit",
+                conv_id=reply.request.conv_id,
+                savepoint=savepoint,
+                identical=identical,
+            )
+        self.log.write("e2e.trace", **receipt)
+        span.set_attributes(
+            {
+                "finish_reason": reply.finish_reason,
+                "tokens": reply.account.tokens,
+                "sponsored_tokens": reply.account.sponsored,
+                "total_micros": reply.account.total_micros,
+            }
+        )

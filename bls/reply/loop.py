@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reply loop: request in, tokens out, one auction per token, one receipt.
+
+    header -> [weights -> next outcome -> text, winner, charges -> event]* -> receipt
+
+Every exit (end of text, length, stop string, deadline, cancellation, error) frees the
+conversation's rows; cancellation is seen before each token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from bls.bidding import Bidder, ConstantBidder, Seat, choose_seats
+from bls.campaigns import Campaigns
+from bls.errors import SkynetError
+from bls.prompt.rows import PromptBuilder, PromptRows
+from bls.reply.decoder import Decoder, Replayable, Weights
+from bls.reply.outcome import Outcome
+from bls.reply.receipt import CURRENCY, Account
+from bls.reply.text import TextStream
+from bls.request import ReplyRequest
+
+_CANCEL_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class TokenEvent:
+    """One token as the reader's side sees it; arrays are [R]."""
+
+    index: int
+    text: str
+    outcome: Outcome
+    winner: int
+    weights: Weights
+    charges: NDArray[np.float64]
+
+
+class Sink(Protocol):
+    """Where a reply goes. `cancelled` is asked before every token."""
+
+    def start(self, header: dict[str, object]) -> None: ...
+
+    def token(self, event: TokenEvent) -> None: ...
+
+    def end(self, finish_reason: str, receipt: dict[str, object]) -> None: ...
+
+    def cancelled(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ReplyServices:
+    """What every reply of a process shares."""
+
+    model: str
+    eos_ids: frozenset[int]
+    tokenizer: Tokenizer
+    prompts: PromptBuilder
+    campaigns: Campaigns
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class Reply:
+    """The one object that carries a reply; `run` is the only thing that changes it."""
+
+    request: ReplyRequest
+    services: ReplyServices
+    seats: tuple[Seat, ...]
+    prompt: PromptRows
+    line: Replayable
+    bidder: Bidder
+    account: Account
+    text: TextStream
+    began: float
+    first_token_s: float | None = None
+    finish_reason: str = ""
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.services.clock() - self.began
+
+    def weights(self, index: int) -> Weights:
+        """Weights of token `index`, row 0 the reference."""
+        return np.array(
+            [self.request.auction.w_ref, *self.bidder.weights(index)], dtype=np.float32
+        )
+
+    def header(self) -> dict[str, object]:
+        """What the START event says."""
+        return {
+            "conv_id": self.request.conv_id,
+            "request_id": self.request.request_id,
+            "model": self.services.model,
+            "rows": ["reference", *(seat.advertiser for seat in self.seats)],
+            "bids": [self.request.auction.w_ref, *(seat.bid for seat in self.seats)],
+            "prompt_tokens": self.prompt.prompt_tokens,
+            "truncated": self.prompt.truncated,
+        }
+
+    def receipt(self) -> dict[str, object]:
+        """What the END event says."""
+        account = self.account
+        return {
+            "request_id": self.request.request_id,
+            "conv_id": self.request.conv_id,
+            "model": self.services.model,
+            "finish_reason": self.finish_reason,
+            "prompt_tokens": self.prompt.prompt_tokens,
+            "completion_tokens": account.tokens,
+            "sponsored_tokens": account.sponsored,
+            "near_tie_tokens": account.near_ties,
+            "charge_rule": account.rule,
+            "currency": CURRENCY,
+            "micros_per_weight": account.micros_per_weight,
+            "total_micros": account.total_micros,
+            "lines": account.lines(),
+            "disclosure": account.disclosure(),
+            "timings": {
+                "ttft_ms": round((self.first_token_s or 0.0) * 1e3, 3),
+                "total_ms": round(self.elapsed_s * 1e3, 3),
+            },
+        }
+
+
+def open_reply(request: ReplyRequest, services: ReplyServices, decoder: Decoder) -> Reply:
+    """Choose the seats and build the rows. Raises `SkynetError`; nothing is allocated yet."""
+    auction = request.auction
+    seats = choose_seats(auction, request.messages, services.campaigns)
+    prompt = services.prompts.build(request.messages, seats)
+    return Reply(
+        request=request,
+        services=services,
+        seats=seats,
+        prompt=prompt,
+        line=Replayable(decoder, prompt.rows),
+        bidder=ConstantBidder(seats),
+        account=Account(seats, auction.charge_rule, services.campaigns.micros_per_weight),
+        text=TextStream(services.tokenizer, request.stop),
+        began=services.clock(),
+    )
+
+
+async def run_reply(reply: Reply, sink: Sink) -> None:
+    """Write the reply to the sink. Raises `SkynetError`; always frees the conversation.
+
+    Afterwards `reply.receipt()` holds what was delivered, however the reply ended.
+    """
+    try:
+        sink.start(reply.header())
+        try:
+            async with asyncio.timeout(reply.request.deadline_ms / 1e3):
+                await _tokens(reply, sink)
+        except TimeoutError:
+            reply.finish_reason = "deadline"
+            if not reply.account.tokens:
+                raise SkynetError(
+                    "deadline_exceeded", "No token was ready before the deadline.", 504
+                ) from None
+        if reply.finish_reason != "cancelled":
+            sink.end(reply.finish_reason, reply.receipt())
+    except SkynetError:
+        reply.finish_reason = "error"
+        raise
+    finally:
+        await reply.line.decoder.end()
+
+
+async def _tokens(reply: Reply, sink: Sink) -> None:
+    """Token after token until there is a reason to finish."""
+    request = reply.request
+    for index in range(request.max_tokens):
+        weights = reply.weights(index)
+        outcome = await _unless_cancelled(reply.line.next(weights), sink)
+        if outcome is None:
+            reply.finish_reason = "cancelled"
+            return
+        if reply.first_token_s is None:
+            reply.first_token_s = reply.elapsed_s
+        last = index + 1 == request.max_tokens
+        sink.token(_event(reply, index, outcome, weights, last))
+        if reply.finish_reason:
+            return
+
+
+async def _unless_cancelled(work: Coroutine[None, None, Outcome], sink: Sink) -> Outcome | None:
+    """The outcome, or None as soon as the reader is gone."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done() and not sink.cancelled():
+            await asyncio.wait((task,), timeout=_CANCEL_POLL_S)
+        return task.result() if task.done() and not sink.cancelled() else None
+    finally:
+        task.cancel()
+
+
+def _event(
+    reply: Reply, index: int, outcome: Outcome, weights: Weights, last: bool
+) -> TokenEvent:
+    winner = outcome.winner(weights)
+    reply.account.add(outcome, winner)
+    if outcome.token in reply.services.eos_ids:
+        reply.finish_reason = "stop"
+        text = reply.text.flush()
+    else:
+        text = reply.text.push(outcome.token)
+        if reply.text.stopped:
+            reply.finish_reason = "stop"
+        elif last:
+            reply.finish_reason = "length"
+            text += reply.text.flush()
+    charges = outcome.charges(reply.account.rule)
+    return TokenEvent(index, text, outcome, winner, weights, charges)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one auction decided, and what it means for a reader and for each advertiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.contracts import Flag, RowStatus
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One token's auction. Arrays are [R], row 0 the reference; money is in weight units.
+
+    Attributes:
+        token: the winner, argmax_x N(x).
+        ref_token: what the reference row alone would have said.
+        pay: Clarke externality, max_x B_-i(x) - B_-i(token).
+        critical_bid: smallest bid that keeps the token.
+        w_minus: aggregate weight of all other advertisers.
+    """
+
+    token: int
+    ref_token: int
+    margin: float
+    near_tie: bool
+    p_token: NDArray[np.float64]
+    pay: NDArray[np.float64]
+    critical_bid: NDArray[np.float64]
+    w_minus: NDArray[np.float32]
+    row_status: NDArray[np.int32]
+
+    @property
+    def sponsored(self) -> bool:
+        """An advertiser changed this token, or pays because it kept another from changing it."""
+        return self.token != self.ref_token or bool((self.pay > 0).any())
+
+    def winner(self, weights: NDArray[np.float32]) -> int:
+        """Row a sponsored token is credited to: who pays most, else who contributed most.
+
+        0 (the reference) when the token is not sponsored.
+        """
+        if not self.sponsored:
+            return 0
+        score = self.pay if (self.pay > 0).any() else weights * self.p_token
+        return 1 + int(np.argmax(score[1:]))
+
+    @property
+    def flags(self) -> Flag:
+        flags = Flag(0)
+        if self.sponsored:
+            flags |= Flag.SPONSORED
+        if self.near_tie:
+            flags |= Flag.NEAR_TIE
+        if (self.row_status != RowStatus.OK).any():
+            flags |= Flag.ROW_DROPPED
+        return flags
+
+    def charges(self, rule: str) -> NDArray[np.float64]:
+        """Per-row charge in weight units: `clarke` is `pay`, `critical_bid` is c_t P_i(token)."""
+        if rule == "critical_bid":
+            return self.critical_bid * self.p_token
+        return self.pay
+
+    def same_as(self, other: Outcome) -> bool:
+        """Bit-for-bit equal: the sign that a replay computed the same logits."""
+        return (
+            self.token == other.token
+            and self.margin == other.margin
+            and np.array_equal(self.p_token, other.p_token)
+            and np.array_equal(self.pay, other.pay)
+        )

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running totals of the reply loop, shown as `cg_*` and `auc_*` series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class ReplyStats:
+    """Written by the event loop's thread only."""
+
+    live: int = 0
+    replies: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    tokens: int = 0
+    sponsored: int = 0
+    replays: int = 0
+    ttft_s: float = 0.0
+    seconds: float = 0.0
+    charged_micros: int = 0
+    log_dropped: int = 0
+
+
+COUNTERS = {
+    "cg_replies_total": ("replies", "Replies that ended, however they ended"),
+    "cg_replies_failed_total": ("failed", "Replies that ended with an error"),
+    "cg_replies_cancelled_total": ("cancelled", "Replies whose reader went away"),
+    "cg_reply_tokens_total": ("tokens", "Tokens streamed"),
+    "cg_replays_total": ("replays", "Times a lost KV cache was rebuilt"),
+    "cg_ttft_seconds_total": ("ttft_s", "Sum of times to first token"),
+    "cg_reply_seconds_total": ("seconds", "Sum of reply durations"),
+    "cg_log_dropped_total": ("log_dropped", "Log lines that did not fit the queue"),
+    "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
+    "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
+}
+GAUGES = {"cg_replies_live": ("live", "Replies being written")}

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One reply's request as it travels from the gateway to `token_auction`: JSON in `REQUEST`.
+
+Checked once when it enters (gateway) and once at the boundary of the server (BLS), by the same
+model. Unknown fields are refused by name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bls.errors import SkynetError
+from bls.limits import LIMITS
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_]{0,63}$"
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+
+
+class Strict(BaseModel):
+    """No unknown fields, no silent conversions, no NaN or infinity, immutable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Message(Strict):
+    """One chat turn."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+    @field_validator("content")
+    @classmethod
+    def _fits(cls, content: str) -> str:
+        if not content.strip():
+            raise ValueError("message content is empty")
+        try:
+            size = len(content.encode())
+        except UnicodeEncodeError as error:
+            raise ValueError("message content is not valid Unicode") from error
+        if size > LIMITS.message_bytes:
+            raise ValueError(f"message content exceeds {LIMITS.message_bytes} bytes")
+        return content
+
+
+class BidderRequest(Strict):
+    """One advertiser in the auction of this reply.
+
+    Attributes:
+        advertiser: its name; with no `ad_prompt`, the campaign of that name supplies one.
+        bid: weight w_i >= 0 in units of the blend (see README, "What a bid means");
+            None takes the campaign's own bid.
+        ad_prompt: what its model is told; None takes the campaign's creative.
+    """
+
+    advertiser: Name
+    bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] | None = None
+    ad_prompt: Annotated[str, Field(min_length=1)] | None = None
+
+    @field_validator("ad_prompt")
+    @classmethod
+    def _ad_fits(cls, ad_prompt: str | None) -> str | None:
+        if ad_prompt is not None:
+            if not ad_prompt.strip():
+                raise ValueError("ad_prompt is empty")
+            try:
+                size = len(ad_prompt.encode())
+            except UnicodeEncodeError as error:
+                raise ValueError("ad_prompt is not valid Unicode") from error
+            if size > LIMITS.ad_prompt_bytes:
+                raise ValueError(f"ad_prompt exceeds {LIMITS.ad_prompt_bytes} bytes")
+        return ad_prompt
+
+
+class AuctionOptions(Strict):
+    """How the tokens of this reply are sold.
+
+    Attributes:
+        bidders: None lets the server choose campaigns.
+        w_ref: weight of the reference model, > 0.
+        charge_rule: `clarke` charges the externality, `critical_bid` charges c_t per token the
+            advertiser influenced; both are always reported (docs/deviations.md).
+    """
+
+    bidders: Annotated[tuple[BidderRequest, ...], Field(min_length=1)] | None = None
+    w_ref: Annotated[float, Field(gt=0, le=LIMITS.weight_ref_max)] = 1.0
+    mode: Literal["argmax"] = "argmax"
+    charge_rule: Literal["clarke", "critical_bid"] = "clarke"
+
+    @field_validator("bidders")
+    @classmethod
+    def _distinct(cls, value: tuple[BidderRequest, ...] | None) -> tuple[BidderRequest, ...] | None:
+        if value is not None:
+            if len(value) > LIMITS.bidders:
+                raise ValueError(f"at most {LIMITS.bidders} bidders per reply")
+            names = [bidder.advertiser for bidder in value]
+            if len(set(names)) != len(names):
+                raise ValueError("an advertiser appears twice")
+        return value
+
+
+class ReplyRequest(Strict):
+    """Everything `token_auction` needs to write one reply."""
+
+    request_id: Identifier
+    conv_id: Identifier
+    messages: Annotated[
+        tuple[Message, ...], Field(min_length=1, max_length=LIMITS.messages)
+    ]
+    max_tokens: Annotated[int, Field(ge=1, le=LIMITS.output_tokens)] = LIMITS.default_output_tokens
+    temperature: Annotated[
+        float, Field(ge=LIMITS.temperature_min, le=LIMITS.temperature_max)
+    ] = 0.7
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    stop: Annotated[tuple[str, ...], Field(max_length=LIMITS.stop_strings)] = ()
+    deadline_ms: Annotated[int, Field(ge=1, le=LIMITS.deadline_ms)] = LIMITS.deadline_ms
+    user: str | None = Field(default=None, max_length=256)
+    traceparent: str | None = Field(default=None, max_length=128)
+    auction: AuctionOptions = AuctionOptions()
+
+    @field_validator("messages")
+    @classmethod
+    def _ends_with_user(cls, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        if messages[-1].role != "user":
+            raise ValueError("the last message must have role 'user'")
+        return messages
+
+    @field_validator("stop")
+    @classmethod
+    def _stop_fits(cls, stop: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not s or len(s.encode()) > LIMITS.stop_bytes for s in stop):
+            raise ValueError(f"each stop string must be 1 to {LIMITS.stop_bytes} bytes")
+        return stop
+
+
+def parse_request(raw: bytes) -> ReplyRequest:
+    """The request in `raw` JSON. Raises `SkynetError` naming the first field at fault."""
+    try:
+        return ReplyRequest.model_validate_json(raw)
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+_CODES = {
+    "extra_forbidden": "unknown_field",
+    "missing": "missing_field",
+    "json_invalid": "invalid_json",
+    "too_long": "too_many",
+    "too_short": "empty",
+    "finite_number": "not_finite",
+}
+
+
+def from_validation(error: ValidationError) -> SkynetError:
+    """The first fault of a pydantic error as our typed one; never echoes the value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    code = _CODES.get(first["type"], "invalid_value")
+    if where.startswith("auction") or where.startswith("skynet"):
+        code = code if code != "invalid_value" else "invalid_auction"
+    message = first["msg"].removeprefix("Value error, ")
+    return SkynetError(code, f"{where}: {message}" if where else message, 400, where or None)

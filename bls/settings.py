@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings from the environment, read once per process. A bad or unknown name is refused.
+
+Every `SKYNET_*` variable is listed in `Settings`; a misspelt one fails at start instead of
+being ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bls.errors import SkynetError
+from bls.limits import LIMITS, Limits
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Field `x_y` is set by `SKYNET_X_Y`.
+
+    Attributes:
+        cache: exported models; safe to delete, it is built again.
+        state: logs and run-time files.
+        llm: folder of an exported LLM; empty takes `<cache>/llm/current.json`.
+        llm_threads: onnxruntime threads; 0 takes every core.
+        llm_spin: keep those threads spinning between operators.
+        kv_rows: KV rows of the engine; the memory used is rows x longest row.
+        campaigns: campaign file (JSON); empty takes the one in the package.
+        traces: `off`, `console`, `otlp`, or `file:PATH`.
+        site: folders with the Python packages of the models (set by the launcher).
+        api_key: when set, the gateway asks for it as a bearer token.
+    """
+
+    cache: Path = REPOSITORY / ".cache"
+    state: Path = REPOSITORY / ".state"
+    llm: str = ""
+    llm_threads: int = 0
+    llm_spin: bool = True
+    kv_rows: int = LIMITS.kv_rows
+    campaigns: str = ""
+    traces: str = "off"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    triton_grpc_port: int = 18001
+    triton_metrics_port: int = 18002
+    tritonserver: str = ""
+    ready_timeout_s: int = 120
+    site: str = ""
+    api_key: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.llm_threads == 0:
+            object.__setattr__(self, "llm_threads", os.cpu_count() or 1)
+        if self.traces not in ("off", "console", "otlp") and not self.traces.startswith("file:"):
+            raise _bad("traces", "must be off, console, otlp or file:PATH")
+        for name in ("port", "triton_grpc_port", "triton_metrics_port"):
+            if not 0 <= getattr(self, name) <= 65_535:
+                raise _bad(name, "must be a port number")
+        if self.llm_threads < 1 or self.kv_rows < 2:
+            raise _bad("llm_threads/kv_rows", "must be positive")
+
+    @property
+    def limits(self) -> Limits:
+        """The limits with this process's number of KV rows."""
+        return dataclasses.replace(LIMITS, kv_rows=self.kv_rows)
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    def llm_folder(self) -> Path:
+        """The exported LLM to serve. Raises `llm_missing` when nothing was exported."""
+        if self.llm:
+            return Path(self.llm)
+        pointer = self.cache / "llm" / "current.json"
+        try:
+            return pointer.parent / str(json.loads(pointer.read_text())["folder"])
+        except (OSError, ValueError, KeyError):
+            raise SkynetError(
+                "llm_missing", "No exported LLM; run `make setup` or `skynet export`.", 500
+            ) from None
+
+
+def _bad(name: str, why: str) -> SkynetError:
+    return SkynetError("bad_setting", f"SKYNET_{name.upper()} {why}.", 500)
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `SKYNET_*` variables. Raises `bad_setting` naming the variable at fault."""
+    fields = {f.name: f for f in dataclasses.fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in environment.items():
+        if not variable.startswith("SKYNET_"):
+            continue
+        name = variable.removeprefix("SKYNET_").lower()
+        if name not in fields:
+            raise _bad(name, "is not a known setting")
+        values[name] = _convert(name, str(fields[name].type), text)
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _convert(name: str, kind: str, text: str) -> object:
+    if kind == "int":
+        try:
+            return int(text)
+        except ValueError:
+            raise _bad(name, "must be a whole number") from None
+    if kind == "bool":
+        if text.lower() not in ("0", "1", "true", "false"):
+            raise _bad(name, "must be 0 or 1")
+        return text.lower() in ("1", "true")
+    return Path(text) if kind == "Path" else text

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Decoder` over BLS: one call to the `decode_step` ensemble per token."""
+
+from __future__ import annotations
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from bls.contracts import DECODE_STEP, LLM_STEP, PAD, Op
+from bls.errors import SkynetError
+from bls.reply.decoder import Weights
+from bls.reply.outcome import Outcome
+
+_OUTPUTS = [tensor.name for tensor in DECODE_STEP.outputs]
+_DEFAULT_TIMEOUT_US = 120_000_000
+
+
+class TritonDecoder:
+    """One conversation of `llm_step`. `conv` is its 64-bit number, `salt` isolates prefix reuse."""
+
+    def __init__(self, conv: int, salt: int, temperature: float) -> None:
+        self._conv = conv
+        self._salt = salt
+        self._temperature = temperature
+        self._opened = False
+
+    async def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
+        ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
+        for row, tokens in enumerate(rows):
+            ids[row, : len(tokens)] = tokens
+        self._opened = True
+        return await self._decode(Op.PREFILL, ids, weights)
+
+    async def step(self, token: int, weights: Weights) -> Outcome:
+        return await self._decode(Op.STEP, np.full((len(weights), 1), token, np.int32), weights)
+
+    async def end(self) -> None:
+        """Free the rows. Never raises: the engine's idle timeout is the second line."""
+        if not self._opened:
+            return
+        request = pb_utils.InferenceRequest(
+            model_name=LLM_STEP.name,
+            requested_output_names=["LOGITS"],
+            inputs=self._head(Op.END, np.zeros((1, 1), np.int32)),
+        )
+        await request.async_exec()
+
+    def _head(self, op: Op, ids: NDArray[np.int32]) -> list[pb_utils.Tensor]:
+        shape = (ids.shape[0], 1)
+        return [
+            pb_utils.Tensor("CONV", np.full(shape, self._conv, np.uint64)),
+            pb_utils.Tensor("OP", np.full(shape, op, np.int32)),
+            pb_utils.Tensor("IDS", ids),
+            pb_utils.Tensor("SALT", np.full(shape, self._salt, np.uint64)),
+        ]
+
+    async def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights) -> Outcome:
+        shape = (len(weights), 1)
+        request = pb_utils.InferenceRequest(
+            model_name=DECODE_STEP.name,
+            requested_output_names=_OUTPUTS,
+            inputs=[
+                *self._head(op, ids),
+                pb_utils.Tensor("WEIGHT", weights.reshape(shape)),
+                pb_utils.Tensor("TEMPERATURE", np.full(shape, self._temperature, np.float32)),
+            ],
+            timeout=_DEFAULT_TIMEOUT_US,
+        )
+        response = await request.async_exec()
+        if response.has_error():
+            raise SkynetError.from_wire(response.error().message())
+        out = {t.name(): t.as_numpy()[:, 0] for t in response.output_tensors()}
+        return Outcome(
+            token=int(out["TOKEN"][0]),
+            ref_token=int(out["REF_TOKEN"][0]),
+            margin=float(out["MARGIN"][0]),
+            near_tie=bool(out["NEAR_TIE"][0]),
+            p_token=out["P_TOKEN"].copy(),
+            pay=out["PAY"].copy(),
+            critical_bid=out["CRITICAL_BID"].copy(),
+            w_minus=out["W_MINUS"].copy(),
+            row_status=out["ROW_STATUS"].copy(),
+        )

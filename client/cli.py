@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `skynet` command: one line for a user's error, never a stack trace.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import httpx
+from click.shell_completion import get_completion_class
+
+from bls.errors import SkynetError
+from client.commands.chat import chat
+from client.commands.info import health, models
+from client.commands.stack import demo, serve
+from client.replies import ReplyError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """SkyNet: replies whose every token is auctioned among advertisers."""
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script: eval "$(skynet completion bash)"."""
+    source = get_completion_class(shell)
+    assert source is not None
+    click.echo(source(cli, {}, "skynet", "_SKYNET_COMPLETE").source())
+
+
+for command in (chat, serve, demo, models, health):
+    cli.add_command(command)
+
+
+def main() -> int:
+    """Run the command line and turn every expected failure into one line and a code."""
+    try:
+        cli.main(prog_name="skynet", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ReplyError as error:
+        where = f" at {error.param}" if error.param else ""
+        return _fail(f"{error.message} ({error.code}{where})")
+    except SkynetError as error:
+        return _fail(f"{error.message} ({error.code})")
+    except httpx.HTTPError as error:
+        return _fail(f"cannot talk to the gateway: {error} (is `skynet serve` running?)")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush to
+        return 1
+    return 0
+
+
+def _fail(text: str, code: int = 1) -> int:
+    click.echo(f"skynet: {text}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's own Prometheus series, `cg_gateway_*`; touched per reply, never per token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+
+
+@dataclass
+class ReplyStats:
+    """What one reply counted. `outcome` is `done`, `cancelled` or an error code."""
+
+    tokens: int = 0
+    sponsored: int = 0
+    ttft_s: float | None = None
+    outcome: str = "done"
+
+
+class Metrics:
+    """A registry per gateway, so two in one process do not collide."""
+
+    def __init__(self, live: Callable[[], int]):
+        self._registry = registry = CollectorRegistry()
+        self._replies = Counter(
+            "cg_gateway_replies_total", "Replies by outcome.", ["outcome"], registry=registry
+        )
+        self._tokens = Counter("cg_gateway_tokens_total", "Tokens streamed.", registry=registry)
+        self._sponsored = Counter(
+            "cg_gateway_sponsored_tokens_total", "Sponsored tokens streamed.", registry=registry
+        )
+        self._ttft = Histogram(
+            "cg_gateway_ttft_seconds",
+            "Request accepted to first token.",
+            buckets=_TTFT_BUCKETS,
+            registry=registry,
+        )
+        Gauge("cg_gateway_live_replies", "Replies open now.", registry=registry).set_function(live)
+
+    def record(self, stats: ReplyStats) -> None:
+        """Add one finished reply."""
+        self._replies.labels(stats.outcome).inc()
+        self._tokens.inc(stats.tokens)
+        self._sponsored.inc(stats.sponsored)
+        if stats.ttft_s is not None:
+            self._ttft.observe(stats.ttft_s)
+
+    def text(self) -> bytes:
+        """Prometheus text format."""
+        return generate_latest(self._registry)

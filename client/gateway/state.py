@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the routes share: made when the app starts, closed when it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from client.gateway.metrics import Metrics
+from client.gateway.settings import GatewaySettings
+from client.gateway.slots import Slots
+from client.gateway.upstream import Triton
+from client.tracing import Tracing
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """`drain` is set once, when the process was told to stop: open replies end then."""
+
+    settings: GatewaySettings
+    triton: Triton
+    slots: Slots
+    metrics: Metrics
+    tracing: Tracing
+    drain: asyncio.Event
+
+    @classmethod
+    def start(cls, settings: GatewaySettings) -> Gateway:
+        """Needs a running event loop (the gRPC channel binds to it)."""
+        slots = Slots(settings.streams)
+        metrics = Metrics(lambda: slots.live)
+        tracing = Tracing(settings.traces)
+        return cls(settings, Triton(settings.triton), slots, metrics, tracing, asyncio.Event())
+
+    async def close(self) -> None:
+        """Release the channel."""
+        await self.triton.close()
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway serving this request."""
+    gateway = request.app.state.gateway
+    assert isinstance(gateway, Gateway)
+    return gateway

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The backend folder Triton is given: the server's own backends plus our `auction`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bls.errors import SkynetError
+from bls.settings import REPOSITORY
+from client.launcher.install import TritonInstall
+
+AUCTION_LIBRARY = REPOSITORY / "kernels_cuda" / "build" / "libtriton_auction.so"
+
+
+def assemble_backends(install: TritonInstall, folder: Path, library: Path = AUCTION_LIBRARY) -> Path:
+    """Fill `folder` with links and return it. Raises `backend_missing` when ours is not built."""
+    if not library.is_file():
+        raise SkynetError(
+            "backend_missing", "The auction backend is not built; run `make setup`.", 500
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for backend in install.backends.iterdir():
+        if backend.is_dir() and backend.name not in ("python", "auction"):
+            _link(folder / backend.name, backend)
+    python = folder / "python"
+    python.mkdir(exist_ok=True)
+    for file in (install.backends / "python").iterdir():
+        if not file.name.startswith("__"):
+            _link(python / file.name, file)
+    if install.stub is not None:
+        _link(python / install.stub.name, install.stub)
+    auction = folder / "auction"
+    auction.mkdir(exist_ok=True)
+    _link(auction / library.name, library)
+    return folder
+
+
+def _link(link: Path, target: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)

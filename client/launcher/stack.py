@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole stack as a context manager: Triton, then the gateway; stopped in reverse.
+
+    with Stack(load_settings()) as stack:
+        stack.wait()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import site
+import sys
+import sysconfig
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from bls.errors import SkynetError
+from bls.settings import REPOSITORY, Settings
+from client.launcher.backends import assemble_backends
+from client.launcher.flags import ServerFiles, triton_command
+from client.launcher.install import find_triton
+from client.launcher.ports import check_ports
+from client.launcher.process import Child
+from client.launcher.ready import http_ready, triton_ready, wait_until
+
+Progress = Callable[[str], None]
+
+_TRITON_GRACE_S = 25.0
+_GATEWAY_GRACE_S = 8.0
+_WATCH_S = 0.5
+
+
+class Stack:
+    """Children of one run, and the folder they share. `settings` has the ports really used."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress = lambda text: None,
+        repository: Path = REPOSITORY / "model_repository",
+        gateway: bool = True,
+    ) -> None:
+        self.settings = settings
+        self._progress = progress
+        self._repository = repository
+        self._with_gateway = gateway
+        self._children: list[Child] = []
+        self._folder: Path | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.settings.host}:{self.settings.port}"
+
+    @property
+    def triton_address(self) -> str:
+        return f"{self.settings.host}:{self.settings.triton_grpc_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self.settings.host}:{self.settings.triton_metrics_port}/metrics"
+
+    def child(self, name: str) -> Child:
+        """The running child of that name."""
+        return next(child for child in self._children if child.name == name)
+
+    def __enter__(self) -> Stack:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start both children and wait until they answer. Raises `SkynetError`."""
+        self.settings.llm_folder()
+        install = find_triton(self.settings.tritonserver)
+        self.settings = settings = check_ports(self.settings)
+        settings.state.mkdir(parents=True, exist_ok=True)
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="run-", dir=settings.state))
+        files = ServerFiles(
+            self._repository, assemble_backends(install, folder / "backends"), folder.name
+        )
+        self._progress("starting the Triton server")
+        environment = _environment(settings)
+        if install.libraries is not None:
+            environment["LD_LIBRARY_PATH"] = str(install.libraries)
+        log = settings.logs / "tritonserver.txt"
+        triton = Child("tritonserver", triton_command(install, settings, files), environment, log)
+        self._children.append(triton)
+        wait_until(triton, triton_ready(self.triton_address), settings.ready_timeout_s)
+        if self._with_gateway:
+            self._start_gateway()
+
+    def _start_gateway(self) -> None:
+        self._progress("starting the gateway")
+        settings = self.settings
+        command = [sys.executable, "-m", "client.gateway.server"]
+        command += ["--host", settings.host, "--port", str(settings.port)]
+        command += ["--triton", self.triton_address]
+        log = settings.logs / "gateway.txt"
+        gateway = Child("gateway", command, _environment(settings), log)
+        self._children.append(gateway)
+        wait_until(gateway, http_ready(f"{self.gateway_url}/readyz"), settings.ready_timeout_s)
+
+    def wait(self) -> None:
+        """Block until SIGINT or SIGTERM. Raises `child_died` when a child ends by itself."""
+        previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            while not self._stopping.wait(_WATCH_S):
+                for child in self._children:
+                    if child.exit_code is not None:
+                        raise SkynetError(
+                            "child_died",
+                            f"{child.name} ended with code {child.exit_code}. "
+                            f"Its log ends:\n{child.tail()}",
+                            500,
+                        )
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """End the children, last started first, and remove what the run left on the machine."""
+        grace = {"tritonserver": _TRITON_GRACE_S, "gateway": _GATEWAY_GRACE_S}
+        while self._children:
+            child = self._children.pop()
+            child.stop(grace[child.name])
+        if self._folder is not None:
+            _remove_segments(self._folder.name)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the children see: our settings with the ports really used, and where packages are."""
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site_folders()}
+    ours = {
+        "SKYNET_CACHE": settings.cache,
+        "SKYNET_STATE": settings.state,
+        "SKYNET_HOST": settings.host,
+        "SKYNET_PORT": settings.port,
+        "SKYNET_TRITON_GRPC_PORT": settings.triton_grpc_port,
+        "SKYNET_TRITON_METRICS_PORT": settings.triton_metrics_port,
+        "SKYNET_LLM_THREADS": settings.llm_threads,
+        "SKYNET_LLM_SPIN": int(settings.llm_spin),
+        "SKYNET_KV_ROWS": settings.kv_rows,
+        "SKYNET_TRACES": settings.traces,
+        "SKYNET_SITE": os.pathsep.join(sorted(folders)),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONUNBUFFERED": "1",
+    }
+    optional = {
+        "SKYNET_LLM": settings.llm,
+        "SKYNET_CAMPAIGNS": settings.campaigns,
+        "SKYNET_API_KEY": settings.api_key,
+    }
+    ours |= {name: value for name, value in optional.items() if value}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SKYNET_")}
+    return kept | {name: str(value) for name, value in ours.items()}
+
+
+def site_folders() -> list[str]:
+    """Package folders of the interpreter that runs us."""
+    with contextlib.suppress(AttributeError):
+        return site.getsitepackages()
+    return []
+
+
+def _remove_segments(prefix: str) -> None:
+    """Shared-memory segments of a server that was killed; a clean exit leaves none."""
+    for segment in Path("/dev/shm").glob(f"*{prefix}*"):
+        segment.unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thin client: streams a reply from a gateway with nothing but httpx.
+
+`stream_chat` yields typed events, `stream_chunks` the raw chunk JSON; each has an async twin.
+Leaving the loop early closes the connection, which cancels the reply.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, closing
+from typing import Any
+
+import httpx
+
+from client.replies import Event, ReplyError, read_chunk
+from client.sse import Decoder
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+Messages = Sequence[dict[str, str]]
+JSON = dict[str, Any]
+
+_TIMEOUT = httpx.Timeout(10.0, read=30.0)  # heartbeats come every second
+
+
+def chat_body(messages: Messages, model: str = "skynet", **options: Any) -> JSON:
+    """A streaming request. `options` are OpenAI's fields and `skynet`; None is left out."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return {"model": model, "messages": list(messages), "stream": True, **given}
+
+
+def stream_chat(url: str, messages: Messages, **options: Any) -> Generator[Event, None, None]:
+    """Events of one reply. Raises `ReplyError`, or `httpx.HTTPError` if the gateway is away."""
+    with closing(stream_chunks(url, chat_body(messages, **options))) as chunks:
+        for chunk in chunks:
+            if (event := read_chunk(chunk)) is not None:
+                yield event
+
+
+def stream_chunks(url: str, body: JSON) -> Generator[JSON, None, None]:
+    """Raw chunks of one reply; raises as `stream_chat`."""
+    decoder = Decoder()
+    with (
+        httpx.Client(timeout=_TIMEOUT) as http,
+        http.stream("POST", _chat(url), json=body, headers=auth()) as response,
+    ):
+        if response.status_code != httpx.codes.OK:
+            raise http_error(response.status_code, response.read())
+        for data in response.iter_bytes():
+            yield from decoder.feed(data)
+    decoder.finish()
+
+
+async def astream_chat(url: str, messages: Messages, **options: Any) -> AsyncGenerator[Event, None]:
+    """`stream_chat` for asyncio."""
+    async with aclosing(astream_chunks(url, chat_body(messages, **options))) as chunks:
+        async for chunk in chunks:
+            if (event := read_chunk(chunk)) is not None:
+                yield event
+
+
+async def astream_chunks(url: str, body: JSON) -> AsyncGenerator[JSON, None]:
+    """`stream_chunks` for asyncio."""
+    decoder = Decoder()
+    async with (
+        httpx.AsyncClient(timeout=_TIMEOUT) as http,
+        http.stream("POST", _chat(url), json=body, headers=auth()) as response,
+    ):
+        if response.status_code != httpx.codes.OK:
+            raise http_error(response.status_code, await response.aread())
+        async for data in response.aiter_bytes():
+            for chunk in decoder.feed(data):
+                yield chunk
+    decoder.finish()
+
+
+def get_json(url: str, path: str) -> JSON:
+    """`GET path` from a gateway; raises as `stream_chat`."""
+    response = httpx.get(url.rstrip("/") + path, headers=auth(), timeout=_TIMEOUT)
+    if response.status_code != httpx.codes.OK:
+        raise http_error(response.status_code, response.content)
+    return dict(response.json())
+
+
+def auth() -> dict[str, str]:
+    """The API key of `SKYNET_API_KEY`, as a header, if it is set."""
+    key = os.environ.get("SKYNET_API_KEY")
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def http_error(status: int, body: bytes) -> ReplyError:
+    """An error answer as an exception, whatever stands between us and the gateway said."""
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        error = {"code": "http_error", "message": f"The gateway answered {status}."}
+    return ReplyError(error, status)
+
+
+def _chat(url: str) -> str:
+    return url.rstrip("/") + "/v1/chat/completions"

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checks the input once and sends it to the widest path the processor has.
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "paths.h"
+
+namespace skynet {
+namespace {
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512dq");
+}
+
+bool available(Path path) {
+  switch (path) {
+    case Path::kScalar: return true;
+    case Path::kAvx2: return has_avx2();
+    case Path::kAvx512: return has_avx512();
+    case Path::kAuto: break;
+  }
+  return false;
+}
+
+bool from_environment(Path* path) {
+  const char* name = getenv("SKYNET_AUCTION_PATH");
+  *path = Path::kAuto;
+  if (name == nullptr || strcmp(name, "auto") == 0) return true;
+  const struct {
+    const char* name;
+    Path path;
+  } known[] = {{"scalar", Path::kScalar},
+               {"avx2", Path::kAvx2},
+               {"avx512", Path::kAvx512}};
+  for (const auto& entry : known) {
+    if (strcmp(name, entry.name) == 0) {
+      *path = entry.path;
+      return true;
+    }
+  }
+  return false;
+}
+
+Status check(const AuctionInput& in) {
+  if (in.logits == nullptr || in.weights == nullptr) {
+    return Status::kNullPointer;
+  }
+  if (in.rows < 1 || in.rows > kMaxRows) return Status::kBadRows;
+  if (in.vocab < 1 || in.vocab > kMaxVocab || in.row_stride < in.vocab) {
+    return Status::kBadVocab;
+  }
+  const int type = static_cast<int>(in.type);
+  if (type < 0 || type > static_cast<int>(LogitType::kBF16)) {
+    return Status::kBadType;
+  }
+  if (!(in.temperature > 0.0f) || isinf(in.temperature)) {
+    return Status::kBadTemperature;
+  }
+  return Status::kOk;
+}
+
+Status prepare(const AuctionInput& in, Path asked, Workspace& ws,
+               Path* path) {
+  const Status status = check(in);
+  if (status != Status::kOk) return status;
+  if (!resolve_path(asked, path)) return Status::kBadPath;
+  const bool room = *path == Path::kScalar
+                        ? ws.reserve_twin(in.rows, in.vocab)
+                        : ws.reserve(in.rows, in.vocab);
+  return room ? Status::kOk : Status::kNoMemory;
+}
+
+}  // namespace
+
+bool resolve_path(Path asked, Path* path) {
+  static const auto wanted = [] {
+    struct { bool known; Path path; } w{};
+    w.known = from_environment(&w.path);
+    return w;
+  }();
+  *path = asked;
+  if (asked == Path::kAuto) {
+    if (!wanted.known) return false;
+    *path = wanted.path;
+  }
+  if (*path == Path::kAuto) {
+    *path = has_avx512() ? Path::kAvx512
+            : has_avx2() ? Path::kAvx2
+                         : Path::kScalar;
+  }
+  return available(*path);
+}
+
+Status run(const AuctionInput& in, Path asked, Workspace& ws,
+           ReplyResult* reply, RowResult* rows) {
+  if (reply == nullptr || rows == nullptr) return Status::kNullPointer;
+  Path path;
+  const Status status = prepare(in, asked, ws, &path);
+  if (status != Status::kOk) return status;
+  switch (path) {
+    case Path::kAvx512: return auction_avx512(in, ws, reply, rows);
+    case Path::kAvx2: return auction_avx2(in, ws, reply, rows);
+    default: return auction_scalar(in, ws, reply, rows);
+  }
+}
+
+Status blend(const AuctionInput& in, Path asked, Workspace& ws, double* out) {
+  if (out == nullptr) return Status::kNullPointer;
+  Path path;
+  const Status status = prepare(in, asked, ws, &path);
+  if (status != Status::kOk) return status;
+  switch (path) {
+    case Path::kAvx512: return blend_avx512(in, ws, out);
+    case Path::kAvx2: return blend_avx2(in, ws, out);
+    default: return blend_scalar(in, ws, out);
+  }
+}
+
+const char* message(Status status) {
+  switch (status) {
+    case Status::kOk: return "ok";
+    case Status::kBadRows: return "rows out of range, expected 1 to 33";
+    case Status::kBadVocab:
+      return "vocabulary out of range, expected 1 to 262144 logits a row";
+    case Status::kBadType: return "unknown logit type";
+    case Status::kBadTemperature:
+      return "temperature must be finite and above 0";
+    case Status::kBadReference: return "the reference row is unusable";
+    case Status::kNoWeight: return "the valid weights sum to 0";
+    case Status::kBadPath: return "unknown or unsupported auction path";
+    case Status::kNoMemory: return "out of memory";
+    case Status::kNullPointer: return "a required buffer is missing";
+  }
+  return "unknown status";
+}
+
+}  // namespace skynet

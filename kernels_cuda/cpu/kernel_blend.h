@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Step 2 of the vector paths: the winner and, per advertiser, the winner
+// without it. Included after kernel_rows.h.
+//
+// Block maxima bound every blend inside a block from above, so only the blocks
+// that could hold a first or second place are evaluated, all in f64.
+
+namespace skynet {
+namespace {
+
+struct Peak {
+  double value;
+  int token;
+};
+
+// Everything one auction carries. "Active" rows are valid and have w > 0.
+struct Auction {
+  const AuctionInput& in;
+  Workspace& ws;
+  int blocks;
+  int active_count = 0;
+  Row rows[kMaxRows] = {};  // by input row
+  int active[kMaxRows] = {};  // active slot -> input row
+  Peak best = {};           // largest N; lowest id among equals
+  double second = -1.0;     // largest N over the other tokens
+  Peak peak[kMaxRows] = {};     // by active slot: largest B_-i
+  double share[kMaxRows] = {};  // by active slot: w P(t)
+  double rival[kMaxRows] = {};  // by active slot: B_-i(t)
+
+  Auction(const AuctionInput& input, Workspace& workspace)
+      : in(input),
+        ws(workspace),
+        blocks((input.vocab + kBlock - 1) / kBlock) {}
+
+  const Row& row(int slot) const { return rows[active[slot]]; }
+  bool pays(int slot) const { return active[slot] > 0 && active_count > 1; }
+  const float* block_exp(int slot) const {
+    return ws.block_exp + static_cast<size_t>(active[slot]) * ws.stride;
+  }
+};
+
+// w_k P_k, N and B_-k of the block's 64 tokens, into the workspace. B_-k is
+// added up without k, never N - w_k P_k: no cancellation, and a dropped row
+// leaves no trace.
+inline void evaluate_block(Auction& a, int block) {
+  alignas(64) float buffer[kBlock];
+  const int n = a.active_count;
+  for (int s = 0; s < n; ++s) {
+    const Row row = a.row(s);
+    const D scale = Simd::set_d(row.weight * row.inv_z);
+    const float* z = read_block(a.in, row.index, block, buffer);
+    double* share = a.ws.share + s * kBlock;
+    for (int j = 0; j < kBlock; j += Simd::kD) {
+      const D e = exp_f64(Simd::widen(z + j), row);
+      Simd::store_d(share + j, Simd::mul(e, scale));
+    }
+  }
+  for (int j = 0; j < kBlock; j += Simd::kD) {
+    D sum = Simd::set_d(0.0);
+    for (int s = 0; s < n; ++s) {
+      Simd::store_d(a.ws.without + s * kBlock + j, sum);
+      sum = Simd::add(sum, Simd::load_d(a.ws.share + s * kBlock + j));
+    }
+    Simd::store_d(a.ws.blend + j, sum);
+    sum = Simd::set_d(0.0);
+    for (int s = n - 1; s >= 0; --s) {
+      double* without = a.ws.without + s * kBlock + j;
+      Simd::store_d(without, Simd::add(Simd::load_d(without), sum));
+      sum = Simd::add(sum, Simd::load_d(a.ws.share + s * kBlock + j));
+    }
+  }
+}
+
+inline double largest_of(const double* values) {
+  D largest = Simd::load_d(values);
+  for (int j = Simd::kD; j < kBlock; j += Simd::kD) {
+    largest = Simd::max(largest, Simd::load_d(values + j));
+  }
+  return Simd::hmax(largest);
+}
+
+// Evaluates a block once and enters its tokens in every ranking.
+inline void visit_block(Auction& a, int block) {
+  if (a.ws.seen[block]) return;
+  a.ws.seen[block] = 1;
+  evaluate_block(a, block);
+  const int first = block * kBlock;
+  const int count = min_int(kBlock, a.in.vocab - first);
+  if (largest_of(a.ws.blend) > a.second) {
+    for (int j = 0; j < count; ++j) {
+      const double n = a.ws.blend[j];
+      const bool lower_id = n == a.best.value && first + j < a.best.token;
+      if (n > a.best.value || lower_id) {
+        a.second = a.best.value;
+        a.best = {n, first + j};
+      } else if (n > a.second) {
+        a.second = n;
+      }
+    }
+  }
+  for (int s = 0; s < a.active_count; ++s) {
+    const double* without = a.ws.without + s * kBlock;
+    if (!a.pays(s) || !(largest_of(without) > a.peak[s].value)) continue;
+    for (int j = 0; j < count; ++j) {
+      if (without[j] > a.peak[s].value) a.peak[s] = {without[j], first + j};
+    }
+  }
+}
+
+// Upper bounds on N, and on each B_-i, for kD neighbouring blocks.
+struct Bounds {
+  D blend;
+  D share[kMaxRows];
+  D without[kMaxRows];
+};
+
+inline void bound_blocks(const Auction& a, int block, Bounds* bounds) {
+  D sum = Simd::set_d(0.0);
+  for (int s = 0; s < a.active_count; ++s) {
+    bounds->share[s] = Simd::mul(Simd::widen(a.block_exp(s) + block),
+                                 Simd::set_d(a.row(s).to_share));
+    bounds->without[s] = sum;
+    sum = Simd::add(sum, bounds->share[s]);
+  }
+  bounds->blend = sum;
+  sum = Simd::set_d(0.0);
+  for (int s = a.active_count - 1; s >= 0; --s) {
+    bounds->without[s] = Simd::add(bounds->without[s], sum);
+    sum = Simd::add(sum, bounds->share[s]);
+  }
+}
+
+// The most promising blocks first, so that the bounds prune early.
+inline void visit_promising(Auction& a) {
+  constexpr int kFirst = 4;
+  int top[kFirst] = {0, 0, 0, 0};
+  double value[kFirst] = {-1.0, -1.0, -1.0, -1.0};
+  Bounds bounds;
+  for (int b = 0; b < a.ws.stride; b += Simd::kD) {
+    bound_blocks(a, b, &bounds);
+    Simd::store_d(a.ws.bound + b, bounds.blend);
+  }
+  for (int b = 0; b < a.blocks; ++b) {
+    if (!(a.ws.bound[b] > value[kFirst - 1])) continue;
+    int at = kFirst - 1;
+    for (; at > 0 && a.ws.bound[b] > value[at - 1]; --at) {
+      value[at] = value[at - 1];
+      top[at] = top[at - 1];
+    }
+    value[at] = a.ws.bound[b];
+    top[at] = b;
+  }
+  for (int block : top) visit_block(a, block);
+  for (int s = 0; s < a.active_count; ++s) {
+    visit_block(a, a.row(s).top_token / kBlock);
+  }
+}
+
+// Finds best, second and every peak. Blends under 2^-60 of the best cannot
+// change a margin, so blocks of impossible tokens are left alone.
+inline void find_peaks(Auction& a) {
+  memset(a.ws.seen, 0, static_cast<size_t>(a.ws.stride));
+  a.best = {-1.0, a.in.vocab};
+  a.second = -1.0;
+  for (int s = 0; s < a.active_count; ++s) a.peak[s] = {-1.0, 0};
+  visit_promising(a);
+  Bounds bounds;
+  for (int b = 0; b < a.blocks; b += Simd::kD) {
+    const double noise = a.best.value * 0x1p-60;
+    const double bar = a.second > noise ? a.second : noise;
+    bound_blocks(a, b, &bounds);
+    unsigned open = Simd::greater(bounds.blend, Simd::set_d(bar));
+    for (int s = 0; s < a.active_count; ++s) {
+      if (!a.pays(s)) continue;
+      open |= Simd::greater(bounds.without[s], Simd::set_d(a.peak[s].value));
+    }
+    for (; open != 0; open &= open - 1) {
+      const int block = b + __builtin_ctz(open);
+      if (block < a.blocks) visit_block(a, block);
+    }
+  }
+  if (a.second < 0.0) a.second = 0.0;
+}
+
+// Among blends equal within kTieRel, moves best to the lowest id.
+inline void settle_tie(Auction& a) {
+  const double least = a.best.value * (1.0 - kTieRel);
+  for (int b = 0; b <= a.best.token / kBlock; ++b) {
+    if (a.ws.bound[b] < least) continue;
+    evaluate_block(a, b);
+    const int count = min_int(kBlock, a.in.vocab - b * kBlock);
+    for (int j = 0; j < count; ++j) {
+      if (a.ws.blend[j] < least) continue;
+      const int token = b * kBlock + j;
+      if (token != a.best.token) a.second = a.best.value;
+      a.best = {a.ws.blend[j], token};
+      return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace skynet

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The CPU paths behind one call. Paths differ in speed, never in the winner.
+#ifndef SKYNET_AUCTION_PATHS_H_
+#define SKYNET_AUCTION_PATHS_H_
+
+#include "../include/auction_contract.h"
+#include "workspace.h"
+
+namespace skynet {
+
+// One reply. Checks the input, picks the path, fills reply and rows[in.rows].
+// Thread-safe as long as no two threads share a workspace. No exceptions.
+Status run(const AuctionInput& in, Path path, Workspace& ws,
+           ReplyResult* reply, RowResult* rows);
+
+// N(x) of every token into out[in.vocab].
+Status blend(const AuctionInput& in, Path path, Workspace& ws, double* out);
+
+// Turns kAuto into a path this processor has. False if it has not the one
+// asked for, or SKYNET_AUCTION_PATH is none of auto, scalar, avx2, avx512.
+bool resolve_path(Path asked, Path* path);
+
+const char* message(Status status);
+
+// The paths themselves; input already checked, workspace already reserved.
+Status auction_scalar(const AuctionInput&, Workspace&, ReplyResult*,
+                      RowResult*);
+Status auction_avx2(const AuctionInput&, Workspace&, ReplyResult*, RowResult*);
+Status auction_avx512(const AuctionInput&, Workspace&, ReplyResult*,
+                      RowResult*);
+Status blend_scalar(const AuctionInput&, Workspace&, double*);
+Status blend_avx2(const AuctionInput&, Workspace&, double*);
+Status blend_avx512(const AuctionInput&, Workspace&, double*);
+
+}  // namespace skynet
+
+#endif  // SKYNET_AUCTION_PATHS_H_

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory one caller reuses between auctions: it only grows, so a steady state
+// allocates nothing. Not shared between threads.
+#ifndef SKYNET_AUCTION_WORKSPACE_H_
+#define SKYNET_AUCTION_WORKSPACE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace skynet {
+
+// Tokens are handled in blocks of this many, whatever the vector width.
+constexpr int kBlock = 64;
+
+struct Workspace {
+  float* block_max = nullptr;  // [rows][stride] largest logit of a block
+  float* block_exp = nullptr;  // [rows][stride] its exponential
+  double* bound = nullptr;     // [stride] upper bound on the blend in a block
+  uint8_t* seen = nullptr;     // [stride] block already evaluated
+  double* share = nullptr;     // [kMaxRows][kBlock] w_k P_k(x)
+  double* without = nullptr;   // [kMaxRows][kBlock] B_-k(x)
+  double* blend = nullptr;     // [kBlock] N(x)
+  double* twin = nullptr;      // [rows][vocab] P, scalar path only
+  int stride = 0;              // blocks, rounded up for whole vectors
+
+  Workspace() = default;
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  ~Workspace();
+
+  // False when memory ran out; the workspace then stays usable as it was.
+  bool reserve(int rows, int vocab);
+  bool reserve_twin(int rows, int vocab);
+
+ private:
+  void* pool_ = nullptr;
+  size_t pool_bytes_ = 0;
+  size_t twin_bytes_ = 0;
+};
+
+}  // namespace skynet
+
+#endif  // SKYNET_AUCTION_WORKSPACE_H_

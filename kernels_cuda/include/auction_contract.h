@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The auction contract: every limit, tensor, struct and status, written once.
+// The CPU paths, the C ABI, the Triton backend and the CUDA path include it;
+// oracle.py is the definition in float64.
+//
+// One reply is R rows of V logits. Row 0 is the reference, row i >= 1 is
+// advertiser i. With P_k = softmax(logits_k / T) and weights w_k >= 0,
+//
+//   N(x)    = w_ref P_ref(x) + sum_i w_i P_i(x)                    (blend)
+//   token t = argmax_x N(x), lowest id among ties                  (winner)
+//   pay_i   = max_x B_-i(x) - B_-i(t),  B_-i = N without row i     (Clarke)
+//   c_i     = max(0, max over x with P_i(x) < P_i(t) of
+//                 (B_-i(x) - B_-i(t)) / (P_i(t) - P_i(x)))         (threshold)
+//
+// c_i ranges over ALL tokens, not only the runner-up: it is the smallest bid
+// at which t still wins. If t also wins without i, pay_i = c_i = 0.
+#ifndef SKYNET_AUCTION_CONTRACT_H_
+#define SKYNET_AUCTION_CONTRACT_H_
+
+#include <stdint.h>
+
+namespace skynet {
+
+// ---- Limits --------------------------------------------------------------
+constexpr int32_t kMaxRows = 33;         // the reference + 32 advertisers
+constexpr int32_t kMaxVocab = 1 << 18;   // 262,144 tokens
+
+// ---- Ties ----------------------------------------------------------------
+// Blends closer than kTieRel * max N are the same number: float64 cannot order
+// sums of exponentials below that reproducibly. Ties go to the lowest id.
+constexpr double kTieRel = 0x1p-40;
+// Rigorous bound on the relative error of a blend made by the f32 sweep (an
+// exp within 2 ulp, a 64-term f32 sum), both sides of a comparison. A margin
+// under kNearTieRel * N(t) is flagged near_tie and decided in float64.
+constexpr double kNearTieRel = 0x1p-18;
+
+// ---- Types ---------------------------------------------------------------
+enum class LogitType : int32_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
+
+// kScalar is the slow, obvious float64 twin. kAuto takes the widest path the
+// processor has, or the one SKYNET_AUCTION_PATH names.
+enum class Path : int32_t { kAuto = 0, kScalar = 1, kAvx2 = 2, kAvx512 = 3 };
+
+// A whole reply is refused with one of these; nothing is written then except
+// the row statuses of kBadReference.
+enum class Status : int32_t {
+  kOk = 0,
+  kBadRows = 1,         // rows outside [1, kMaxRows]
+  kBadVocab = 2,        // vocab outside [1, kMaxVocab], or stride < vocab
+  kBadType = 3,         // unknown LogitType
+  kBadTemperature = 4,  // not finite, or <= 0
+  kBadReference = 5,    // row 0 has a status other than kOk
+  kNoWeight = 6,        // the valid weights sum to 0: nothing to blend
+  kBadPath = 7,         // unknown path, or one this processor lacks
+  kNoMemory = 8,
+  kNullPointer = 9,
+};
+
+// A row that is not kOk is dropped from this token: it adds nothing to the
+// blend, pays 0, and the other rows are what they would be without it.
+enum class RowStatus : int32_t {
+  kOk = 0,
+  kNotFinite = 1,  // a NaN or +inf logit (-inf is legal: impossible token)
+  kEmpty = 2,      // no finite logit
+  kBadWeight = 3,  // weight NaN, infinite or negative; logits are not read
+};
+
+struct AuctionInput {
+  const void* logits;    // row k starts at element k * row_stride
+  const float* weights;  // [rows], [0] = w_ref; bid units
+  int64_t row_stride;    // elements between rows, >= vocab
+  int32_t rows;          // R = 1 + advertisers
+  int32_t vocab;         // V
+  LogitType type;        // element type of logits
+  float temperature;     // T, finite and > 0
+};
+
+struct RowResult {
+  double p_token;       // P_row(t), 0 for a dropped row
+  double pay;           // Clarke, bid units, 0 <= pay <= w P(t); row 0: 0
+  double critical_bid;  // threshold, bid units, 0 <= c <= w; row 0: 0
+  float w_minus;        // sum of the OTHER valid advertisers' weights
+  RowStatus status;
+};
+
+struct ReplyResult {
+  double margin;      // N(t) - max over x != t of N(x) (0 if V = 1: N(t)), >= 0
+  double blend;       // N(t)
+  int32_t token;      // t
+  int32_t ref_token;  // argmax of row 0's logits, lowest id among equals
+  int32_t near_tie;   // 1 if margin <= kNearTieRel * N(t)
+  int32_t precise;    // 1 if normalisers were (re)summed in float64
+};
+
+// ---- Triton model "auction" ----------------------------------------------
+// Rows are the batch dimension: one request is one reply of R rows and yields
+// one response. dims exclude the batch; -1 is V.
+//
+//   input   LOGITS       FP32|FP16|BF16 [-1]
+//   input   WEIGHT       FP32  [1]  row 0 = w_ref
+//   input   TEMPERATURE  FP32  [1]  per reply, the same on every row
+//   output  TOKEN        INT32 [1]  repeated on every row
+//   output  REF_TOKEN    INT32 [1]  repeated
+//   output  MARGIN       FP64  [1]  repeated
+//   output  NEAR_TIE     BOOL  [1]  repeated
+//   output  P_TOKEN      FP64  [1]
+//   output  PAY          FP64  [1]
+//   output  CRITICAL_BID FP64  [1]
+//   output  W_MINUS      FP32  [1]
+//   output  ROW_STATUS   INT32 [1]  RowStatus
+struct TensorSpec {
+  const char* name;
+  const char* type;  // config.pbtxt spelling; LOGITS also takes FP16 and BF16
+  int64_t dim;
+};
+
+constexpr TensorSpec kInputs[] = {
+    {"LOGITS", "TYPE_FP32", -1},
+    {"WEIGHT", "TYPE_FP32", 1},
+    {"TEMPERATURE", "TYPE_FP32", 1},
+};
+
+constexpr TensorSpec kOutputs[] = {
+    {"TOKEN", "TYPE_INT32", 1},    {"REF_TOKEN", "TYPE_INT32", 1},
+    {"MARGIN", "TYPE_FP64", 1},    {"NEAR_TIE", "TYPE_BOOL", 1},
+    {"P_TOKEN", "TYPE_FP64", 1},   {"PAY", "TYPE_FP64", 1},
+    {"CRITICAL_BID", "TYPE_FP64", 1}, {"W_MINUS", "TYPE_FP32", 1},
+    {"ROW_STATUS", "TYPE_INT32", 1},
+};
+
+}  // namespace skynet
+
+#endif  // SKYNET_AUCTION_CONTRACT_H_

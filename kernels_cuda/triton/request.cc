@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "request.h"
+
+#include <string.h>
+
+#include <string>
+
+#include "error.h"
+
+namespace skynet {
+namespace {
+
+struct Tensor {
+  const char* data;
+  int64_t rows;
+  int64_t width;
+};
+
+size_t type_bytes(TRITONSERVER_DataType type) {
+  const bool half = type == TRITONSERVER_TYPE_FP16 ||
+                    type == TRITONSERVER_TYPE_BF16;
+  return half ? 2 : 4;
+}
+
+LogitType logit_type(TRITONSERVER_DataType type) {
+  if (type == TRITONSERVER_TYPE_FP16) return LogitType::kF16;
+  if (type == TRITONSERVER_TYPE_BF16) return LogitType::kBF16;
+  return LogitType::kF32;
+}
+
+std::string shape_text(const int64_t* shape, uint32_t dims) {
+  std::string text = "[";
+  for (uint32_t i = 0; i < dims; ++i) {
+    text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+// Points at the input's only chunk, or copies its chunks into scratch.
+TRITONSERVER_Error* contiguous(TRITONBACKEND_Input* input, const char* name,
+                               uint32_t buffers, uint64_t bytes,
+                               std::vector<char>* scratch,
+                               const char** data) {
+  if (buffers > 1) scratch->resize(bytes);
+  uint64_t filled = 0;
+  for (uint32_t i = 0; i < buffers; ++i) {
+    const void* chunk = nullptr;
+    uint64_t chunk_bytes = 0;
+    TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
+    int64_t memory_id = 0;
+    SKYNET_RETURN_IF_ERROR(TRITONBACKEND_InputBuffer(
+        input, i, &chunk, &chunk_bytes, &memory, &memory_id));
+    if (memory == TRITONSERVER_MEMORY_GPU) {
+      return expected(name, "CPU memory", "GPU memory");
+    }
+    if (filled + chunk_bytes > bytes) break;
+    if (buffers == 1) {
+      *data = static_cast<const char*>(chunk);
+    } else if (chunk_bytes > 0) {
+      memcpy(scratch->data() + filled, chunk, chunk_bytes);
+      *data = scratch->data();
+    }
+    filled += chunk_bytes;
+  }
+  if (filled == bytes) return nullptr;
+  return expected(name, std::to_string(bytes) + " bytes in its buffers",
+                  std::to_string(filled));
+}
+
+TRITONSERVER_Error* read_tensor(TRITONBACKEND_Request* request,
+                                const TensorSpec& spec,
+                                TRITONSERVER_DataType type,
+                                std::vector<char>* scratch, Tensor* tensor) {
+  TRITONBACKEND_Input* input = nullptr;
+  SKYNET_RETURN_IF_ERROR(
+      TRITONBACKEND_RequestInput(request, spec.name, &input));
+  TRITONSERVER_DataType got = TRITONSERVER_TYPE_INVALID;
+  const int64_t* shape = nullptr;
+  uint32_t dims = 0, buffers = 0;
+  uint64_t bytes = 0;
+  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_InputProperties(
+      input, nullptr, &got, &shape, &dims, &bytes, &buffers));
+  if (got != type) {
+    return expected(spec.name, TRITONSERVER_DataTypeString(type),
+                    TRITONSERVER_DataTypeString(got));
+  }
+  if (dims != 2 || (spec.dim > 0 && shape[1] != spec.dim)) {
+    const std::string width =
+        spec.dim > 0 ? std::to_string(spec.dim) : "vocab";
+    return expected(spec.name, "shape [rows, " + width + "]",
+                    shape_text(shape, dims));
+  }
+  const int64_t most = spec.dim > 0 ? spec.dim : kMaxVocab;
+  if (shape[0] < 1 || shape[0] > kMaxRows || shape[1] < 1 ||
+      shape[1] > most) {
+    return expected(spec.name,
+                    "1 to " + std::to_string(kMaxRows) + " rows of 1 to " +
+                        std::to_string(most) + " values",
+                    shape_text(shape, dims));
+  }
+  const uint64_t wanted =
+      static_cast<uint64_t>(shape[0] * shape[1]) * type_bytes(type);
+  if (bytes != wanted) {
+    return expected(spec.name, std::to_string(wanted) + " bytes",
+                    std::to_string(bytes));
+  }
+  tensor->rows = shape[0];
+  tensor->width = shape[1];
+  return contiguous(input, spec.name, buffers, bytes, scratch, &tensor->data);
+}
+
+float float_at(const char* data, int64_t index) {
+  float value;
+  memcpy(&value, data + 4 * index, sizeof value);
+  return value;
+}
+
+struct Output {
+  TRITONSERVER_DataType type;
+  size_t bytes;  // per row
+  // Writes one row's value.
+  void (*write)(const Reply& reply, int row, char* at);
+};
+
+template <typename T>
+void put(char* at, T value) {
+  memcpy(at, &value, sizeof value);
+}
+
+// In the order of kOutputs.
+const Output kWriters[] = {
+    {TRITONSERVER_TYPE_INT32, 4,
+     [](const Reply& r, int, char* at) { put(at, r.result.token); }},
+    {TRITONSERVER_TYPE_INT32, 4,
+     [](const Reply& r, int, char* at) { put(at, r.result.ref_token); }},
+    {TRITONSERVER_TYPE_FP64, 8,
+     [](const Reply& r, int, char* at) { put(at, r.result.margin); }},
+    {TRITONSERVER_TYPE_BOOL, 1,
+     [](const Reply& r, int, char* at) { put(at, r.result.near_tie != 0); }},
+    {TRITONSERVER_TYPE_FP64, 8,
+     [](const Reply& r, int k, char* at) { put(at, r.rows[k].p_token); }},
+    {TRITONSERVER_TYPE_FP64, 8,
+     [](const Reply& r, int k, char* at) { put(at, r.rows[k].pay); }},
+    {TRITONSERVER_TYPE_FP64, 8,
+     [](const Reply& r, int k, char* at) { put(at, r.rows[k].critical_bid); }},
+    {TRITONSERVER_TYPE_FP32, 4,
+     [](const Reply& r, int k, char* at) { put(at, r.rows[k].w_minus); }},
+    {TRITONSERVER_TYPE_INT32, 4,
+     [](const Reply& r, int k, char* at) { put(at, r.rows[k].status); }},
+};
+constexpr size_t kOutputCount = sizeof(kOutputs) / sizeof(kOutputs[0]);
+static_assert(sizeof(kWriters) / sizeof(kWriters[0]) == kOutputCount,
+              "one writer per output of the contract");
+
+TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response,
+                                 size_t which, const Reply& reply) {
+  const Output& writer = kWriters[which];
+  const int rows = reply.input.rows;
+  const int64_t shape[] = {rows, 1};
+  TRITONBACKEND_Output* output = nullptr;
+  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ResponseOutput(
+      response, &output, kOutputs[which].name, writer.type, shape, 2));
+  void* buffer = nullptr;
+  TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
+  int64_t memory_id = 0;
+  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_OutputBuffer(
+      output, &buffer, writer.bytes * rows, &memory, &memory_id));
+  if (memory == TRITONSERVER_MEMORY_GPU) {
+    return expected(kOutputs[which].name, "CPU memory", "GPU memory");
+  }
+  char* at = static_cast<char*>(buffer);
+  for (int k = 0; k < rows; ++k) {
+    writer.write(reply, k, at + writer.bytes * k);
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
+                                 TRITONSERVER_DataType logits_type,
+                                 Gather* gather, Reply* reply) {
+  Tensor logits = {}, weights = {}, temperature = {};
+  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[0], logits_type,
+                                     &gather->logits, &logits));
+  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[1],
+                                     TRITONSERVER_TYPE_FP32,
+                                     &gather->weights, &weights));
+  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[2],
+                                     TRITONSERVER_TYPE_FP32,
+                                     &gather->temperature, &temperature));
+  if (weights.rows != logits.rows || temperature.rows != logits.rows) {
+    return expected("WEIGHT and TEMPERATURE",
+                    std::to_string(logits.rows) + " rows",
+                    std::to_string(weights.rows) + " and " +
+                        std::to_string(temperature.rows));
+  }
+  const float t = float_at(temperature.data, 0);
+  for (int64_t k = 1; k < temperature.rows; ++k) {
+    if (memcmp(temperature.data, temperature.data + 4 * k, 4) != 0) {
+      return expected("TEMPERATURE", "the same value on every row",
+                      "different values");
+    }
+  }
+  // The contract's weights are floats: copy them if they lie unaligned.
+  if (reinterpret_cast<uintptr_t>(weights.data) % alignof(float) != 0) {
+    gather->weights.assign(weights.data, weights.data + 4 * weights.rows);
+    weights.data = gather->weights.data();
+  }
+  reply->input = {logits.data,
+                  reinterpret_cast<const float*>(weights.data),
+                  logits.width,
+                  static_cast<int32_t>(logits.rows),
+                  static_cast<int32_t>(logits.width),
+                  logit_type(logits_type),
+                  t};
+  return nullptr;
+}
+
+TRITONSERVER_Error* write_response(TRITONBACKEND_Request* request,
+                                   const Reply& reply,
+                                   TRITONBACKEND_Response* response) {
+  uint32_t count = 0;
+  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_RequestOutputCount(request, &count));
+  for (uint32_t i = 0; i < count; ++i) {
+    const char* name = nullptr;
+    SKYNET_RETURN_IF_ERROR(TRITONBACKEND_RequestOutputName(request, i, &name));
+    for (size_t which = 0; which < kOutputCount; ++which) {
+      if (strcmp(name, kOutputs[which].name) != 0) continue;
+      SKYNET_RETURN_IF_ERROR(write_output(response, which, reply));
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace skynet

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One Triton request: its inputs checked and made contiguous, its outputs
+// written. Holds no logic of the auction.
+#ifndef SKYNET_TRITON_REQUEST_H_
+#define SKYNET_TRITON_REQUEST_H_
+
+#include <vector>
+
+#include "../include/auction_contract.h"
+#include "triton_api.h"
+
+namespace skynet {
+
+// Buffers reused between requests; a tensor in one CPU chunk is not copied.
+struct Gather {
+  std::vector<char> logits, weights, temperature;
+};
+
+struct Reply {
+  AuctionInput input = {};
+  ReplyResult result = {};
+  RowResult rows[kMaxRows] = {};
+};
+
+// Fills reply->input from the request's tensors, checking every shape. The
+// pointers stay good until the request is released or gather is reused.
+TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
+                                 TRITONSERVER_DataType logits_type,
+                                 Gather* gather, Reply* reply);
+
+// Creates the requested outputs, and only those, in the response.
+TRITONSERVER_Error* write_response(TRITONBACKEND_Request* request,
+                                   const Reply& reply,
+                                   TRITONBACKEND_Response* response);
+
+}  // namespace skynet
+
+#endif  // SKYNET_TRITON_REQUEST_H_

@@ -42,24 +42,27 @@ def main() -> int:
     """Run the command line and turn every expected failure into one line and a code."""
     try:
         cli.main(prog_name="skynet", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", 130)
+        code = _fail("interrupted", 130)
     except click.ClickException as error:
         error.show()
-        return error.exit_code
-    except ReplyError as error:
-        where = f" at {error.param}" if error.param else ""
-        return _fail(f"{error.message} ({error.code}{where})")
-    except SkynetError as error:
-        return _fail(f"{error.message} ({error.code})")
-    except httpx.HTTPError as error:
-        return _fail(f"cannot talk to the gateway: {error} (is `skynet serve` running?)")
+        code = error.exit_code
+    except (ReplyError, SkynetError, httpx.HTTPError) as error:
+        code = _fail(describe(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush to
-        return 1
-    return 0
+        code = 1
+    else:
+        code = 0
+    return code
+
+
+def describe(error: ReplyError | SkynetError | httpx.HTTPError) -> str:
+    """One line for a person."""
+    if isinstance(error, httpx.HTTPError):
+        return f"cannot talk to the gateway: {error} (is `skynet serve` running?)"
+    where = f", {error.param}" if error.param else ""
+    return f"{error.message} ({error.code}{where})"
 
 
 def _fail(text: str, code: int = 1) -> int:

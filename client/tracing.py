@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root span of a reply. Off (the default) it costs one regular expression and no import.
+"""The root span of a reply. Off (the default) it costs one regular expression; the SDK is not imported.
 
 `token_auction` continues the trace through `ReplyRequest.traceparent`; exporters are those of
 `bls.tracing`, chosen by `SKYNET_TRACES`.
@@ -49,7 +49,7 @@ class Tracing:
         if self._tracer is None:
             yield ReplySpan(known)
             return
-        from bls.tracing import current_traceparent, parent_context
+        from bls.tracing import current_traceparent, parent_context  # noqa: PLC0415
 
         context = parent_context(known)
         with self._tracer.start_as_current_span("reply", context, attributes=attributes) as span:
@@ -59,6 +59,6 @@ class Tracing:
 def _tracer(traces: str) -> Tracer | None:
     if traces == "off":
         return None
-    from bls.tracing import setup_tracing
+    from bls.tracing import setup_tracing  # noqa: PLC0415
 
     return setup_tracing(traces, "skynet-gateway")

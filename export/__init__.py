@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Export of the learned models: architecture, quantisation, ONNX graph, manifest and parity report."""
+"""Export of the learned models: architecture, quantisation, ONNX, manifest, parity report."""

@@ -75,7 +75,7 @@ def chat(prompt: str | None, interactive: bool, system: str | None, **given: Any
     ask = ask_from(given)
     messages = [{"role": "system", "content": system}] if system else []
     if prompt is None and not interactive:
-        prompt = click.get_text_stream("stdin").read()
+        prompt = sys.stdin.read()
     while prompt is not None or interactive:
         if prompt is None and (prompt := _next_prompt()) is None:
             return

@@ -23,7 +23,7 @@ QUESTION = "Plan a relaxed weekend trip to the mountains. Where should I stay?"
 @click.command()
 def serve() -> None:
     """Start everything and keep it up until Ctrl-C or SIGTERM."""
-    from client.launcher.stack import Stack
+    from client.launcher.stack import Stack  # noqa: PLC0415
 
     _end_on_sigterm()
     with Stack(load_settings(), progress=progress()) as stack:
@@ -37,7 +37,7 @@ def serve() -> None:
 @click.option("--max-tokens", type=int, default=48, show_default=True)
 def demo(prompt: str, max_tokens: int) -> None:
     """Start everything, ask PROMPT, show each token's auction, stop everything."""
-    from client.launcher.stack import Stack
+    from client.launcher.stack import Stack  # noqa: PLC0415
 
     _end_on_sigterm()
     with Stack(load_settings(), progress=progress()) as stack:

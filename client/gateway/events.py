@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bls.errors import internal
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -44,3 +46,39 @@ class End:
 
 
 Event = Start | Token | End
+
+
+class Order:
+    """Checks that a reply is START, TOKEN*, END, and that every vector has one entry per row."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._end: End | None = None
+
+    def check(self, event: Event) -> None:
+        """Raise `SkynetError` (`internal`) when `event` may not come now."""
+        if self._end is not None or isinstance(event, Start) == bool(self._rows):
+            raise internal()
+        if isinstance(event, Start):
+            self._rows = len(event.rows)
+        elif isinstance(event, End):
+            self._end = event
+        elif any(len(vector) != self._rows for vector in _vectors(event)):
+            raise internal()
+
+    def end(self) -> End:
+        """The END that came; raises when none did."""
+        if self._end is None:
+            raise internal()
+        return self._end
+
+
+def _vectors(token: Token) -> tuple[tuple[float, ...], ...]:
+    return (
+        token.bid,
+        token.charge,
+        token.critical_bid,
+        token.p_token,
+        token.w_minus,
+        token.row_status,
+    )

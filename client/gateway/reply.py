@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers one chat request: holds a slot, pumps events out, and ends it properly whoever ends
-it first (server, reader, deadline, shutdown).
+"""Answers one chat request: holds a slot, pumps events out, and ends properly.
+
+Whoever ends it first (server, reader, deadline, shutdown), the upstream call is closed, the slot
+is free, and a reader who is still there is told why.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from bls.errors import SkynetError, internal
 from client.gateway.chat_request import Chat
 from client.gateway.chunks import DONE, Chunks, disclosure
 from client.gateway.completion import Completion
-from client.gateway.events import End, Event, Start, Token
+from client.gateway.events import End, Event, Order, Start, Token
 from client.gateway.metrics import ReplyStats
 from client.gateway.state import Gateway
 from client.gateway.supervise import ReaderLeftError, supervise
@@ -56,9 +58,8 @@ class Reply:
     async def _serve(self, writer: EventWriter, receive: Receive) -> None:
         gateway, request = self._gateway, self._chat.request
         patience_s = (request.deadline_ms + gateway.settings.deadline_grace_ms) / 1_000
-        with gateway.slots.one():
-            work = self._stream(writer) if self._chat.stream else self._collect(writer)
-            await supervise(work, receive, gateway.drain, patience_s)
+        work = self._stream(writer) if self._chat.stream else self._collect(writer)
+        await supervise(work, receive, gateway.drain, patience_s)
 
     async def _stream(self, writer: EventWriter) -> None:
         chunks = Chunks(self._reply_id, int(time.time()), self._chat.model)
@@ -94,23 +95,21 @@ class Reply:
         await writer.whole(completion.body())
 
     async def _events(self) -> AsyncGenerator[Event, None]:
-        """Upstream events in the only order the contract allows, counted."""
-        rows, ended = 0, False
-        async with aclosing(self._gateway.triton.events(self._chat.request)) as events:
-            async for event in events:
-                if isinstance(event, Token):
-                    if ended or not rows or len(event.bid) != rows:
-                        raise internal()
-                    self._count(event)
-                elif isinstance(event, Start):
-                    if rows:
-                        raise internal()
-                    rows = len(event.rows)
-                else:
-                    ended = True
-                yield event
-        if not ended:
-            raise internal()
+        """Upstream events in the only order the contract allows, counted.
+
+        The end is held back until the upstream call is over and the slot is free: a reader who
+        has the last byte can ask again at once.
+        """
+        gateway, order = self._gateway, Order()
+        with gateway.slots.one():
+            async with aclosing(gateway.triton.events(self._chat.request)) as events:
+                async for event in events:
+                    order.check(event)
+                    if isinstance(event, Token):
+                        self._count(event)
+                    if not isinstance(event, End):
+                        yield event
+        yield order.end()
 
     def _count(self, token: Token) -> None:
         stats = self._stats

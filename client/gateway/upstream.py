@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -21,6 +22,7 @@ from bls.request import ReplyRequest
 from client.gateway.decode import decode
 from client.gateway.events import Event
 
+_CLOSE_S = 0.25
 _OPTIONS = [
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_reconnect_backoff_ms", 1_000),
@@ -67,6 +69,7 @@ class Triton:
                 if event is not None:
                     yield event
                 if _is_final(response.infer_response):
+                    await _closed(call)
                     return
         except grpc.aio.AioRpcError as error:
             raise translate(error) from None
@@ -88,6 +91,13 @@ def infer_request(request: ReplyRequest) -> Any:
     message.inputs.add(name=tensor.name, datatype="BYTES", shape=tensor.dims)
     message.raw_input_contents.append(len(raw).to_bytes(4, "little") + raw)
     return message
+
+
+async def _closed(call: Any) -> None:
+    """Let the server close the stream itself, so a reply that is over is not cancelled."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_S):
+            await call.code()
 
 
 def _is_final(response: Any) -> bool:

@@ -20,7 +20,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--source",
         default=AUTO,
-        help="auto (the installed wheel), a .gguf file, a safetensors folder, or org/name[@revision]",
+        help="auto (the installed wheel), a .gguf file, a safetensors folder, org/name[@revision]",
     )
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="default: %(default)s")
     parser.add_argument(
@@ -39,8 +39,13 @@ def main() -> int:
     arguments = _arguments()
     start = time.monotonic()
 
+    shown = -1
+
     def report(what: str, done: float) -> None:
-        print(f"{done:4.0%} {time.monotonic() - start:6.1f} s  {what}", flush=True)
+        nonlocal shown
+        if int(done * 10) != shown:  # one line per tenth
+            shown = int(done * 10)
+            print(f"{done:4.0%} {time.monotonic() - start:6.1f} s  {what}", flush=True)
 
     options = GraphOptions(accuracy_level=arguments.accuracy_level)
     try:

@@ -2,8 +2,8 @@
 """Reads a llama-architecture GGUF file with numpy.
 
 Lossless: Q4_0, Q4_1 and Q8_0 tensors. F32, F16, BF16 and whatever the `gguf` package can
-dequantise (K-quants) are rounded: to int4 as projections, to int8 as embedding or head. The manifest says
-which. GGUF stores Q and K for interleaved rotary embedding: their rows are put back here.
+dequantise (K-quants) are rounded, to int4 as projections and to int8 as embedding or head; the
+manifest says which. GGUF stores Q and K rows for interleaved rotary embedding: here they go back.
 """
 
 from __future__ import annotations

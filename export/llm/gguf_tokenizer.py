@@ -66,7 +66,9 @@ def build_tokenizer(field: Field) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([_added(token, True) for token in special_tokens(field)])
     types = field("tokenizer.ggml.token_type")
-    tokenizer.add_tokens([_added(tokens[i], False) for i, t in enumerate(types) if t == _USER_DEFINED])
+    tokenizer.add_tokens(
+        [_added(tokens[i], False) for i, t in enumerate(types) if t == _USER_DEFINED]
+    )
     return tokenizer
 
 

@@ -71,7 +71,7 @@ class _Decoder:
         self.w.input("seqlens_k", TensorProto.INT32, ["B"])
         self.w.input("total_sequence_length", TensorProto.INT32, [1])
         self.w.output("logits", TensorProto.FLOAT, ["B", config.vocab])
-        cache = ["B", config.kv_heads, "max_len", config.head_dim]
+        cache: list[int | str] = ["B", config.kv_heads, "max_len", config.head_dim]
         for layer in range(config.layers):
             for part in ("key", "value"):
                 self.w.input(f"past_{part}_{layer}", TensorProto.FLOAT, cache)
@@ -121,7 +121,9 @@ class _Decoder:
         if last:  # only the last position of each row is needed from here on
             attended, residual = self._last_position(attended, residual, at)
         shape = self.row_shape if last else self.token_shape
-        flat = self.w.node("Reshape", [attended, self.w.ints(-1, self.config.attention)], at + "mix")
+        flat = self.w.node(
+            "Reshape", [attended, self.w.ints(-1, self.config.attention)], at + "mix"
+        )
         padded = self.w.node("Expand", [flat, shape], at + "mix_padded")
         mixed = self._linear(padded, self.source.projection(layer, "o"), at + "o")
         norm = self.w.weight(at + "mlp_norm", self.source.norm(layer, "mlp"))
@@ -178,7 +180,9 @@ class _Decoder:
         rows = w.node("Slice", [normed, w.ints(0), self.rows, w.ints(0)], "head_rows")
         head = self.source.head()
         tied = head is None
-        self._matmul_nbits(rows, head or self.source.embedding(), "embed" if tied else "head", "logits")
+        self._matmul_nbits(
+            rows, head or self.source.embedding(), "embed" if tied else "head", "logits"
+        )
 
     def _add_norm(self, residual: str, update: str | None, norm: str, at: str) -> tuple[str, str]:
         """(norm(residual + update), residual + update), fused where there is an update."""

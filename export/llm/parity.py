@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from export.errors import ExportError
@@ -133,8 +134,6 @@ def _target(chat: _Chat, index: int) -> int | None:
 
 def _chats(path: Path, tokenizer: Tokenizer, template: str) -> Iterator[_Chat]:
     """Rendered chats of a JSONL file ({"turns": [{"role", "content"}]}), .gz allowed."""
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
     render = ImmutableSandboxedEnvironment().from_string(template).render
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         for line in lines:

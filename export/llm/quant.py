@@ -105,7 +105,8 @@ def pack_codes(tensor: QuantTensor) -> U8:
     """The layout of MatMulNBits' B: [N, K/32, 16], low nibble first, for 4 bit; as is for 8."""
     if tensor.bits == 8:
         return np.ascontiguousarray(tensor.codes)
-    return tensor.codes[..., 0::2] | (tensor.codes[..., 1::2] << np.uint8(4))
+    low, high = tensor.codes[..., 0::2], tensor.codes[..., 1::2]
+    return np.asarray(low | (high << np.uint8(4)), np.uint8)
 
 
 def unpack_codes(packed: U8, bits: int) -> U8:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from export.errors import ExportError
 from export.llm.config import LlamaConfig
 from export.llm.gguf_checkpoint import GGUFCheckpoint
 from export.llm.quant import F32
@@ -101,7 +101,6 @@ class Reference:
         """Rotary embedding of [heads, S, head_dim] at positions 0..S-1."""
         cos, sin = self._angles(x.shape[1])
         half = self.config.head_dim // 2
-        first: npt.NDArray[np.float32]
         if self._interleaved:
             first, second = x[..., 0::2], x[..., 1::2]
         else:
@@ -127,6 +126,7 @@ def load_reference(source: Source) -> Reference:
         return Reference(
             checkpoint.config, file.floats, _GGUF, tied=_GGUF["head"] not in file.tensors
         )
-    assert isinstance(checkpoint, SafetensorsCheckpoint)
+    if not isinstance(checkpoint, SafetensorsCheckpoint) or checkpoint.is_awq:
+        raise ExportError("reference_unsupported", "no float32 reference for this source")
     tied = checkpoint.head() is None
     return Reference(checkpoint.config, checkpoint.files.floats, _SAFETENSORS, tied)

@@ -6,11 +6,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from export.errors import ExportError
 from export.llm.checkpoint import Checkpoint
+from export.llm.gguf_checkpoint import GGUFCheckpoint
+from export.llm.safetensors_checkpoint import SafetensorsCheckpoint
 from export.manifest import file_sha256
 
 AUTO = "auto"
@@ -44,11 +46,7 @@ class Source:
     def open(self) -> Checkpoint:
         """Read sizes and metadata; weights are read as they are asked for."""
         if self.path.is_file():
-            from export.llm.gguf_checkpoint import GGUFCheckpoint
-
             return GGUFCheckpoint(self.path, self.name)
-        from export.llm.safetensors_checkpoint import SafetensorsCheckpoint
-
         return SafetensorsCheckpoint(self.path, self.name)
 
 
@@ -99,15 +97,13 @@ def _installed_wheel() -> Source:
 def _from_hub(source: str) -> Source:
     repository, _, revision = source.partition("@")
     try:
-        from huggingface_hub import snapshot_download
+        download = import_module("huggingface_hub").snapshot_download
     except ImportError:
         raise ExportError(
             "dependency_missing", "a hub id needs: pip install huggingface_hub"
         ) from None
     try:
-        folder = snapshot_download(
-            repository, revision=revision or None, allow_patterns=list(_HUB_PATTERNS)
-        )
+        folder = download(repository, revision=revision or None, allow_patterns=list(_HUB_PATTERNS))
     except Exception as error:  # the library raises many kinds; none of them is ours to tell apart
         raise ExportError(
             "source_unreachable", f"{source} could not be fetched: {type(error).__name__}"

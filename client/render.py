@@ -123,7 +123,9 @@ def _bid(row: Bid) -> str:
 
 
 def _number(value: float | None, width: int, places: int) -> str:
-    return f"{'-':>{width}}" if value is None else f"{value:>{width}.{places}f}"
+    """Zero is a bare 0, so that what was really charged stands out."""
+    shown = "-" if value is None else "0" if value == 0 else f"{value:.{places}f}"
+    return f"{shown:>{width}}"
 
 
 def dollars(micros: int) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root span of a reply. Off (the default) it costs one regular expression; the SDK is not imported.
+"""The root span of a reply. Off, the default, it costs one regular expression and no SDK.
 
 `token_auction` continues the trace through `ReplyRequest.traceparent`; exporters are those of
 `bls.tracing`, chosen by `SKYNET_TRACES`.

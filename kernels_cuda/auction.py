@@ -57,7 +57,7 @@ class TemperatureError(AuctionError):
     """Temperature not finite, or not above 0."""
 
 
-class ReferenceError_(AuctionError):
+class ReferenceRowError(AuctionError):
     """Row 0 is unusable, so nothing can be blended."""
 
 
@@ -74,7 +74,7 @@ _ERRORS: dict[int, type[AuctionError]] = {
     2: ShapeError,
     3: LogitTypeError,
     4: TemperatureError,
-    5: ReferenceError_,
+    5: ReferenceRowError,
     6: WeightError,
     7: PathError,
 }

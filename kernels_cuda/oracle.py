@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 TIE_REL = 2.0**-40
-NEAR_TIE_REL = 2.0**-18
+NEAR_TIE_REL = 2.0**-17
 OK, NOT_FINITE, EMPTY, BAD_WEIGHT = range(4)
 
 

@@ -64,20 +64,20 @@ class TokenAuction:
     async def _serve(self, request: pb_utils.InferenceRequest) -> None:
         """One reply. Whatever happens, the stream is closed by one FINAL, after the last event."""
         sender = request.get_response_sender()
-        error: SkynetError | None = None
+        failure = ""  # text, not the exception: its traceback would keep the sender alive
         try:
             raw = pb_utils.get_input_tensor_by_name(request, "REQUEST").as_numpy()
             await self._reply(parse_request(bytes(raw.reshape(-1)[0])), sender)
         except SkynetError as fault:
-            error = fault
+            failure = fault.to_wire()
         except Exception as fault:  # ours: logged whole, told to the client as `internal`
             self._log.write("e2e.error", error=f"{type(fault).__name__}: {fault}")
-            error = internal()
-        if error is None:
+            failure = internal().to_wire()
+        if not failure:
             sender.send(flags=_FINAL)
         else:
-            failure = pb_utils.TritonError(error.to_wire())
-            sender.send(pb_utils.InferenceResponse(error=failure), flags=_FINAL)
+            error = pb_utils.TritonError(failure)
+            sender.send(pb_utils.InferenceResponse(error=error), flags=_FINAL)
 
     async def _reply(
         self, request: ReplyRequest, sender: pb_utils.InferenceResponseSender

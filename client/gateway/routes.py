@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: chat, models, health, metrics."""
+"""The routes: chat, models, health, metrics, and the page."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from bls.errors import SkynetError
 from client.gateway.body import read_json
 from client.gateway.chat_request import Ids, read_chat
+from client.gateway.page import PAGE_ROUTES
 from client.gateway.reply import Reply
 from client.gateway.state import Gateway, gateway_of
 
@@ -84,4 +85,5 @@ ROUTES = [
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),
+    *PAGE_ROUTES,
 ]

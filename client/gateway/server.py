@@ -24,6 +24,8 @@ from client.gateway.app import create_app, with_request_id
 from client.gateway.settings import GatewaySettings
 
 SHUTDOWN_S = 4
+CONNECTIONS = 512
+"""Open connections at most; past it uvicorn answers 503 by itself."""
 
 
 class GatewayServer(uvicorn.Server):
@@ -63,6 +65,7 @@ def make_server(settings: GatewaySettings, host: str, port: int) -> GatewayServe
         access_log=False,
         log_level="warning",
         server_header=False,
+        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_S,
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=16 * 1024,

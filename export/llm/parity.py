@@ -91,15 +91,15 @@ class _Tally:
         )
 
 
-def measure(model: Path, source: str, chats: Path, tokens: int) -> Parity:
-    """Compare on at least `tokens` positions of `chats` (or on all of them, if fewer)."""
+def measure(model: Path, source: str, chats: Path, tokens: int, rows: int = _ROWS) -> Parity:
+    """Compare on at least `tokens` positions (all, if fewer), `rows` chats at a time."""
     reference = load_reference(resolve(source))
-    llm = OnnxLLM(model, _ROWS, _LONGEST)
+    llm = OnnxLLM(model, rows, _LONGEST)
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     texts = _chats(chats, tokenizer, llm.manifest.chat_template)
     tally = _Tally()
     while len(tally.rows) < tokens:
-        group = [chat for _, chat in zip(range(_ROWS), texts, strict=False)]
+        group = [chat for _, chat in zip(range(rows), texts, strict=False)]
         if not group:
             break
         _compare(group, llm, reference, tally)

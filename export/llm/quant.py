@@ -113,7 +113,8 @@ def unpack_codes(packed: U8, bits: int) -> U8:
     """The inverse of `pack_codes`."""
     if bits == 8:
         return packed
-    return np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:2], BLOCK)
+    pairs = np.stack([packed & 15, packed >> 4], axis=-1)
+    return np.asarray(pairs.reshape(*packed.shape[:2], BLOCK), np.uint8)
 
 
 def _blocks(weight: F32) -> F32:

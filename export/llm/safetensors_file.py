@@ -36,7 +36,14 @@ class SafetensorsFiles:
         for path in sorted(folder.glob("*.safetensors")):
             try:
                 self._add(path)
-            except (ValueError, KeyError, TypeError, struct.error, OSError) as error:
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                struct.error,
+                OSError,
+            ) as error:
                 raise ExportError(
                     "source_invalid", f"{path.name} is not a safetensors file: {error}"
                 ) from None

@@ -13,7 +13,9 @@ using skynet::RowResult;
 using skynet::Status;
 using skynet::Workspace;
 
-void* skynet_auction_new(void) { return new (std::nothrow) Workspace; }
+void* skynet_auction_new(void) {
+  return new (std::nothrow) Workspace;
+}
 
 void skynet_auction_free(void* workspace) {
   delete static_cast<Workspace*>(workspace);

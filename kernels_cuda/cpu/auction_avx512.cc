@@ -11,7 +11,7 @@
 namespace skynet {
 
 Status auction_avx512(const AuctionInput& in, Workspace& ws, ReplyResult* reply,
-                    RowResult* rows) {
+                      RowResult* rows) {
   return run_auction(in, ws, reply, rows);
 }
 

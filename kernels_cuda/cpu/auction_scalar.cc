@@ -77,9 +77,8 @@ struct Twin {
     return p[static_cast<size_t>(row) * in.vocab + x];
   }
   double weight(int row) const {
-    return status[row] == RowStatus::kOk
-               ? static_cast<double>(in.weights[row])
-               : 0.0;
+    return status[row] == RowStatus::kOk ? static_cast<double>(in.weights[row])
+                                         : 0.0;
   }
   // The blend without one row; without = -1 leaves none out.
   double blend(int x, int without) const {
@@ -112,7 +111,7 @@ void find_winner(const Twin& t, ReplyResult* reply) {
     if (x != token) second = std::max(second, t.blend(x, -1));
   }
   const double won = t.blend(token, -1);
-  *reply = {std::max(0.0, won - second), won, token, t.argmax[0],
+  *reply = {std::max(0.0, won - second),       won, token, t.argmax[0],
             won - second <= kNearTieRel * won, 1};
 }
 
@@ -134,8 +133,8 @@ void price(const Twin& t, int row, int token, RowResult* out) {
 
 }  // namespace
 
-Status auction_scalar(const AuctionInput& in, Workspace& ws,
-                      ReplyResult* reply, RowResult* rows) {
+Status auction_scalar(const AuctionInput& in, Workspace& ws, ReplyResult* reply,
+                      RowResult* rows) {
   Twin t{in, ws.twin, {}, {}};
   const Status status = read(&t, ws);
   if (status != Status::kOk) {

@@ -23,10 +23,14 @@ bool has_avx512() {
 
 bool available(Path path) {
   switch (path) {
-    case Path::kScalar: return true;
-    case Path::kAvx2: return has_avx2();
-    case Path::kAvx512: return has_avx512();
-    case Path::kAuto: break;
+    case Path::kScalar:
+      return true;
+    case Path::kAvx2:
+      return has_avx2();
+    case Path::kAvx512:
+      return has_avx512();
+    case Path::kAuto:
+      break;
   }
   return false;
 }
@@ -68,14 +72,12 @@ Status check(const AuctionInput& in) {
   return Status::kOk;
 }
 
-Status prepare(const AuctionInput& in, Path asked, Workspace& ws,
-               Path* path) {
+Status prepare(const AuctionInput& in, Path asked, Workspace& ws, Path* path) {
   const Status status = check(in);
   if (status != Status::kOk) return status;
   if (!resolve_path(asked, path)) return Status::kBadPath;
-  const bool room = *path == Path::kScalar
-                        ? ws.reserve_twin(in.rows, in.vocab)
-                        : ws.reserve(in.rows, in.vocab);
+  const bool room = *path == Path::kScalar ? ws.reserve_twin(in.rows, in.vocab)
+                                           : ws.reserve(in.rows, in.vocab);
   return room ? Status::kOk : Status::kNoMemory;
 }
 
@@ -83,7 +85,10 @@ Status prepare(const AuctionInput& in, Path asked, Workspace& ws,
 
 bool resolve_path(Path asked, Path* path) {
   static const auto wanted = [] {
-    struct { bool known; Path path; } w{};
+    struct {
+      bool known;
+      Path path;
+    } w{};
     w.known = from_environment(&w.path);
     return w;
   }();
@@ -107,9 +112,12 @@ Status run(const AuctionInput& in, Path asked, Workspace& ws,
   const Status status = prepare(in, asked, ws, &path);
   if (status != Status::kOk) return status;
   switch (path) {
-    case Path::kAvx512: return auction_avx512(in, ws, reply, rows);
-    case Path::kAvx2: return auction_avx2(in, ws, reply, rows);
-    default: return auction_scalar(in, ws, reply, rows);
+    case Path::kAvx512:
+      return auction_avx512(in, ws, reply, rows);
+    case Path::kAvx2:
+      return auction_avx2(in, ws, reply, rows);
+    default:
+      return auction_scalar(in, ws, reply, rows);
   }
 }
 
@@ -119,26 +127,37 @@ Status blend(const AuctionInput& in, Path asked, Workspace& ws, double* out) {
   const Status status = prepare(in, asked, ws, &path);
   if (status != Status::kOk) return status;
   switch (path) {
-    case Path::kAvx512: return blend_avx512(in, ws, out);
-    case Path::kAvx2: return blend_avx2(in, ws, out);
-    default: return blend_scalar(in, ws, out);
+    case Path::kAvx512:
+      return blend_avx512(in, ws, out);
+    case Path::kAvx2:
+      return blend_avx2(in, ws, out);
+    default:
+      return blend_scalar(in, ws, out);
   }
 }
 
 const char* message(Status status) {
   switch (status) {
-    case Status::kOk: return "ok";
-    case Status::kBadRows: return "rows out of range, expected 1 to 33";
+    case Status::kOk:
+      return "ok";
+    case Status::kBadRows:
+      return "rows out of range, expected 1 to 33";
     case Status::kBadVocab:
       return "vocabulary out of range, expected 1 to 262144 logits a row";
-    case Status::kBadType: return "unknown logit type";
+    case Status::kBadType:
+      return "unknown logit type";
     case Status::kBadTemperature:
       return "temperature must be finite and above 0";
-    case Status::kBadReference: return "the reference row is unusable";
-    case Status::kNoWeight: return "the valid weights sum to 0";
-    case Status::kBadPath: return "unknown or unsupported auction path";
-    case Status::kNoMemory: return "out of memory";
-    case Status::kNullPointer: return "a required buffer is missing";
+    case Status::kBadReference:
+      return "the reference row is unusable";
+    case Status::kNoWeight:
+      return "the valid weights sum to 0";
+    case Status::kBadPath:
+      return "unknown or unsupported auction path";
+    case Status::kNoMemory:
+      return "out of memory";
+    case Status::kNullPointer:
+      return "a required buffer is missing";
   }
   return "unknown status";
 }

@@ -4,16 +4,16 @@
 // translation unit includes this once, after its Simd; all of it lives in an
 // anonymous namespace, because nothing here may have external linkage.
 
-#include "kernel_rows.h"
-
-#include "kernel_blend.h"
+#pragma once
 
 #include "kernel_price.h"
 
 namespace skynet {
 namespace {
 
-inline bool good_weight(float w) { return w >= 0.0f && w < INFINITY; }
+inline bool good_weight(float w) {
+  return w >= 0.0f && w < INFINITY;
+}
 
 // Scans every row with a usable weight and collects the active ones.
 inline Status read_rows(Auction& a) {
@@ -54,7 +54,7 @@ inline bool normalise_rows(Auction& a, bool precise) {
 inline double probability(const Auction& a, const Row& row, int token) {
   alignas(64) float buffer[kBlock];
   const float* z = read_block(a.in, row.index, token / kBlock, buffer);
-  const double logit = static_cast<double>(z[token % kBlock]);
+  const double logit = static_cast<double>(logit_at(z, token % kBlock));
   double lane[Simd::kD];
   Simd::store_d(lane, exp_f64(Simd::set_d(logit), row));
   return lane[0] * row.inv_z;
@@ -100,7 +100,7 @@ inline Status run_auction(const AuctionInput& in, Workspace& ws,
   }
   const double margin = a.best.value - a.second;
   *reply = {margin > 0.0 ? margin : 0.0, a.best.value, a.best.token,
-            a.rows[0].top_token, near_tie, precise};
+            a.rows[0].top_token,         near_tie,     precise};
   write_rows(a, price, rows);
   return Status::kOk;
 }

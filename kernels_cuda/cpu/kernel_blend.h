@@ -6,6 +6,10 @@
 // Block maxima bound every blend inside a block from above, so only the blocks
 // that could hold a first or second place are evaluated, all in f64.
 
+#pragma once
+
+#include "kernel_rows.h"
+
 namespace skynet {
 namespace {
 
@@ -20,18 +24,16 @@ struct Auction {
   Workspace& ws;
   int blocks;
   int active_count = 0;
-  Row rows[kMaxRows] = {};  // by input row
-  int active[kMaxRows] = {};  // active slot -> input row
-  Peak best = {};           // largest N; lowest id among equals
-  double second = -1.0;     // largest N over the other tokens
+  Row rows[kMaxRows] = {};      // by input row
+  int active[kMaxRows] = {};    // active slot -> input row
+  Peak best = {};               // largest N; lowest id among equals
+  double second = -1.0;         // largest N over the other tokens
   Peak peak[kMaxRows] = {};     // by active slot: largest B_-i
   double share[kMaxRows] = {};  // by active slot: w P(t)
   double rival[kMaxRows] = {};  // by active slot: B_-i(t)
 
   Auction(const AuctionInput& input, Workspace& workspace)
-      : in(input),
-        ws(workspace),
-        blocks((input.vocab + kBlock - 1) / kBlock) {}
+      : in(input), ws(workspace), blocks((input.vocab + kBlock - 1) / kBlock) {}
 
   const Row& row(int slot) const { return rows[active[slot]]; }
   bool pays(int slot) const { return active[slot] > 0 && active_count > 1; }

@@ -3,6 +3,10 @@
 // Step 3 of the vector paths: Clarke payments and critical bids. Included
 // after kernel_blend.h.
 
+#pragma once
+
+#include "kernel_blend.h"
+
 namespace skynet {
 namespace {
 
@@ -51,8 +55,8 @@ inline void find_critical_bids(Auction& a, Price* price) {
     for (int s = 0; s < a.active_count; ++s) {
       if (price[s].pay <= 0.0) continue;
       const double part = price[s].critical_bid / a.row(s).weight;
-      const D reach = Simd::fma(bounds.share[s], Simd::set_d(part),
-                                bounds.without[s]);
+      const D reach =
+          Simd::fma(bounds.share[s], Simd::set_d(part), bounds.without[s]);
       const double bar = a.rival[s] + part * a.share[s];
       open |= Simd::greater(reach, Simd::set_d(bar));
     }

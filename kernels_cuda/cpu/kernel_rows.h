@@ -4,9 +4,11 @@
 // softmax normaliser. Included after a Simd.
 //
 // A row is read twice: once for block maxima (a block is 64 logits), once for
-// the sum of exponentials. The second reading uses f32 for the blocks whose
-// largest term is under 1/256 of the sum, f64 for the few that carry it:
-// rounding errors of the rest are then independent and below 2e-9 of the sum.
+// the sum of exponentials. The second reading uses f32 for terms under kCut of
+// the sum and f64 for the few that carry it: what is left are many independent
+// rounding errors (3e-8 each, rms), together under 3e-8 sqrt(kCut) of the sum.
+
+#pragma once
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +20,9 @@ namespace {
 
 using F = Simd::F;
 using D = Simd::D;
+
+constexpr double kCut = 0x1p-9;  // f32 normalisers then err by under 2e-9
+constexpr int kRun = 8;          // blocks summed in f32 at a time
 
 // What the sweeps need to know about one row.
 struct Row {
@@ -36,7 +41,37 @@ struct Row {
   RowStatus status;
 };
 
-inline int min_int(int a, int b) { return a < b ? a : b; }
+inline int min_int(int a, int b) {
+  return a < b ? a : b;
+}
+
+inline void widen_block(LogitType type, const void* halves, float* out) {
+  const uint16_t* half = static_cast<const uint16_t*>(halves);
+  for (int j = 0; j < kBlock; j += Simd::kF) {
+    Simd::store(out + j, type == LogitType::kBF16 ? Simd::from_bf16(half + j)
+                                                  : Simd::from_f16(half + j));
+  }
+}
+
+// Copies or converts a block that cannot be read in place.
+inline const float* convert_block(const AuctionInput& in, size_t at, int count,
+                                  float* out) {
+  const size_t bytes = in.type == LogitType::kF32 ? 4 : 2;
+  const char* source = static_cast<const char*>(in.logits) + bytes * at;
+  if (bytes == 2 && count == kBlock) {
+    widen_block(in.type, source, out);
+    return out;
+  }
+  alignas(64) char tail[4 * kBlock] = {};
+  memcpy(tail, source, bytes * static_cast<size_t>(count));
+  if (bytes == 2) {
+    widen_block(in.type, tail, out);
+  } else {
+    memcpy(out, tail, sizeof tail);
+  }
+  for (int j = count; j < kBlock; ++j) out[j] = -INFINITY;
+  return out;
+}
 
 // 64 logits of a row as f32. Past V: -inf, and memory past V is not read.
 inline const float* read_block(const AuctionInput& in, int row, int block,
@@ -44,22 +79,17 @@ inline const float* read_block(const AuctionInput& in, int row, int block,
   const int first = block * kBlock;
   const int count = min_int(kBlock, in.vocab - first);
   const size_t at = static_cast<size_t>(row) * in.row_stride + first;
-  if (in.type == LogitType::kF32) {
-    const char* source = static_cast<const char*>(in.logits) + 4 * at;
-    if (count == kBlock) return reinterpret_cast<const float*>(source);
-    memcpy(buffer, source, 4 * static_cast<size_t>(count));
-  } else {
-    const char* source = static_cast<const char*>(in.logits) + 2 * at;
-    uint16_t half[kBlock] = {};
-    memcpy(half, source, 2 * static_cast<size_t>(count));
-    const bool bf16 = in.type == LogitType::kBF16;
-    for (int j = 0; j < kBlock; j += Simd::kF) {
-      Simd::store(buffer + j, bf16 ? Simd::from_bf16(half + j)
-                                   : Simd::from_f16(half + j));
-    }
+  if (in.type == LogitType::kF32 && count == kBlock) {
+    return static_cast<const float*>(in.logits) + at;
   }
-  for (int j = count; j < kBlock; ++j) buffer[j] = -INFINITY;
-  return buffer;
+  return convert_block(in, at, count, buffer);
+}
+
+// Logits may lie unaligned (a request's bytes start anywhere).
+inline float logit_at(const float* z, int j) {
+  float value;
+  memcpy(&value, reinterpret_cast<const char*>(z) + 4 * j, sizeof value);
+  return value;
 }
 
 // Fills the block maxima, row->top, row->top_token and the row's status.
@@ -94,7 +124,7 @@ inline void scan_row(const AuctionInput& in, int blocks, int stride,
   while (block_max[block] != largest) ++block;
   const float* z = read_block(in, row->index, block, buffer);
   int j = 0;
-  while (z[j] != largest) ++j;
+  while (logit_at(z, j) != largest) ++j;
   row->top_token = block * kBlock + j;
   row->status = RowStatus::kOk;
 }
@@ -117,34 +147,29 @@ inline void set_scale(float temperature, Row* row) {
   row->unscale = exp2(offset - place);
 }
 
-// 2^(z * to_exp2 - offset) of N vectors, within 2 ulp. The reduced argument is
-// exact up to one rounding because the products are fused; degree 6, error
-// 2.6e-9. The N chains advance together: one alone would wait for its latency.
-template <int N>
-inline void exp_f32(F (&z)[N], const Row& row) {
-  constexpr float kPoly[] = {0x1.5f72acp-10f, 0x1.3b270ep-7f, 0x1.c6ae72p-5f,
-                             0x1.ebfbe2p-3f,  0x1.62e432p-1f, 1.0f};
-  const F hi = Simd::set(row.hi), lo = Simd::set(row.lo);
-  const F magic = Simd::set(row.magic), floor = Simd::set(row.floor);
-  F t[N], p[N];
-  for (int i = 0; i < N; ++i) z[i] = Simd::max(z[i], floor);
-  for (int i = 0; i < N; ++i) t[i] = Simd::fma(z[i], hi, magic);
-  for (int i = 0; i < N; ++i) p[i] = Simd::sub(t[i], magic);
-  for (int i = 0; i < N; ++i) p[i] = Simd::fms(z[i], hi, p[i]);
-  for (int i = 0; i < N; ++i) z[i] = Simd::fma(z[i], lo, p[i]);
-  for (int i = 0; i < N; ++i) p[i] = Simd::set(0x1.470bb8p-13f);
-  for (float coefficient : kPoly) {
-    const F c = Simd::set(coefficient);
-    for (int i = 0; i < N; ++i) p[i] = Simd::fma(p[i], z[i], c);
-  }
-  for (int i = 0; i < N; ++i) z[i] = Simd::scale(p[i], t[i]);
+// 2^(z * to_exp2 - offset), within 2 ulp. The reduced argument is exact up to
+// one rounding because the products are fused; degree 6, error 2.6e-9.
+inline F exp_f32(F z, const Row& row) {
+  z = Simd::max(z, Simd::set(row.floor));
+  const F hi = Simd::set(row.hi), magic = Simd::set(row.magic);
+  const F t = Simd::fma(z, hi, magic);
+  F r = Simd::fms(z, hi, Simd::sub(t, magic));
+  r = Simd::fma(z, Simd::set(row.lo), r);
+  F p = Simd::set(0x1.470bb8p-13f);
+  p = Simd::fma(p, r, Simd::set(0x1.5f72acp-10f));
+  p = Simd::fma(p, r, Simd::set(0x1.3b270ep-7f));
+  p = Simd::fma(p, r, Simd::set(0x1.c6ae72p-5f));
+  p = Simd::fma(p, r, Simd::set(0x1.ebfbe2p-3f));
+  p = Simd::fma(p, r, Simd::set(0x1.62e432p-1f));
+  p = Simd::fma(p, r, Simd::set(1.0f));
+  return Simd::scale(p, t);
 }
 
 // exp((z - top) / T) in f64; degree 11, error 2e-17. Exactly 0 below 2^-1000.
 inline D exp_f64(D z, const Row& row) {
   const D magic = Simd::set_d(0x1.8p+52), least = Simd::set_d(-1000.0);
-  const D exact = Simd::mul(Simd::sub(z, Simd::set_d(row.top)),
-                            Simd::set_d(row.to_exp2));
+  const D exact =
+      Simd::mul(Simd::sub(z, Simd::set_d(row.top)), Simd::set_d(row.to_exp2));
   const D u = Simd::max(exact, least);
   const D t = Simd::add(u, magic);
   const D r = Simd::sub(u, Simd::sub(t, magic));
@@ -170,10 +195,9 @@ inline double exp_block_maxima(const Row& row, int stride,
   D sum = Simd::set_d(0.0);
   if (row.narrow) {
     for (int b = 0; b < stride; b += Simd::kF) {
-      F e[] = {Simd::load(block_max + b)};
-      exp_f32(e, row);
-      Simd::store(block_exp + b, e[0]);
-      sum = Simd::add(sum, Simd::widen_sum(e[0]));
+      const F e = exp_f32(Simd::load(block_max + b), row);
+      Simd::store(block_exp + b, e);
+      sum = Simd::add(sum, Simd::widen_sum(e));
     }
     return Simd::hsum(sum);
   }
@@ -189,16 +213,50 @@ inline double exp_block_maxima(const Row& row, int stride,
   return Simd::hsum(sum);
 }
 
-inline F sum_block(const float* z, const Row& row) {
-  constexpr int kChains = 1;
-  F sum = Simd::set(0.0f);
-  for (int j = 0; j < kBlock; j += kChains * Simd::kF) {
-    F e[kChains];
-    for (int i = 0; i < kChains; ++i) e[i] = Simd::load(z + j + i * Simd::kF);
-    exp_f32(e, row);
-    for (int i = 0; i < kChains; ++i) sum = Simd::add(sum, e[i]);
+// A normaliser in two parts: terms summed as exp_f64 and as exp_f32 give them.
+struct Sums {
+  D wide, narrow;
+};
+
+inline void add_wide(const float* z, int count, const Row& row, Sums* sums) {
+#pragma GCC unroll 1
+  for (int j = 0; j < count; j += Simd::kD) {
+    const D e = exp_f64(Simd::widen(z + j), row);
+    sums->wide = Simd::add(sums->wide, e);
   }
-  return sum;
+}
+
+// At most kRun blocks: a lane then adds 32 terms in f32 before it is widened.
+inline void add_narrow(const float* z, int count, const Row& row, Sums* sums) {
+  F even = Simd::set(0.0f), odd = Simd::set(0.0f);
+#pragma GCC unroll 1  // two chains fill the pipes; more would spill registers
+  for (int j = 0; j < count; j += 2 * Simd::kF) {
+    even = Simd::add(even, exp_f32(Simd::load(z + j), row));
+    odd = Simd::add(odd, exp_f32(Simd::load(z + j + Simd::kF), row));
+  }
+  sums->narrow = Simd::add(sums->narrow, Simd::widen_sum(Simd::add(even, odd)));
+}
+
+// A block holding a term over cut: only its vectors that do are summed in f64.
+inline void add_mixed(const float* z, float cut, const Row& row, Sums* sums) {
+  F narrow = Simd::set(0.0f);
+#pragma GCC unroll 1
+  for (int j = 0; j < kBlock; j += Simd::kF) {
+    const F e = exp_f32(Simd::load(z + j), row);
+    if (Simd::any_greater(e, Simd::set(cut))) {
+      add_wide(z + j, Simd::kF, row, sums);
+    } else {
+      narrow = Simd::add(narrow, e);
+    }
+  }
+  sums->narrow = Simd::add(sums->narrow, Simd::widen_sum(narrow));
+}
+
+// How many blocks from b on, up to kRun, hold no term over cut.
+inline int narrow_run(const float* block_exp, int b, int blocks, float cut) {
+  int run = 1;
+  while (run < kRun && b + run < blocks && block_exp[b + run] <= cut) ++run;
+  return run;
 }
 
 // Sets inv_z and to_share. Returns true if every term was summed in f64.
@@ -207,25 +265,27 @@ inline bool normalise(const AuctionInput& in, int blocks, double maxima_sum,
   alignas(64) float buffer[kBlock];
   const Row local = *row;  // no aliasing: constants stay in registers
   const bool wide_only = precise || !local.narrow;
-  const float cut = static_cast<float>(maxima_sum * 0x1p-8);
-  D wide = Simd::set_d(0.0), narrow = Simd::set_d(0.0);
-  int narrow_blocks = 0;
+  const int whole = in.vocab / kBlock;
+  const float cut = static_cast<float>(maxima_sum * kCut);
+  Sums sums = {Simd::set_d(0.0), Simd::set_d(0.0)};
   for (int b = 0; b < blocks; ++b) {
     const float* z = read_block(in, local.index, b, buffer);
-    if (wide_only || block_exp[b] > cut) {
-      for (int j = 0; j < kBlock; j += Simd::kD) {
-        wide = Simd::add(wide, exp_f64(Simd::widen(z + j), local));
-      }
-      continue;
+    if (wide_only) {
+      add_wide(z, kBlock, local, &sums);
+    } else if (block_exp[b] > cut) {
+      add_mixed(z, cut, local, &sums);
+    } else {
+      const int run = z == buffer ? 1 : narrow_run(block_exp, b, whole, cut);
+      add_narrow(z, run * kBlock, local, &sums);
+      b += run - 1;
     }
-    narrow = Simd::add(narrow, Simd::widen_sum(sum_block(z, local)));
-    ++narrow_blocks;
   }
-  const double z = Simd::hsum(wide) + Simd::hsum(narrow) * local.unscale;
+  const double z =
+      Simd::hsum(sums.wide) + Simd::hsum(sums.narrow) * local.unscale;
   row->inv_z = 1.0 / z;
   row->to_share =
       row->weight * row->inv_z * local.unscale * (1.0 + kNearTieRel);
-  return narrow_blocks == 0;
+  return wide_only;
 }
 
 }  // namespace

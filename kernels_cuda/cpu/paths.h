@@ -11,8 +11,8 @@ namespace skynet {
 
 // One reply. Checks the input, picks the path, fills reply and rows[in.rows].
 // Thread-safe as long as no two threads share a workspace. No exceptions.
-Status run(const AuctionInput& in, Path path, Workspace& ws,
-           ReplyResult* reply, RowResult* rows);
+Status run(const AuctionInput& in, Path path, Workspace& ws, ReplyResult* reply,
+           RowResult* rows);
 
 // N(x) of every token into out[in.vocab].
 Status blend(const AuctionInput& in, Path path, Workspace& ws, double* out);

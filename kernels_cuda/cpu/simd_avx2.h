@@ -2,6 +2,8 @@
 //
 // The vector operations the kernel needs, on AVX2 + FMA + F16C: 8 floats or 4
 // doubles. Included by one translation unit only.
+#pragma once
+
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -36,11 +38,12 @@ struct Simd {
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
   }
   static Mask no_mask() { return _mm256_setzero_ps(); }
-  static Mask either_nan(F a, F b) {
-    return _mm256_cmp_ps(a, b, _CMP_UNORD_Q);
-  }
+  static Mask either_nan(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
   static Mask or_(Mask a, Mask b) { return _mm256_or_ps(a, b); }
   static bool any(Mask m) { return _mm256_movemask_ps(m) != 0; }
+  static bool any_greater(F a, F b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
+  }
 
   // ---- double ----
   static D load_d(const double* p) { return _mm256_loadu_pd(p); }
@@ -85,8 +88,7 @@ struct Simd {
   }
   static F from_bf16(const uint16_t* p) {
     __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return _mm256_castsi256_ps(
-        _mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
   }
 };
 

@@ -2,6 +2,8 @@
 //
 // The vector operations the kernel needs, on AVX-512 F + DQ: 16 floats or 8
 // doubles. Included by one translation unit only.
+#pragma once
+
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -36,14 +38,15 @@ struct Simd {
   }
   static Mask or_(Mask a, Mask b) { return static_cast<Mask>(a | b); }
   static bool any(Mask m) { return m != 0; }
+  static bool any_greater(F a, F b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ) != 0;
+  }
 
   // ---- double ----
   static D load_d(const double* p) { return _mm512_loadu_pd(p); }
   static void store_d(double* p, D a) { _mm512_storeu_pd(p, a); }
   static D set_d(double a) { return _mm512_set1_pd(a); }
-  static D widen(const float* p) {
-    return _mm512_cvtps_pd(_mm256_loadu_ps(p));
-  }
+  static D widen(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
   static D widen_sum(F a) {  // low half + high half, as doubles
     return _mm512_add_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
                          _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)));
@@ -73,8 +76,7 @@ struct Simd {
   }
   static F from_bf16(const uint16_t* p) {
     __m256i h = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
   }
 };
 

@@ -11,7 +11,9 @@ namespace {
 
 constexpr size_t kLine = 64;  // cache line, and the widest vector
 
-size_t round_up(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+size_t round_up(size_t bytes) {
+  return (bytes + kLine - 1) / kLine * kLine;
+}
 
 }  // namespace
 
@@ -25,10 +27,13 @@ bool Workspace::reserve(int rows, int vocab) {
   const int wide = static_cast<int>(round_up(static_cast<size_t>(blocks)));
   const size_t per_row = round_up(sizeof(float) * wide);
   const size_t tile = round_up(sizeof(double) * kMaxRows * kBlock);
-  const size_t sizes[] = {
-      per_row * rows, per_row * rows, round_up(sizeof(double) * wide),
-      round_up(static_cast<size_t>(wide)), tile, tile,
-      round_up(sizeof(double) * kBlock)};
+  const size_t sizes[] = {per_row * rows,
+                          per_row * rows,
+                          round_up(sizeof(double) * wide),
+                          round_up(static_cast<size_t>(wide)),
+                          tile,
+                          tile,
+                          round_up(sizeof(double) * kBlock)};
   size_t total = 0;
   for (size_t bytes : sizes) total += bytes;
   if (total > pool_bytes_) {

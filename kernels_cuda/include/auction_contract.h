@@ -23,17 +23,17 @@
 namespace skynet {
 
 // ---- Limits --------------------------------------------------------------
-constexpr int32_t kMaxRows = 33;         // the reference + 32 advertisers
-constexpr int32_t kMaxVocab = 1 << 18;   // 262,144 tokens
+constexpr int32_t kMaxRows = 33;        // the reference + 32 advertisers
+constexpr int32_t kMaxVocab = 1 << 18;  // 262,144 tokens
 
 // ---- Ties ----------------------------------------------------------------
 // Blends closer than kTieRel * max N are the same number: float64 cannot order
 // sums of exponentials below that reproducibly. Ties go to the lowest id.
 constexpr double kTieRel = 0x1p-40;
 // Rigorous bound on the relative error of a blend made by the f32 sweep (an
-// exp within 2 ulp, a 64-term f32 sum), both sides of a comparison. A margin
+// exp within 2 ulp, 32 f32 additions), both sides of a comparison. A margin
 // under kNearTieRel * N(t) is flagged near_tie and decided in float64.
-constexpr double kNearTieRel = 0x1p-18;
+constexpr double kNearTieRel = 0x1p-17;
 
 // ---- Types ---------------------------------------------------------------
 enum class LogitType : int32_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
@@ -67,7 +67,7 @@ enum class RowStatus : int32_t {
 };
 
 struct AuctionInput {
-  const void* logits;    // row k starts at element k * row_stride
+  const void* logits;  // row k starts at element k * row_stride; any alignment
   const float* weights;  // [rows], [0] = w_ref; bid units
   int64_t row_stride;    // elements between rows, >= vocab
   int32_t rows;          // R = 1 + advertisers
@@ -122,9 +122,9 @@ constexpr TensorSpec kInputs[] = {
 };
 
 constexpr TensorSpec kOutputs[] = {
-    {"TOKEN", "TYPE_INT32", 1},    {"REF_TOKEN", "TYPE_INT32", 1},
-    {"MARGIN", "TYPE_FP64", 1},    {"NEAR_TIE", "TYPE_BOOL", 1},
-    {"P_TOKEN", "TYPE_FP64", 1},   {"PAY", "TYPE_FP64", 1},
+    {"TOKEN", "TYPE_INT32", 1},       {"REF_TOKEN", "TYPE_INT32", 1},
+    {"MARGIN", "TYPE_FP64", 1},       {"NEAR_TIE", "TYPE_BOOL", 1},
+    {"P_TOKEN", "TYPE_FP64", 1},      {"PAY", "TYPE_FP64", 1},
     {"CRITICAL_BID", "TYPE_FP64", 1}, {"W_MINUS", "TYPE_FP32", 1},
     {"ROW_STATUS", "TYPE_INT32", 1},
 };

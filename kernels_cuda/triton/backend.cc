@@ -43,8 +43,8 @@ TRITONSERVER_Error* create_model(TRITONBACKEND_Model* handle) {
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(handle, &backend));
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_BackendState(backend, &families));
   std::unique_ptr<Model> model;
-  SKYNET_RETURN_IF_ERROR(Model::create(
-      handle, *static_cast<MetricFamilies*>(families), &model));
+  SKYNET_RETURN_IF_ERROR(
+      Model::create(handle, *static_cast<MetricFamilies*>(families), &model));
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ModelSetState(handle, model.get()));
   model.release();
   return nullptr;

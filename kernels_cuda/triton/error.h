@@ -11,8 +11,7 @@
 namespace skynet {
 
 inline TRITONSERVER_Error* invalid(const std::string& message) {
-  return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_INVALID_ARG,
-                               message.c_str());
+  return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_INVALID_ARG, message.c_str());
 }
 
 // "LOGITS: expected shape [rows, vocab], got [3]"
@@ -42,11 +41,11 @@ inline bool worked(TRITONSERVER_Error* error) {
 
 }  // namespace skynet
 
-#define SKYNET_RETURN_IF_ERROR(call)              \
-  do {                                            \
-    if (TRITONSERVER_Error* error_ = (call)) {    \
-      return error_;                              \
-    }                                             \
+#define SKYNET_RETURN_IF_ERROR(call)           \
+  do {                                         \
+    if (TRITONSERVER_Error* error_ = (call)) { \
+      return error_;                           \
+    }                                          \
   } while (false)
 
 #endif  // SKYNET_TRITON_ERROR_H_

@@ -67,8 +67,7 @@ Metrics::~Metrics() {
 
 void Metrics::add(Counter counter, double amount) const {
   if (metric_[counter] == nullptr || !(amount > 0.0)) return;
-  log_if(TRITONSERVER_MetricIncrement(metric_[counter], amount),
-         "counting");
+  log_if(TRITONSERVER_MetricIncrement(metric_[counter], amount), "counting");
 }
 
 }  // namespace skynet

@@ -21,10 +21,14 @@ uint64_t now_ns() {
 
 const char* reason(RowStatus status) {
   switch (status) {
-    case RowStatus::kNotFinite: return "a logit is NaN or infinite";
-    case RowStatus::kEmpty: return "no logit is finite";
-    case RowStatus::kBadWeight: return "its weight is not finite or negative";
-    case RowStatus::kOk: break;
+    case RowStatus::kNotFinite:
+      return "a logit is NaN or infinite";
+    case RowStatus::kEmpty:
+      return "no logit is finite";
+    case RowStatus::kBadWeight:
+      return "its weight is not finite or negative";
+    case RowStatus::kOk:
+      break;
   }
   return "unknown";
 }
@@ -34,8 +38,7 @@ TRITONSERVER_Error* refused(Status status, const Reply& reply) {
   if (status == Status::kBadReference) {
     text += std::string(": ") + reason(reply.rows[0].status);
   }
-  const bool ours = status == Status::kNoMemory ||
-                    status == Status::kBadPath ||
+  const bool ours = status == Status::kNoMemory || status == Status::kBadPath ||
                     status == Status::kNullPointer;
   return TRITONSERVER_ErrorNew(
       ours ? TRITONSERVER_ERROR_INTERNAL : TRITONSERVER_ERROR_INVALID_ARG,
@@ -88,8 +91,8 @@ TRITONSERVER_Error* Instance::auction(TRITONBACKEND_Request* request,
     return refused(Status::kNoMemory, *reply);
   }
   const uint64_t start = now_ns();
-  const Status status = run(reply->input, Path::kAuto, workspace_,
-                            &reply->result, reply->rows);
+  const Status status =
+      run(reply->input, Path::kAuto, workspace_, &reply->result, reply->rows);
   *kernel_ns += now_ns() - start;
   return status == Status::kOk ? nullptr : refused(status, *reply);
 }
@@ -128,8 +131,7 @@ void Instance::execute(TRITONBACKEND_Request** requests, uint32_t count) {
     if (!success) model_.metrics->add(kErrors, 1);
     rows += reply->input.rows > 0 ? reply->input.rows : 1;
     log_if(TRITONBACKEND_ModelInstanceReportStatistics(
-               handle_, requests[i], success, start, start, computed,
-               now_ns()),
+               handle_, requests[i], success, start, start, computed, now_ns()),
            "reporting a request");
     log_if(TRITONBACKEND_RequestRelease(requests[i],
                                         TRITONSERVER_REQUEST_RELEASE_ALL),

@@ -56,8 +56,8 @@ TRITONSERVER_Error* check_tensor(const TensorSpec& spec, const Json* entry) {
   const bool logits = spec.dim < 0;
   if (logits && (type == "TYPE_FP16" || type == "TYPE_BF16")) return nullptr;
   if (type == spec.type) return nullptr;
-  const std::string types = logits ? "TYPE_FP32, TYPE_FP16 or TYPE_BF16"
-                                   : std::string(spec.type);
+  const std::string types =
+      logits ? "TYPE_FP32, TYPE_FP16 or TYPE_BF16" : std::string(spec.type);
   return expected(name + " data_type", types, type);
 }
 
@@ -88,8 +88,8 @@ TRITONSERVER_Error* check_config(TRITONBACKEND_Model* model,
   SKYNET_RETURN_IF_ERROR(check_tensors(kInputs, config.at("input"), "input"));
   SKYNET_RETURN_IF_ERROR(
       check_tensors(kOutputs, config.at("output"), "output"));
-  const std::string& type = find(config.at("input"), "LOGITS")->at("data_type")
-                                .text;
+  const std::string& type =
+      find(config.at("input"), "LOGITS")->at("data_type").text;
   *logits_type = type == "TYPE_FP16"   ? TRITONSERVER_TYPE_FP16
                  : type == "TYPE_BF16" ? TRITONSERVER_TYPE_BF16
                                        : TRITONSERVER_TYPE_FP32;

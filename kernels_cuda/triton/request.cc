@@ -18,8 +18,8 @@ struct Tensor {
 };
 
 size_t type_bytes(TRITONSERVER_DataType type) {
-  const bool half = type == TRITONSERVER_TYPE_FP16 ||
-                    type == TRITONSERVER_TYPE_BF16;
+  const bool half =
+      type == TRITONSERVER_TYPE_FP16 || type == TRITONSERVER_TYPE_BF16;
   return half ? 2 : 4;
 }
 
@@ -40,8 +40,7 @@ std::string shape_text(const int64_t* shape, uint32_t dims) {
 // Points at the input's only chunk, or copies its chunks into scratch.
 TRITONSERVER_Error* contiguous(TRITONBACKEND_Input* input, const char* name,
                                uint32_t buffers, uint64_t bytes,
-                               std::vector<char>* scratch,
-                               const char** data) {
+                               std::vector<char>* scratch, const char** data) {
   if (buffers > 1) scratch->resize(bytes);
   uint64_t filled = 0;
   for (uint32_t i = 0; i < buffers; ++i) {
@@ -86,14 +85,12 @@ TRITONSERVER_Error* read_tensor(TRITONBACKEND_Request* request,
                     TRITONSERVER_DataTypeString(got));
   }
   if (dims != 2 || (spec.dim > 0 && shape[1] != spec.dim)) {
-    const std::string width =
-        spec.dim > 0 ? std::to_string(spec.dim) : "vocab";
+    const std::string width = spec.dim > 0 ? std::to_string(spec.dim) : "vocab";
     return expected(spec.name, "shape [rows, " + width + "]",
                     shape_text(shape, dims));
   }
   const int64_t most = spec.dim > 0 ? spec.dim : kMaxVocab;
-  if (shape[0] < 1 || shape[0] > kMaxRows || shape[1] < 1 ||
-      shape[1] > most) {
+  if (shape[0] < 1 || shape[0] > kMaxRows || shape[1] < 1 || shape[1] > most) {
     return expected(spec.name,
                     "1 to " + std::to_string(kMaxRows) + " rows of 1 to " +
                         std::to_string(most) + " values",
@@ -153,8 +150,8 @@ constexpr size_t kOutputCount = sizeof(kOutputs) / sizeof(kOutputs[0]);
 static_assert(sizeof(kWriters) / sizeof(kWriters[0]) == kOutputCount,
               "one writer per output of the contract");
 
-TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response,
-                                 size_t which, const Reply& reply) {
+TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response, size_t which,
+                                 const Reply& reply) {
   const Output& writer = kWriters[which];
   const int rows = reply.input.rows;
   const int64_t shape[] = {rows, 1};
@@ -182,11 +179,10 @@ TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
                                  TRITONSERVER_DataType logits_type,
                                  Gather* gather, Reply* reply) {
   Tensor logits = {}, weights = {}, temperature = {};
-  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[0], logits_type,
-                                     &gather->logits, &logits));
-  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[1],
-                                     TRITONSERVER_TYPE_FP32,
-                                     &gather->weights, &weights));
+  SKYNET_RETURN_IF_ERROR(
+      read_tensor(request, kInputs[0], logits_type, &gather->logits, &logits));
+  SKYNET_RETURN_IF_ERROR(read_tensor(
+      request, kInputs[1], TRITONSERVER_TYPE_FP32, &gather->weights, &weights));
   SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[2],
                                      TRITONSERVER_TYPE_FP32,
                                      &gather->temperature, &temperature));

@@ -105,8 +105,7 @@ TRITONSERVER_Error* TRITONSERVER_MessageSerializeToJson(
     TRITONSERVER_Message* message, const char** base, size_t* bytes);
 TRITONSERVER_Error* TRITONSERVER_MessageDelete(TRITONSERVER_Message* message);
 TRITONSERVER_Parameter* TRITONSERVER_ParameterNew(
-    const char* name, const TRITONSERVER_ParameterType type,
-    const void* value);
+    const char* name, const TRITONSERVER_ParameterType type, const void* value);
 void TRITONSERVER_ParameterDelete(TRITONSERVER_Parameter* parameter);
 TRITONSERVER_Error* TRITONSERVER_MetricFamilyNew(
     TRITONSERVER_MetricFamily** family, const TRITONSERVER_MetricKind kind,
@@ -133,8 +132,8 @@ TRITONSERVER_Error* TRITONBACKEND_ModelVersion(TRITONBACKEND_Model* model,
 TRITONSERVER_Error* TRITONBACKEND_ModelConfig(TRITONBACKEND_Model* model,
                                               const uint32_t config_version,
                                               TRITONSERVER_Message** config);
-TRITONSERVER_Error* TRITONBACKEND_ModelBackend(
-    TRITONBACKEND_Model* model, TRITONBACKEND_Backend** backend);
+TRITONSERVER_Error* TRITONBACKEND_ModelBackend(TRITONBACKEND_Model* model,
+                                               TRITONBACKEND_Backend** backend);
 TRITONSERVER_Error* TRITONBACKEND_ModelState(TRITONBACKEND_Model* model,
                                              void** state);
 TRITONSERVER_Error* TRITONBACKEND_ModelSetState(TRITONBACKEND_Model* model,
@@ -165,27 +164,28 @@ TRITONSERVER_Error* TRITONBACKEND_RequestOutputName(
     TRITONBACKEND_Request* request, const uint32_t index, const char** name);
 TRITONSERVER_Error* TRITONBACKEND_RequestIsCancelled(
     TRITONBACKEND_Request* request, bool* cancelled);
-TRITONSERVER_Error* TRITONBACKEND_RequestRelease(
-    TRITONBACKEND_Request* request, uint32_t flags);
+TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
+                                                 uint32_t flags);
 TRITONSERVER_Error* TRITONBACKEND_InputProperties(
     TRITONBACKEND_Input* input, const char** name, TRITONSERVER_DataType* type,
-    const int64_t** shape, uint32_t* dims, uint64_t* bytes,
-    uint32_t* buffers);
+    const int64_t** shape, uint32_t* dims, uint64_t* bytes, uint32_t* buffers);
 TRITONSERVER_Error* TRITONBACKEND_InputBuffer(
     TRITONBACKEND_Input* input, const uint32_t index, const void** buffer,
     uint64_t* bytes, TRITONSERVER_MemoryType* memory, int64_t* memory_id);
-TRITONSERVER_Error* TRITONBACKEND_ResponseNew(
-    TRITONBACKEND_Response** response, TRITONBACKEND_Request* request);
+TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response** response,
+                                              TRITONBACKEND_Request* request);
 TRITONSERVER_Error* TRITONBACKEND_ResponseOutput(
     TRITONBACKEND_Response* response, TRITONBACKEND_Output** output,
     const char* name, const TRITONSERVER_DataType type, const int64_t* shape,
     const uint32_t dims);
-TRITONSERVER_Error* TRITONBACKEND_OutputBuffer(
-    TRITONBACKEND_Output* output, void** buffer, const uint64_t bytes,
-    TRITONSERVER_MemoryType* memory, int64_t* memory_id);
-TRITONSERVER_Error* TRITONBACKEND_ResponseSend(
-    TRITONBACKEND_Response* response, const uint32_t flags,
-    TRITONSERVER_Error* error);
+TRITONSERVER_Error* TRITONBACKEND_OutputBuffer(TRITONBACKEND_Output* output,
+                                               void** buffer,
+                                               const uint64_t bytes,
+                                               TRITONSERVER_MemoryType* memory,
+                                               int64_t* memory_id);
+TRITONSERVER_Error* TRITONBACKEND_ResponseSend(TRITONBACKEND_Response* response,
+                                               const uint32_t flags,
+                                               TRITONSERVER_Error* error);
 
 // ---- what this backend implements ----
 TRITONBACKEND_ISPEC TRITONSERVER_Error* TRITONBACKEND_Initialize(

@@ -20,6 +20,12 @@ def triton() -> Iterator[FakeTriton]:
 
 @pytest.fixture
 def gateway(triton: FakeTriton) -> Iterator[LiveGateway]:
-    settings = GatewaySettings(triton=triton.address, heartbeat_s=0.1, streams=4)
-    with LiveGateway(settings) as live:
+    with LiveGateway(GatewaySettings(triton=triton.address, streams=4)) as live:
+        yield live
+
+
+@pytest.fixture
+def restless(triton: FakeTriton) -> Iterator[LiveGateway]:
+    """A gateway that sends ten heartbeats a second."""
+    with LiveGateway(GatewaySettings(triton=triton.address, heartbeat_s=0.1)) as live:
         yield live

@@ -12,7 +12,7 @@ import math
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +62,7 @@ class Send:
 
 
 Step = Sleep | Fail | Abort | Send
-Script = Callable[[ReplyRequest], list[Step]]
+Script = Callable[[ReplyRequest], Iterable[Step]]
 
 
 @dataclass
@@ -86,11 +86,11 @@ class FakeTriton:
         self.stop()
 
     def start(self) -> None:
-        """Listen on a free loopback port."""
+        """Listen on a free loopback port, or again on the one it had."""
         self._lock = threading.Lock()
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_Servicer(self), self._server)
-        port = self._server.add_insecure_port("127.0.0.1:0")
+        port = self._server.add_insecure_port(self.address or "127.0.0.1:0")
         self._server.start()
         self.address = f"127.0.0.1:{port}"
 
@@ -265,12 +265,12 @@ def happy(request: ReplyRequest) -> list[Step]:
     return [start(request), *tokens, end(request, len(words))]
 
 
-def forever(request: ReplyRequest) -> list[Step]:
+def forever(request: ReplyRequest) -> Iterator[Step]:
     """Tokens until somebody ends it."""
-    steps: list[Step] = [start(request)]
+    yield start(request)
     for index in range(20_000):
-        steps += [token(index, " on"), Sleep(0.01)]
-    return steps
+        yield token(index, " on")
+        yield Sleep(0.01)
 
 
 def wait_until(met: Callable[[], bool], timeout_s: float = 5.0) -> bool:

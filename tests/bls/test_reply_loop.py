@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reply loop over the tiny model and the real auction kernel, in one process.
+
+Every exit frees the conversation: end of text, length, stop string, deadline, cancellation,
+error. A lost worker is replayed bit for bit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from bls.campaigns import load_campaigns
+from bls.errors import SkynetError, internal
+from bls.limits import LIMITS
+from bls.llm.engine import Engine
+from bls.llm.session import LLMSession, SessionOptions
+from bls.prompt.rows import PromptBuilder
+from bls.prompt.template import ChatTemplate
+from bls.reply.decoder import Weights
+from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
+from bls.reply.outcome import Outcome
+from bls.request import ReplyRequest
+from export.llm.tiny import ensure_tiny_llm
+from kernels_cuda.auction import Auction
+from tests.bls.engine_client import EngineClient
+
+
+class LocalDecoder:
+    """`Decoder` on an in-process engine; `fail_at` breaks the worker before those steps."""
+
+    def __init__(self, client: EngineClient, fail_at: tuple[int, ...] = ()) -> None:
+        self.client = client
+        self.auction = Auction()
+        self.calls = self.ended = 0
+        self.fail_at = set(fail_at)
+
+    async def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
+        logits = await asyncio.to_thread(self.client.prefill, 1, rows)
+        return self._decide(logits, weights)
+
+    async def step(self, token: int, weights: Weights) -> Outcome:
+        self.calls += 1
+        if self.calls in self.fail_at:
+            self.client.end(1)  # the worker and its KV cache are gone
+            raise internal()
+        logits = await asyncio.to_thread(self.client.step, 1, len(weights), token)
+        return self._decide(logits, weights)
+
+    async def end(self) -> None:
+        self.ended += 1
+        self.client.end(1)
+
+    def _decide(self, logits: np.ndarray, weights: Weights) -> Outcome:
+        result = self.auction.run(logits, weights, 0.7)
+        return Outcome(
+            token=result.token,
+            ref_token=result.ref_token,
+            margin=result.margin,
+            near_tie=result.near_tie,
+            p_token=result.p_token,
+            pay=result.pay,
+            critical_bid=result.critical_bid,
+            w_minus=result.w_minus,
+            row_status=result.row_status,
+        )
+
+
+class ListSink:
+    """Remembers events; `cancel_after` tokens the reader is gone."""
+
+    def __init__(self, cancel_after: int | None = None) -> None:
+        self.header: dict[str, object] = {}
+        self.tokens: list[TokenEvent] = []
+        self.ends: list[tuple[str, dict[str, object]]] = []
+        self.cancel_after = cancel_after
+
+    def start(self, header: dict[str, object]) -> None:
+        self.header = header
+
+    def token(self, event: TokenEvent) -> None:
+        self.tokens.append(event)
+
+    def end(self, finish_reason: str, receipt: dict[str, object]) -> None:
+        self.ends.append((finish_reason, receipt))
+
+    def cancelled(self) -> bool:
+        return self.cancel_after is not None and len(self.tokens) >= self.cancel_after
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineClient]:
+    folder = ensure_tiny_llm(tmp_path_factory.mktemp("tiny"))
+    engine = Engine(LLMSession(folder, SessionOptions(threads=2)))
+    engine.start()
+    yield EngineClient(engine)
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def services(client: EngineClient, tmp_path_factory: pytest.TempPathFactory) -> ReplyServices:
+    return make_services(ensure_tiny_llm(tmp_path_factory.mktemp("tiny")))
+
+
+def make_services(folder: Path, eos: frozenset[int] = frozenset()) -> ReplyServices:
+    from export.manifest import LLMManifest
+
+    manifest = LLMManifest.load(folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    template = ChatTemplate(manifest.chat_template, tokenizer)
+    prompts = PromptBuilder(template, tuple(manifest.special_tokens))
+    return ReplyServices("tiny", eos, tokenizer, prompts, load_campaigns())
+
+
+def request(**changes: Any) -> ReplyRequest:
+    ads = [{"advertiser": f"adv_{i}", "bid": 2.0, "ad_prompt": f"offer {i}"} for i in range(2)]
+    base = {
+        "request_id": "r",
+        "conv_id": "c",
+        "messages": [{"role": "user", "content": "hello there"}],
+        "max_tokens": 17,
+        "auction": {"bidders": ads},
+    }
+    return ReplyRequest.model_validate_json(__import__("json").dumps(base | changes))
+
+
+def run(
+    services: ReplyServices, decoder: LocalDecoder, sink: ListSink, **changes: Any
+) -> Reply:
+    reply = open_reply(request(**changes), services, decoder)
+    asyncio.run(run_reply(reply, sink))
+    return reply
+
+
+def free(client: EngineClient) -> bool:
+    return client.engine.stats.rows_in_use == 0
+
+
+def test_a_reply_of_given_length(client: EngineClient, services: ReplyServices) -> None:
+    sink = ListSink()
+    reply = run(services, LocalDecoder(client), sink)
+    assert [event.index for event in sink.tokens] == list(range(17))
+    assert sink.header["rows"] == ["reference", "adv_0", "adv_1"]
+    ((reason, receipt),) = sink.ends
+    assert reason == "length" and receipt["completion_tokens"] == 17
+    booked = sum(event.charges.sum() for event in sink.tokens)
+    assert receipt["total_micros"] == pytest.approx(booked * 1_000, abs=1)
+    assert reply.finish_reason == "length"
+    assert free(client)
+
+
+def test_end_of_text_and_stop_string(client: EngineClient, services: ReplyServices) -> None:
+    whole = ListSink()
+    run(services, LocalDecoder(client), whole)
+    third = whole.tokens[2].outcome.token
+    first_seen = [e.outcome.token for e in whole.tokens].index(third)
+    ended = ListSink()
+    eos = ReplyServices(
+        "tiny", frozenset({third}), services.tokenizer, services.prompts, services.campaigns
+    )
+    run(eos, LocalDecoder(client), ended)
+    assert ended.ends[0][0] == "stop"
+    assert len(ended.tokens) == first_seen + 1
+    text = "".join(event.text for event in whole.tokens)
+    stop = text[4:7]
+    stopped = ListSink()
+    run(services, LocalDecoder(client), stopped, stop=[stop])
+    assert stopped.ends[0][0] == "stop"
+    assert "".join(e.text for e in stopped.tokens) == text[: text.index(stop)]
+    assert free(client)
+
+
+def test_cancellation_within_one_token(client: EngineClient, services: ReplyServices) -> None:
+    sink = ListSink(cancel_after=4)
+    decoder = LocalDecoder(client)
+    reply = run(services, decoder, sink)
+    assert len(sink.tokens) == 4
+    assert decoder.calls <= 4
+    assert not sink.ends and reply.finish_reason == "cancelled"
+    assert reply.receipt()["completion_tokens"] == 4
+    assert decoder.ended == 1 and free(client)
+
+
+def test_deadline_after_some_tokens(client: EngineClient, services: ReplyServices) -> None:
+    class Slow(LocalDecoder):
+        async def step(self, token: int, weights: Weights) -> Outcome:
+            await asyncio.sleep(0.05)
+            return await super().step(token, weights)
+
+    sink = ListSink()
+    run(services, Slow(client), sink, deadline_ms=300)
+    assert sink.ends[0][0] == "deadline"
+    assert 0 < len(sink.tokens) < 17
+    assert free(client)
+
+
+def test_deadline_before_any_token(client: EngineClient, services: ReplyServices) -> None:
+    class Stuck(LocalDecoder):
+        async def prefill(self, rows: object, weights: Weights) -> Outcome:
+            await asyncio.sleep(10)
+            raise AssertionError
+
+    decoder = Stuck(client)
+    with pytest.raises(SkynetError) as caught:
+        run(services, decoder, ListSink(), deadline_ms=50)
+    assert (caught.value.code, caught.value.status) == ("deadline_exceeded", 504)
+    assert decoder.ended == 1
+
+
+@pytest.mark.spec("CG-I-05")
+@pytest.mark.parametrize("fail_at", [(1,), (4,), (5,), (13,), (3, 19)])
+def test_lost_worker_is_replayed_exactly(
+    client: EngineClient, services: ReplyServices, fail_at: tuple[int, ...]
+) -> None:
+    calm, shaken = ListSink(), ListSink()
+    run(services, LocalDecoder(client), calm)
+    reply = run(services, LocalDecoder(client, fail_at), shaken)
+    assert reply.line.replays == len(fail_at)
+    assert len(reply.line.audits) == len(fail_at)
+    assert all(identical for _, identical in reply.line.audits)
+    for a, b in zip(calm.tokens, shaken.tokens, strict=True):
+        assert a.outcome.same_as(b.outcome)
+        assert a.text == b.text
+    assert calm.ends[0][1]["lines"] == shaken.ends[0][1]["lines"]
+    assert free(client)
+
+
+def test_a_worker_that_keeps_dying_is_an_error(
+    client: EngineClient, services: ReplyServices
+) -> None:
+    decoder = LocalDecoder(client, tuple(range(1, 100)))
+    sink = ListSink()
+    with pytest.raises(SkynetError) as caught:
+        run(services, decoder, sink)
+    assert caught.value.code == "internal"
+    assert not sink.ends and free(client)
+
+
+def test_no_fitting_campaign_means_no_ads(client: EngineClient, services: ReplyServices) -> None:
+    sink = ListSink()
+    messages = [{"role": "user", "content": "what is seven times eight"}]
+    run(services, LocalDecoder(client), sink, auction={}, messages=messages)
+    assert sink.header["rows"] == ["reference"]
+    receipt = sink.ends[0][1]
+    assert receipt["total_micros"] == 0 and receipt["disclosure"] is None
+    assert not any(event.outcome.sponsored for event in sink.tokens)
+
+
+def test_campaigns_fit_the_chat(client: EngineClient, services: ReplyServices) -> None:
+    sink = ListSink()
+    messages = [{"role": "user", "content": "Plan a weekend trip with a hotel"}]
+    run(services, LocalDecoder(client), sink, auction={}, messages=messages)
+    assert sink.header["rows"][1:3] == ["harbor_hotels", "alpine_rail"]  # type: ignore[index]
+
+
+def test_unknown_campaign_is_refused_before_anything_is_allocated(
+    client: EngineClient, services: ReplyServices
+) -> None:
+    decoder = LocalDecoder(client)
+    with pytest.raises(SkynetError) as caught:
+        open_reply(request(auction={"bidders": [{"advertiser": "nobody"}]}), services, decoder)
+    assert caught.value.code == "unknown_campaign"
+    assert decoder.calls == decoder.ended == 0
+
+
+def test_savepoints_every_five_tokens(client: EngineClient, services: ReplyServices) -> None:
+    reply = run(services, LocalDecoder(client), ListSink())
+    assert set(reply.line.savepoints) == {15}
+    assert LIMITS.snapshot_every == 5

@@ -33,6 +33,7 @@ class Settings:
         kv_rows: KV rows of the engine; the memory used is rows x longest row.
         campaigns: campaign file (JSON); empty takes the one in the package.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
+        python: interpreter that has the packages; the launcher sets its own.
         site: folders with the Python packages of the models (set by the launcher).
         api_key: when set, the gateway asks for it as a bearer token.
     """
@@ -51,6 +52,7 @@ class Settings:
     triton_metrics_port: int = 18002
     tritonserver: str = ""
     ready_timeout_s: int = 120
+    python: str = "python3"
     site: str = ""
     api_key: str = field(default="", repr=False)
 

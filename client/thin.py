@@ -55,7 +55,7 @@ def stream_chunks(url: str, body: JSON) -> Generator[JSON, None, None]:
 
 
 async def astream_chat(url: str, messages: Messages, **options: Any) -> AsyncGenerator[Event, None]:
-    """`stream_chat` for asyncio."""
+    """`stream_chat` for asyncio. To leave the loop early, hold it in `contextlib.aclosing`."""
     async with aclosing(astream_chunks(url, chat_body(messages, **options))) as chunks:
         async for chunk in chunks:
             if (event := read_chunk(chunk)) is not None:

@@ -10,10 +10,12 @@ Field meanings, units and limits are those of include/auction_contract.h.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path as FilePath
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +173,7 @@ class Auction:
         """The path that really runs."""
         return Path(self._lib.skynet_auction_path(self._path))
 
-    def run(self, logits: NDArray, weights: NDArray, temperature: float) -> Outcome:
+    def run(self, logits: NDArray[Any], weights: NDArray[Any], temperature: float) -> Outcome:
         """Auction one token: logits [rows, vocab] f32, f16 or bf16 bits; weights [rows]."""
         call, keep = self._input(logits, weights, temperature)
         reply, rows = _Reply(), np.zeros(call.rows, dtype=_ROW)
@@ -200,7 +202,7 @@ class Auction:
         )
 
     def blend(
-        self, logits: NDArray, weights: NDArray, temperature: float
+        self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
     ) -> NDArray[np.float64]:
         """N(x) of every token, with the running path's own normalisers."""
         call, keep = self._input(logits, weights, temperature)
@@ -212,6 +214,20 @@ class Auction:
         )
         del keep
         return out
+
+    def bind(
+        self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
+    ) -> Callable[[], int]:
+        """The same auction with its arguments prepared: each call returns only the token."""
+        call, keep = self._input(logits, weights, temperature)
+        reply, rows = _Reply(), np.zeros(call.rows, dtype=_ROW)
+        arguments = (ctypes.byref(call), ctypes.byref(reply), rows.ctypes.data)
+
+        def run(_keep: object = (keep, rows)) -> int:
+            self._check(self._lib.skynet_auction_run(self._workspace, self._path, *arguments))
+            return int(reply.token)
+
+        return run
 
     def close(self) -> None:
         """Free the workspace; safe to call twice."""
@@ -234,8 +250,8 @@ class Auction:
         self.close()
 
     def _input(
-        self, logits: NDArray, weights: NDArray, temperature: float
-    ) -> tuple[_Input, tuple[NDArray, NDArray]]:
+        self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
+    ) -> tuple[_Input, tuple[NDArray[Any], NDArray[Any]]]:
         kind = _LOGIT_TYPES.get(logits.dtype)
         if kind is None:
             raise LogitTypeError(f"expected float32, float16 or uint16, got {logits.dtype}")
@@ -258,4 +274,5 @@ class Auction:
             raise _ERRORS.get(status, AuctionError)(self._message(status))
 
     def _message(self, status: int) -> str:
-        return self._lib.skynet_auction_message(status).decode()
+        text: bytes = self._lib.skynet_auction_message(status)
+        return text.decode()

@@ -12,6 +12,7 @@ The seed's critical bid looks at the runner-up token only; the maximum runs over
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,9 @@ def from_bf16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 def softmax(logits: Floats, temperature: float) -> Floats:
     """Probabilities along the last axis; the maximum is always subtracted."""
-    weights = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
-    return weights / weights.sum(axis=-1, keepdims=True)
+    p: Floats = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
 
 
 def row_status(logits: Floats, weight: float) -> int:
@@ -94,13 +96,15 @@ def brute_force_bid(blend_without: Floats, p_row: Floats, token: int, high: floa
     return high
 
 
-def auction(logits: NDArray, weights: NDArray, temperature: float) -> Outcome:
+def auction(logits: NDArray[Any], weights: NDArray[Any], temperature: float) -> Outcome:
     """Run one reply: logits [rows, vocab] (any float type), weights [rows]."""
     z = np.asarray(logits).astype(np.float64)
     w = np.asarray(weights, dtype=np.float64).copy()
     if not (np.isfinite(temperature) and temperature > 0):
         raise OracleError("temperature must be finite and above 0")
-    status = np.array([row_status(row, weight) for row, weight in zip(z, w)], dtype=np.int32)
+    status = np.array(
+        [row_status(row, weight) for row, weight in zip(z, w, strict=True)], dtype=np.int32
+    )
     if status[0] != OK:
         raise OracleError("the reference row is unusable")
     w[status != OK] = 0.0

@@ -19,7 +19,7 @@ import numpy as np
 
 from bls.errors import SkynetError, capacity, internal, invalid
 from bls.limits import LIMITS, Limits
-from bls.llm.jobs import Conversation, End, Job, Prefill, Step
+from bls.llm.jobs import NOTHING, Conversation, Job, Prefill, Step, End
 from bls.llm.kv_cache import KVCache, RowAllocator
 from bls.llm.prefill import PrefillTask
 from bls.llm.prefix_store import PrefixStore
@@ -32,10 +32,15 @@ _PREFILL_WAIT_S = 15.0
 
 
 class Engine:
-    """Jobs in, logits out. `submit` may be called from any thread; replies come on the engine's."""
+    """Jobs in, logits out (in `session.logits`).
+
+    `submit` may be called from any thread; replies come on the engine's.
+    """
 
     def __init__(self, session: LLMSession, limits: Limits = LIMITS) -> None:
         manifest = session.manifest
+        if len(session.logits) != limits.kv_rows:
+            raise ValueError(f"expected {limits.kv_rows} logit rows, got {len(session.logits)}")
         self._session = session
         self._limits = limits
         self._cache = KVCache(manifest, limits.kv_rows, limits.row_tokens)
@@ -169,18 +174,16 @@ class Engine:
         began = time.perf_counter()
         tokens = [steps[c.conv].token for c in run for _ in range(c.rows)]
         past = [filled for c in run for filled in c.filled]
-        logits = self._session.decode(
+        self._session.decode(
             self._cache, run[0].start, np.array(tokens, np.int64), np.array(past, np.int32)
         )
         self.stats.decoded(len(tokens), time.perf_counter() - began)
-        at = 0
         now = time.monotonic()
         for conversation in run:
             conversation.filled = [n + 1 for n in conversation.filled]
             conversation.touched_at = now
             self._expected.add(conversation.conv)
-            steps[conversation.conv].reply(logits[at : at + conversation.rows])
-            at += conversation.rows
+            steps[conversation.conv].reply(conversation.span)
 
     # -- prefill ----------------------------------------------------------------------------
 
@@ -201,12 +204,12 @@ class Engine:
             task.job.reply(internal())
             return
         self.stats.prefilled(tokens, time.perf_counter() - began)
-        if task.logits is not None and task.done:
+        if task.done:
             self._task = None
             task.conversation.decoding = True
             task.conversation.touched_at = time.monotonic()
             self._expected.add(task.job.conv)
-            task.job.reply(task.logits)
+            task.job.reply(task.conversation.span)
 
     def _chunk(self) -> int:
         others = any(conversation.decoding for conversation in self._live.values())
@@ -251,7 +254,7 @@ class Engine:
             self._release(conversation)
         else:
             self._drop_waiting(job.conv)
-        job.reply(np.zeros((1, 1), np.float32))
+        job.reply(NOTHING)
 
     def _abort(self, conversation: Conversation) -> None:
         """Answer whatever of this conversation is still pending."""

@@ -13,8 +13,19 @@ from bls.contracts import PAD
 from bls.errors import SkynetError, invalid
 from bls.llm.prefix_store import common_prefix
 
-Reply = Callable[[NDArray[np.float32] | SkynetError], None]
-"""Called exactly once per job, on the engine's thread, with logits f32 [R, V] or an error."""
+@dataclass(frozen=True)
+class Span:
+    """Rows `start` .. `start + rows` of the session's logits; they hold until the next job."""
+
+    start: int
+    rows: int
+
+
+NOTHING = Span(0, 0)
+"""Answer of a job that has no logits."""
+
+Reply = Callable[[Span | SkynetError], None]
+"""Called exactly once per job, on the engine's thread."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,10 @@ class Conversation:
     @property
     def rows(self) -> int:
         return len(self.prompts)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.rows)
 
     @property
     def shared(self) -> int:

@@ -8,7 +8,6 @@ and runs the rest. Cut points depend on load, results do not (chunks of >= 8 tok
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bls.llm.jobs import Conversation, Prefill
 from bls.llm.kv_cache import KVCache
@@ -17,7 +16,7 @@ from bls.llm.session import LLMSession
 
 
 class PrefillTask:
-    """Call `advance` until `done`; then `logits` f32 [R, V] are the rows' first."""
+    """Call `advance` until `done`; then every row has its first logits."""
 
     def __init__(
         self,
@@ -34,8 +33,6 @@ class PrefillTask:
         self._chunk_min = chunk_min
         self._row = 0
         self._shared = conversation.shared
-        vocab = session.manifest.vocab
-        self.logits: NDArray[np.float32] = np.empty((conversation.rows, vocab), np.float32)
 
     @property
     def done(self) -> bool:
@@ -62,11 +59,9 @@ class PrefillTask:
         prompt = self.job.rows[row]
         end = self._cut(filled[row], len(prompt), chunk)
         piece = np.array(prompt[filled[row] : end], np.int64)
-        logits = self._session.prefill(self._cache, start, piece, filled[row])
+        self._session.prefill(self._cache, start, piece, filled[row])
         filled[row] = end
-        if end == len(prompt):
-            self.logits[row] = logits
-            self._row += 1
+        self._row += end == len(prompt)
         return len(piece)
 
     def _cut(self, begin: int, end: int, chunk: int) -> int:

@@ -23,29 +23,40 @@ _BINDINGS_KEPT = 256
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How onnxruntime runs; `spin` keeps its threads hot between operators."""
+    """How onnxruntime runs; `spin` keeps its threads hot between operators, `rows` is how many
+    rows of logits there are room for."""
 
     threads: int
+    rows: int
     spin: bool = True
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
 
 
 @dataclass
 class _Bound:
-    """A binding with the small arrays it reads and the logits it writes."""
+    """A binding with the small arrays it reads."""
 
     binding: ort.IOBinding
     ids: NDArray[np.int64]
     lengths: NDArray[np.int32]
     total: NDArray[np.int32]
-    logits: NDArray[np.float32]
 
 
 class LLMSession:
-    """One ONNX LLM. Not thread-safe: the engine's thread owns it."""
+    """One ONNX LLM. Not thread-safe: the engine's thread owns it.
 
-    def __init__(self, folder: Path, options: SessionOptions) -> None:
+    Attributes:
+        logits: f32 [rows, V]; a run of rows leaves its logits at the rows' own places.
+    """
+
+    def __init__(
+        self, folder: Path, options: SessionOptions, logits: NDArray[np.float32] | None = None
+    ) -> None:
         self.manifest = LLMManifest.load(folder)
+        shape = (options.rows, self.manifest.vocab)
+        self.logits = np.zeros(shape, np.float32) if logits is None else logits
+        if self.logits.shape != shape:
+            raise ValueError(f"logits: expected {shape}, got {self.logits.shape}")
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = options.threads
         settings.inter_op_num_threads = 1
@@ -58,27 +69,24 @@ class LLMSession:
 
     def decode(
         self, cache: KVCache, start: int, tokens: NDArray[np.int64], past: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        """One token for each of n neighbouring rows.
+    ) -> None:
+        """One token for each of n neighbouring rows; leaves logits[start : start + n].
 
         Args:
             start: first row in `cache`.
             tokens: [n] the token each row appends.
             past: [n] how many positions each row already holds.
-        Returns:
-            logits f32 [n, V]; valid until the next call with the same rows.
         """
         bound = self._decode_binding(cache, start, len(tokens))
         bound.ids[:, 0] = tokens
         bound.lengths[:] = past
         bound.total[0] = past.max() + 1
         self._session.run_with_iobinding(bound.binding)
-        return bound.logits
 
     def prefill(
         self, cache: KVCache, row: int, tokens: NDArray[np.int64], past: int
-    ) -> NDArray[np.float32]:
-        """Append `tokens` [S] to one row that holds `past` positions; logits f32 [V] of the last.
+    ) -> None:
+        """Append `tokens` [S] to one row that holds `past` positions; logits[row] of the last.
 
         Results do not depend on how a prompt is cut, as long as every piece has at least
         `Limits.prefill_chunk_min` tokens (tested).
@@ -91,7 +99,6 @@ class LLMSession:
         bound.lengths[0] = total - 1
         bound.total[0] = total
         self._session.run_with_iobinding(bound.binding)
-        return bound.logits[0]
 
     def _decode_binding(self, cache: KVCache, start: int, rows: int) -> _Bound:
         key = (id(cache), start, rows)
@@ -110,7 +117,6 @@ class LLMSession:
             np.zeros((rows, width), np.int64),
             np.zeros(rows, np.int32),
             np.zeros(1, np.int32),
-            np.empty((rows, self.manifest.vocab), np.float32),
         )
         small = {
             "input_ids": bound.ids,
@@ -122,6 +128,6 @@ class LLMSession:
         for name, shape, address in cache.tensors(start, rows):
             binding.bind_input(f"past_{name}", "cpu", 0, np.float32, shape, address)
             binding.bind_output(f"present_{name}", "cpu", 0, np.float32, shape, address)
-        logits = bound.logits
+        logits = self.logits[start : start + rows]
         binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
         return bound

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
@@ -21,7 +23,14 @@ class EngineStats:
     idle_freed: int = 0
     failures: int = 0
     rows_in_use: int = 0
+    restarts: int = 0
     last_failure: str = ""
+
+    def take(self, before: EngineStats, now: Mapping[str, Any]) -> None:
+        """Become `now` (one worker's totals) on top of what earlier workers counted."""
+        for name, value in now.items():
+            earlier = getattr(before, name)
+            setattr(self, name, value if isinstance(value, str) else earlier + value)
 
     def decoded(self, rows: int, seconds: float) -> None:
         self.decode_runs += 1
@@ -47,6 +56,7 @@ COUNTERS = {
     "cg_prefill_seconds_total": ("prefill_s", "Seconds spent in prompt chunks"),
     "cg_kv_reuse_tokens_total": ("reused_tokens", "Prompt tokens taken from an earlier turn"),
     "cg_slots_idle_freed_total": ("idle_freed", "Conversations freed because nobody came back"),
+    "cg_worker_restarts_total": ("restarts", "Model workers that died and were replaced"),
     "cg_engine_failures_total": ("failures", "Batches or chunks that failed"),
 }
 GAUGES = {"cg_kv_rows_in_use": ("rows_in_use", "KV rows held by live conversations")}

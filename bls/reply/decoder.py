@@ -19,7 +19,7 @@ from bls.limits import LIMITS
 from bls.reply.outcome import Outcome
 
 Weights = NDArray[np.float32]
-_LOST = frozenset({"unknown_conversation", "internal"})
+_LOST = frozenset({"unknown_conversation", "worker_lost", "internal"})
 _REPLAYS = 2
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triton model class of `llm_step`.
 
-`execute` only hands requests to the engine and returns; the engine's thread sends each answer
-when it is there. So a decode step never waits for the prompt that came in the same call.
+`execute` only hands requests to the worker and returns; each answer is sent when it is there. So
+a decode step never waits for the prompt that came in the same call.
 """
 
 from __future__ import annotations
@@ -12,40 +12,63 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from bls.contracts import Op
-from bls.errors import SkynetError, internal, invalid
-from bls.llm.engine import Engine
-from bls.llm.jobs import End, Job, Prefill, Reply, Step, unpad
+from bls.errors import SkynetError, invalid
+from bls.llm.jobs import End, Job, Prefill, Reply, Span, Step, unpad
 from bls.llm.stats import COUNTERS, GAUGES
-from bls.llm.session import LLMSession, SessionOptions
+from bls.llm.supervisor import Supervisor, WorkerOptions
 from bls.settings import load_settings
 from bls.triton.stats_exporter import StatsExporter
 
 _FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+_NO_LOGITS = np.zeros((1, 1), np.float32)
 
 
 class LLMStep:
-    """One engine per process."""
+    """One supervised worker per process."""
 
     def initialize(self, args: dict[str, str]) -> None:
         settings = load_settings()
-        options = SessionOptions(settings.llm_threads, settings.llm_spin)
-        session = LLMSession(settings.llm_folder(), options)
-        self._engine = Engine(session, settings.limits)
-        self._engine.start()
-        self._metrics = StatsExporter(self._engine.stats, COUNTERS, GAUGES, pb_utils)
+        self._worker = Supervisor(
+            WorkerOptions(
+                python=settings.python,
+                model=settings.llm_folder(),
+                threads=settings.llm_threads,
+                rows=settings.kv_rows,
+                spin=settings.llm_spin,
+            )
+        )
+        self._worker.start()
+        self._metrics = StatsExporter(self._worker.stats, COUNTERS, GAUGES, pb_utils)
         self._metrics.start()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         for request in requests:
-            reply = _reply_to(request)
+            reply = self._reply_to(request)
             try:
-                self._engine.submit(_job(request, reply))
+                self._worker.submit(_job(request, reply))
             except SkynetError as error:
                 reply(error)
 
     def finalize(self) -> None:
         self._metrics.stop()
-        self._engine.stop()
+        self._worker.stop()
+
+    def _reply_to(self, request: pb_utils.InferenceRequest) -> Reply:
+        sender = request.get_response_sender()
+        logits = self._worker.logits
+
+        def reply(result: Span | SkynetError) -> None:
+            if isinstance(result, SkynetError):
+                error = pb_utils.TritonError(result.to_wire())
+                response = pb_utils.InferenceResponse(error=error)
+            else:
+                rows = logits[result.start : result.start + result.rows]
+                response = pb_utils.InferenceResponse(
+                    [pb_utils.Tensor("LOGITS", rows if result.rows else _NO_LOGITS)]
+                )
+            sender.send(response, flags=_FINAL)
+
+        return reply
 
 
 def _input(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generic]:
@@ -74,27 +97,3 @@ def _job(request: pb_utils.InferenceRequest, reply: Reply) -> Job:
     if op == Op.END:
         return End(conv, reply)
     raise invalid("bad_op", "OP must be 0 (prefill), 1 (step) or 2 (end).")
-
-
-def _reply_to(request: pb_utils.InferenceRequest) -> Reply:
-    sender = request.get_response_sender()
-
-    def reply(result: NDArray[np.float32] | SkynetError) -> None:
-        if isinstance(result, SkynetError):
-            response = pb_utils.InferenceResponse(error=pb_utils.TritonError(result.to_wire()))
-        else:
-            response = pb_utils.InferenceResponse([pb_utils.Tensor("LOGITS", result)])
-        try:
-            sender.send(response, flags=_FINAL)
-        except Exception:  # the server dropped the request; nothing is left to tell
-            _send_internal(sender)
-
-    return reply
-
-
-def _send_internal(sender: pb_utils.InferenceResponseSender) -> None:
-    error = pb_utils.TritonError(internal().to_wire())
-    try:
-        sender.send(pb_utils.InferenceResponse(error=error), flags=_FINAL)
-    except Exception:  # already closed: exactly one final was sent
-        return

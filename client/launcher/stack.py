@@ -167,6 +167,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_LLM_SPIN": int(settings.llm_spin),
         "SKYNET_KV_ROWS": settings.kv_rows,
         "SKYNET_TRACES": settings.traces,
+        "SKYNET_PYTHON": sys.executable,
         "SKYNET_SITE": os.pathsep.join(sorted(folders)),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONUNBUFFERED": "1",

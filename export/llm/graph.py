@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
+from export.errors import ExportError
 from export.llm.checkpoint import Checkpoint
 from export.llm.onnx_writer import MICROSOFT, OnnxWriter
 from export.llm.quant import BLOCK, QuantTensor, concatenate, pack_codes
@@ -39,6 +40,12 @@ class GraphOptions:
     """`accuracy_level` is MatMulNBits': 4 = int8 activations (fast), 1 = f32, 0 = default."""
 
     accuracy_level: int = 4
+
+    def __post_init__(self) -> None:
+        if self.accuracy_level not in (0, 1, 4):
+            raise ExportError(
+                "option_invalid", f"accuracy_level must be 0, 1 or 4, got {self.accuracy_level}"
+            )
 
 
 def write_graph(

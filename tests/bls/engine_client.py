@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bls.errors import SkynetError
 from bls.llm.engine import Engine
-from bls.llm.jobs import End, Job, Prefill, Reply, Step
+from bls.llm.jobs import End, Job, Prefill, Reply, Span, Step
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -25,8 +25,12 @@ class EngineClient:
     def submit(self, make: Callable[[Reply], Job]) -> queue.SimpleQueue[object]:
         answer: queue.SimpleQueue[object] = queue.SimpleQueue()
 
-        def reply(result: NDArray[np.float32] | SkynetError) -> None:
-            answer.put(result if isinstance(result, SkynetError) else result.copy())
+        def reply(result: Span | SkynetError) -> None:
+            if isinstance(result, Span):
+                logits = self.engine._session.logits
+                answer.put(logits[result.start : result.start + result.rows].copy())
+            else:
+                answer.put(result)
 
         self.engine.submit(make(reply))
         return answer

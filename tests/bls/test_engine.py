@@ -21,13 +21,13 @@ from bls.llm.session import LLMSession, SessionOptions
 from export.llm.tiny import ensure_tiny_llm
 from tests.bls.engine_client import EngineClient, Rows
 
-SMALL = dataclasses.replace(LIMITS, kv_rows=16, prefix_slots=3, prefill_queue=4)
+SMALL = dataclasses.replace(LIMITS, kv_rows=40, prefix_slots=3, prefill_queue=4)
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> LLMSession:
     folder: Path = ensure_tiny_llm(tmp_path_factory.mktemp("tiny"))
-    return LLMSession(folder, SessionOptions(threads=2))
+    return LLMSession(folder, SessionOptions(threads=2, rows=SMALL.kv_rows))
 
 
 def running(session: LLMSession, limits: Limits = SMALL) -> EngineClient:
@@ -63,7 +63,7 @@ def test_rows_equal_plain_prefill_of_each_row(client: EngineClient, session: LLM
 
 @pytest.mark.spec("CG-U-06")
 def test_same_bits_alone_and_among_others(session: LLMSession) -> None:
-    limits = dataclasses.replace(SMALL, kv_rows=40, prefill_queue=16)
+    limits = dataclasses.replace(SMALL, prefill_queue=16)
     client = running(session, limits)
     alone = client.generate(1, chat(7), 20)
     client.end(1)
@@ -130,7 +130,7 @@ def test_unknown_twice_and_wrong_requests(client: EngineClient) -> None:
         ("bad_token", lambda: client.step(1, 3, 512)),
         ("bad_token", lambda: client.prefill(5, ((1, 2, 600),))),
         ("prompt_too_long", lambda: client.prefill(6, ((3,) * 2000,))),
-        ("prompt_too_long", lambda: client.prefill(7, chat(1, rows=17))),
+        ("prompt_too_long", lambda: client.prefill(7, chat(1, rows=41))),
     ):
         with pytest.raises(SkynetError) as caught:
             call()
@@ -148,16 +148,16 @@ def test_end_is_idempotent_and_frees_rows(client: EngineClient) -> None:
 
 
 def test_full_cache_waits_for_rows_then_serves(client: EngineClient) -> None:
-    client.prefill(1, chat(1, rows=16))
-    waiting = client.submit(lambda reply: Prefill(2, 0, chat(2, rows=16), reply))
+    client.prefill(1, chat(1, rows=40))
+    waiting = client.submit(lambda reply: Prefill(2, 0, chat(2, rows=40), reply))
     time.sleep(0.1)
     assert waiting.empty()
     client.end(1)
-    assert client.wait(waiting).shape[0] == 16
+    assert client.wait(waiting).shape[0] == 40
 
 
 def test_prefill_queue_is_bounded(client: EngineClient) -> None:
-    client.prefill(1, chat(1, rows=16))
+    client.prefill(1, chat(1, rows=40))
     for i in range(SMALL.prefill_queue):
         client.submit(lambda reply, i=i: Prefill(10 + i, 0, chat(2), reply))
     with pytest.raises(SkynetError) as caught:
@@ -190,7 +190,7 @@ def test_idle_conversations_are_freed(session: LLMSession) -> None:
 
 def test_stop_answers_everything(session: LLMSession) -> None:
     client = running(session)
-    client.prefill(1, chat(1, rows=16))
+    client.prefill(1, chat(1, rows=40))
     waiting = client.submit(lambda reply: Prefill(2, 0, chat(2), reply))
     client.engine.stop()
     with pytest.raises(SkynetError) as caught:

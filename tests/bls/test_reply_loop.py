@@ -97,7 +97,7 @@ class ListSink:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineClient]:
     folder = ensure_tiny_llm(tmp_path_factory.mktemp("tiny"))
-    engine = Engine(LLMSession(folder, SessionOptions(threads=2)))
+    engine = Engine(LLMSession(folder, SessionOptions(threads=2, rows=LIMITS.kv_rows)))
     engine.start()
     yield EngineClient(engine)
     engine.stop()

@@ -170,9 +170,7 @@ def test_a_server_that_stops_in_mid_stream(triton: FakeTriton, gateway: LiveGate
     assert gateway.post(chat()).status_code == 503
 
 
-def test_a_server_that_comes_back_is_used_again(
-    triton: FakeTriton, gateway: LiveGateway
-) -> None:
+def test_a_server_that_comes_back_is_used_again(triton: FakeTriton, gateway: LiveGateway) -> None:
     assert gateway.post(chat()).status_code == 200
     triton.stop()
     assert gateway.post(chat()).status_code == 503

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import runpy
 import sys
+from contextlib import aclosing
 
 import httpx
 import pytest
@@ -74,6 +75,18 @@ def test_leaving_the_loop_cancels_the_reply(triton: FakeTriton, gateway: LiveGat
     events = stream_chat(gateway.url, USER)
     assert isinstance(next(events), Start)
     events.close()
+    assert wait_until(lambda: triton.cancelled == 1)
+
+
+def test_leaving_the_async_loop_cancels_the_reply(triton: FakeTriton, gateway: LiveGateway) -> None:
+    triton.script = forever
+
+    async def leave() -> None:
+        async with aclosing(astream_chat(gateway.url, USER)) as events:
+            async for _ in events:
+                return
+
+    asyncio.run(leave())
     assert wait_until(lambda: triton.cancelled == 1)
 
 

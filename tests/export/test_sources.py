@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from export.errors import ExportError
+from export.llm.graph import GraphOptions
 from export.llm.sources import resolve, short_name
 
 
@@ -42,6 +43,12 @@ def test_names() -> None:
     assert short_name("SmolLM2-135M-Instruct.Q4_1") == "smollm2-135m-instruct"
     assert short_name("My Model-Q8_0") == "my-model"
     assert short_name("???") == "llm"
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(ExportError) as caught:
+        GraphOptions(accuracy_level=3)
+    assert caught.value.code == "option_invalid"
 
 
 def test_folders_and_files(tiny_source: Path, tmp_path: Path) -> None:

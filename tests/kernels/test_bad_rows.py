@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernels.cases import Case, make_case
 from kernels_cuda import oracle
 from kernels_cuda.auction import (
     Auction,
@@ -18,6 +17,7 @@ from kernels_cuda.auction import (
     TemperatureError,
     WeightError,
 )
+from tests.kernels.cases import Case, make_case
 
 
 def nan(case: Case) -> RowStatus:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 import subprocess
 
-from tests.kernels.cases import KERNELS, ROOT
 from kernels_cuda import auction, oracle
+from tests.kernels.cases import KERNELS, ROOT
 
 HEADER = (KERNELS / "include" / "auction_contract.h").read_text()
 CONFIG = (ROOT / "model_repository" / "auction" / "config.pbtxt").read_text()

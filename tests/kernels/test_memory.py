@@ -12,9 +12,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tests.kernels.cases import KERNELS
 from kernels_cuda import oracle
-from kernels_cuda.auction import Auction
+from tests.kernels.cases import KERNELS
 
 
 @contextmanager

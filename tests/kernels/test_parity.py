@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernels.cases import make_case
 from kernels_cuda import oracle
 from kernels_cuda.auction import Auction, Outcome, Path
+from tests.kernels.cases import make_case
 
 
 def assert_same(got: Outcome, want: oracle.Outcome) -> None:
@@ -37,9 +37,7 @@ def test_winner_is_numpys(auction: Auction, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0, 8.0])
 def test_matches_oracle(auction: Auction, rng: np.random.Generator, scale: float) -> None:
     for _ in range(25):
-        case = make_case(
-            rng, int(rng.integers(1, 9)), int(rng.choice([65, 300, 3000])), scale
-        )
+        case = make_case(rng, int(rng.integers(1, 9)), int(rng.choice([65, 300, 3000])), scale)
         assert_same(auction.run(*case.args), oracle.auction(*case.args))
 
 
@@ -106,9 +104,7 @@ def test_softmax_subtracts_the_maximum(
 ) -> None:
     case = make_case(rng, 3, 300)
     shifted = np.round(case.logits * 16) / 16 + np.float32(offset)  # exact in float32
-    assert_same(
-        auction.run(shifted, case.weights, 0.5), oracle.auction(shifted, case.weights, 0.5)
-    )
+    assert_same(auction.run(shifted, case.weights, 0.5), oracle.auction(shifted, case.weights, 0.5))
 
 
 def test_half_precision_logits(auction: Auction, rng: np.random.Generator) -> None:

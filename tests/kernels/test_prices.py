@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.kernels.cases import Case, make_case
 from kernels_cuda import oracle
 from kernels_cuda.auction import Auction
+from tests.kernels.cases import Case, make_case
 
 TINY = 1e-8
 
@@ -51,9 +51,7 @@ def test_critical_bid_is_the_brute_force_threshold(
     for case in paying_cases(auction, rng, 60):
         got = auction.run(*case.args)
         without, p_row = others(case, 1)
-        searched = oracle.brute_force_bid(
-            without, p_row, got.token, float(case.weights[1])
-        )
+        searched = oracle.brute_force_bid(without, p_row, got.token, float(case.weights[1]))
         assert got.critical_bid[1] == pytest.approx(searched, rel=0, abs=1e-6)
         want = oracle.auction(*case.args).critical_bid[1]
         assert got.critical_bid[1] == pytest.approx(want, rel=0, abs=1e-6)
@@ -85,14 +83,11 @@ def test_the_runner_up_formula_is_not_the_threshold(rng: np.random.Generator) ->
 
 
 @pytest.mark.spec("AUC-U-04")
-def test_pay_does_not_fall_when_the_bid_rises(
-    auction: Auction, rng: np.random.Generator
-) -> None:
+def test_pay_does_not_fall_when_the_bid_rises(auction: Auction, rng: np.random.Generator) -> None:
     for _ in range(10):
         case = make_case(rng, 4, 80, 2.0)
         pays = [
-            auction.run(*with_weight(case, 2, float(w)).args).pay[2]
-            for w in np.linspace(0, 6, 60)
+            auction.run(*with_weight(case, 2, float(w)).args).pay[2] for w in np.linspace(0, 6, 60)
         ]
         assert np.diff(pays).min() >= -TINY
         assert pays[0] == 0.0
@@ -137,9 +132,7 @@ def test_nothing_is_paid_for_a_token_that_wins_anyway(
                 assert got.pay[row] > 0.0 and got.critical_bid[row] > 0.0
 
 
-def test_relabelling_tokens_changes_only_ids(
-    auction: Auction, rng: np.random.Generator
-) -> None:
+def test_relabelling_tokens_changes_only_ids(auction: Auction, rng: np.random.Generator) -> None:
     for _ in range(50):
         case = make_case(rng, 4, 200)
         order = rng.permutation(200)
@@ -168,9 +161,7 @@ def test_a_unilateral_misreport_of_the_bid_never_gains(
             assert utility(value * float(factor)) <= truthful + TINY
 
 
-def test_a_misreported_distribution_never_gains(
-    auction: Auction, rng: np.random.Generator
-) -> None:
+def test_a_misreported_distribution_never_gains(auction: Auction, rng: np.random.Generator) -> None:
     for _ in range(25):
         case = make_case(rng, 3, 50, 2.0)
         value = float(case.weights[1])

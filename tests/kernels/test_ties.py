@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.kernels.cases import make_case
 from kernels_cuda import oracle
 from kernels_cuda.auction import Auction
+from tests.kernels.cases import make_case
 
 
 @pytest.mark.parametrize("vocab", [2, 64, 65, 1000, 50_007])

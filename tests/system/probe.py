@@ -71,10 +71,10 @@ class Probe:
         file = self.stack.settings.logs / stream
         return [json.loads(line) for line in file.read_text().splitlines()]
 
-    def stub(self, model: str) -> psutil.Process:
-        """The process in which a Python model runs."""
+    def worker(self) -> psutil.Process:
+        """The process that holds the model and the KV cache."""
         server = psutil.Process(self.stack.child("tritonserver").pid)
         for process in server.children(recursive=True):
-            if any(f"/{model}/" in part for part in process.cmdline()):
+            if "bls.llm.worker" in process.cmdline():
                 return process
-        raise AssertionError(f"no process of {model}")
+        raise AssertionError("no model worker")

@@ -97,7 +97,7 @@ def test_killed_llm_worker_is_replayed(probe: Probe) -> None:
         if "token_id" in field:
             shaken.append(field)
             if len(shaken) == 8:
-                probe.stub("llm_step").kill()
+                probe.worker().kill()
     assert [t["token_id"] for t in shaken] == [t["token_id"] for t in calm]
     assert [t["rows"] for t in shaken] == [t["rows"] for t in calm]
     probe.eventually(lambda: bool(probe.log("replay.audit")))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Triton server with the auction alone, on free loopback ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient import grpc
+
+from tests.kernels.cases import ROOT
+
+OUTPUTS = [
+    "TOKEN",
+    "REF_TOKEN",
+    "MARGIN",
+    "NEAR_TIE",
+    "P_TOKEN",
+    "PAY",
+    "CRITICAL_BID",
+    "W_MINUS",
+    "ROW_STATUS",
+]
+MODEL = ROOT / "model_repository" / "auction"
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def add_model(repository: Path, name: str, logits_type: str) -> None:
+    """A copy of the shipped model whose LOGITS have another type."""
+    folder = repository / name
+    (folder / "1").mkdir(parents=True)
+    config = (MODEL / "config.pbtxt").read_text()
+    config = config.replace('name: "auction"', f'name: "{name}"', 1)
+    config = config.replace("TYPE_FP32", logits_type, 1)
+    (folder / "config.pbtxt").write_text(config)
+
+
+@dataclass
+class Server:
+    """The running server and how to reach it."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    address: str
+    metrics_url: str
+
+    def client(self) -> grpc.InferenceServerClient:
+        return grpc.InferenceServerClient(self.address)
+
+    def series(self, name: str) -> float:
+        """Sum of one of the auction's counters over the `auction` model's versions."""
+        with urllib.request.urlopen(self.metrics_url, timeout=5) as page:
+            text = page.read().decode()
+        lines = re.findall(rf'^{name}{{model="auction".*}} (\S+)$', text, re.MULTILINE)
+        assert lines, f"{name} is not on /metrics"
+        return sum(map(float, lines))
+
+    def stop(self) -> int:
+        self.process.terminate()
+        try:
+            return self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+def start(folder: Path, library: Path) -> Server:
+    """Start the server of the pip wheel with `library` as its backend."""
+    wheel = find_spec("pytriton")
+    assert wheel is not None and wheel.origin is not None
+    site = Path(wheel.origin).parents[1]
+    backend, repository = folder / "backends" / "auction", folder / "models"
+    backend.mkdir(parents=True)
+    shutil.copy(library, backend)
+    shutil.copytree(MODEL, repository / "auction")
+    for name, kind in (("half", "TYPE_FP16"), ("brain", "TYPE_BF16"), ("wrong", "TYPE_INT32")):
+        add_model(repository, name, kind)
+    http, grpc_port, metrics = free_ports(3)
+    log = folder / "server.log"
+    command = [
+        str(site / "pytriton" / "tritonserver" / "bin" / "tritonserver"),
+        f"--model-repository={repository}",
+        f"--backend-directory={folder / 'backends'}",
+        "--disable-auto-complete-config",
+        "--exit-on-error=false",
+        "--strict-readiness=false",
+        "--allow-gpu-metrics=false",
+        "--exit-timeout-secs=5",
+        *(f"--{kind}-address=127.0.0.1" for kind in ("http", "grpc", "metrics")),
+        *(
+            f"--{kind}-port={port}"
+            for kind, port in (("http", http), ("grpc", grpc_port), ("metrics", metrics))
+        ),
+    ]
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs")}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    server = Server(process, log, f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{metrics}/metrics")
+    wait_until_ready(server)
+    return server
+
+
+def wait_until_ready(server: Server, seconds: float = 20.0) -> None:
+    stop = time.monotonic() + seconds
+    while time.monotonic() < stop and server.process.poll() is None:
+        try:
+            if server.client().is_model_ready("auction"):
+                return
+        except grpc.InferenceServerException:
+            pass
+        time.sleep(0.1)
+    server.stop()
+    raise RuntimeError(server.log.read_text()[-3000:])
+
+
+def inputs(
+    logits: NDArray, weights: NDArray, temperature: NDArray, kind: str = "FP32"
+) -> list[grpc.InferInput]:
+    """One reply as request tensors; weights and temperature one value a row."""
+    made = []
+    for name, values, dtype in (
+        ("LOGITS", logits, kind),
+        ("WEIGHT", weights.reshape(-1, 1).astype(np.float32), "FP32"),
+        ("TEMPERATURE", temperature.reshape(-1, 1).astype(np.float32), "FP32"),
+    ):
+        tensor = grpc.InferInput(name, list(values.shape), dtype)
+        tensor.set_data_from_numpy(values)
+        made.append(tensor)
+    return made

@@ -85,7 +85,7 @@ struct RowResult {
 };
 
 struct ReplyResult {
-  double margin;      // N(t) - max over x != t of N(x) (0 if V = 1: N(t)), >= 0
+  double margin;      // N(t) - largest N elsewhere (N(t) if V = 1), >= 0
   double blend;       // N(t)
   int32_t token;      // t
   int32_t ref_token;  // argmax of row 0's logits, lowest id among equals

@@ -1,85 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSONL log streams that never hold up a reply: a bounded queue, a thread, rotated files.
 
-One file per stream under `<state>/logs`, named as in the seeds (`vcg.log`, `e2e.trace`, ...). A
-full queue drops the line and counts it.
+One file per stream under `<state>/logs`, named as in the seeds (`vcg.log`, `e2e.trace`, ...).
+Lines are handed over in batches; a full queue drops the batch and counts its lines.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import logging.handlers
 import queue
+import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
+
+import orjson
+
+Fields = Mapping[str, object]
 
 _MAX_BYTES = 64 * 1024 * 1024
 _KEPT = 3
-
-
-class _Dropping(logging.handlers.QueueHandler):
-    """Counts what does not fit instead of raising."""
-
-    dropped = 0
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self.dropped += 1
-
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record
-
-
-class _Files(logging.Handler):
-    """Writes each record to the file of its stream; runs on the listener's thread."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
-        self._open: dict[str, logging.Handler] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        fields = record.__dict__["fields"]
-        record.msg, record.args = json.dumps(fields, separators=(",", ":")), None
-        self._file(record.name).emit(record)
-
-    def _file(self, stream: str) -> logging.Handler:
-        if stream not in self._open:
-            self._open[stream] = logging.handlers.RotatingFileHandler(
-                self._folder / stream, maxBytes=_MAX_BYTES, backupCount=_KEPT, encoding="utf-8"
-            )
-        return self._open[stream]
-
-    def close(self) -> None:
-        for handler in self._open.values():
-            handler.close()
-        super().close()
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
 
 class JsonLog:
-    """`write(stream, **fields)` from any thread; `close` flushes."""
+    """`write` and `write_many` from any thread; `close` flushes. `dropped` counts lost lines."""
 
     def __init__(self, folder: Path, size: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        records: queue.Queue[logging.LogRecord] = queue.Queue(size)
-        self._handler = _Dropping(records)
-        self._files = _Files(folder)
-        self._listener = logging.handlers.QueueListener(records, self._files)
-        self._listener.start()
-
-    @property
-    def dropped(self) -> int:
-        return self._handler.dropped
+        self.dropped = 0
+        self._folder = folder
+        self._open: dict[str, IO[bytes]] = {}
+        self._queue: queue.Queue[Sequence[tuple[str, Fields]] | None] = queue.Queue(size)
+        self._thread = threading.Thread(target=self._run, name="json-log", daemon=True)
+        self._thread.start()
 
     def write(self, stream: str, **fields: object) -> None:
         """Queue one line; `ts` (Unix seconds) is added."""
-        record = logging.LogRecord(stream, logging.INFO, "", 0, "", None, None)
-        record.__dict__["fields"] = {"ts": round(time.time(), 6), **fields}
-        self._handler.handle(record)
+        self.write_many([(stream, {"ts": round(time.time(), 6), **fields})])
+
+    def write_many(self, lines: Sequence[tuple[str, Fields]]) -> None:
+        """Queue (stream, fields) lines as they are."""
+        try:
+            self._queue.put_nowait(lines)
+        except queue.Full:
+            self.dropped += len(lines)
 
     def close(self) -> None:
-        self._listener.stop()
-        self._files.close()
+        """Write what is queued and close the files."""
+        self._queue.put(None)
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while (lines := self._queue.get()) is not None:
+            for stream, fields in lines:
+                self._file(stream).write(orjson.dumps(fields, option=_OPTIONS))
+            if self._queue.empty():
+                for file in self._open.values():
+                    file.flush()
+        for file in self._open.values():
+            file.close()
+
+    def _file(self, stream: str) -> IO[bytes]:
+        file = self._open.get(stream)
+        if file is not None and file.tell() > _MAX_BYTES:
+            file.close()
+            self._rotate(stream)
+            file = None
+        if file is None:
+            file = self._open[stream] = (self._folder / stream).open("ab")
+        return file
+
+    def _rotate(self, stream: str) -> None:
+        """stream -> stream.1 -> ... -> stream.3; the oldest goes."""
+        for number in range(_KEPT, 0, -1):
+            old = self._folder / (f"{stream}.{number - 1}" if number > 1 else stream)
+            if old.exists():
+                old.replace(self._folder / f"{stream}.{number}")

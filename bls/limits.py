@@ -49,7 +49,7 @@ class Limits:
     prefill_queue: int = 64
     snapshot_every: int = 5
     snapshots: int = 256
-    gather_s: float = 0.004
+    gather_s: float = 0.06
 
     # event logs
     log_queue: int = 4_096

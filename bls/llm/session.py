@@ -19,6 +19,8 @@ from bls.llm.kv_cache import KVCache
 from export.manifest import LLMManifest
 
 _BINDINGS_KEPT = 256
+_SPIN_US = "200"
+"""Long enough to bridge two operators, too short to hold a core between two batches."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class LLMSession:
         settings.inter_op_num_threads = 1
         spin = "1" if options.spin else "0"
         settings.add_session_config_entry("session.intra_op.allow_spinning", spin)
+        settings.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
         self._session = ort.InferenceSession(
             str(folder / "model.onnx"), settings, providers=list(options.providers)
         )

@@ -9,16 +9,19 @@ cancelled and failed ones).
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opentelemetry import trace
 
-from bls.jsonlog import JsonLog
+from bls.jsonlog import Fields, JsonLog
 from bls.reply.loop import Reply, TokenEvent
 from bls.reply.stats import ReplyStats
 from bls.tracing import parent_context
+
+_BATCH = 32
 
 
 @dataclass
@@ -31,39 +34,42 @@ class Journal:
 
     @dataclass
     class Entry:
-        """Per-token lines of one reply."""
+        """Per-token lines of one reply, handed to the log a batch at a time."""
 
         journal: Journal
         conv_id: str
         span: trace.Span
+        lines: list[tuple[str, Fields]] = field(default_factory=list)
 
         def token(self, event: TokenEvent) -> None:
-            outcome, log = event.outcome, self.journal.log
-            key = {"conv_id": self.conv_id, "token_idx": event.index}
-            weights = event.weights.tolist()
-            log.write(
-                "mixer.log",
-                **key,
-                sum_weights=sum(weights),
-                max_id=outcome.token,
-                ref_id=outcome.ref_token,
-                margin=outcome.margin,
-                near_tie=outcome.near_tie,
-            )
-            log.write(
-                "vcg.log",
-                **key,
-                w=weights,
-                c_t=outcome.critical_bid.tolist(),
-                pay=outcome.pay.tolist(),
-                p_token=outcome.p_token.tolist(),
-                w_minus=outcome.w_minus.tolist(),
-                row_status=outcome.row_status.tolist(),
-            )
-            self.journal.stats.tokens += 1
-            self.journal.stats.sponsored += outcome.sponsored
+            outcome, stats = event.outcome, self.journal.stats
+            key = {"ts": time.time(), "conv_id": self.conv_id, "token_idx": event.index}
+            mixer = {
+                "sum_weights": event.weights.sum(),
+                "max_id": outcome.token,
+                "ref_id": outcome.ref_token,
+                "margin": outcome.margin,
+                "near_tie": outcome.near_tie,
+            }
+            vcg = {
+                "w": event.weights,
+                "c_t": outcome.critical_bid,
+                "pay": outcome.pay,
+                "p_token": outcome.p_token,
+                "w_minus": outcome.w_minus,
+                "row_status": outcome.row_status,
+            }
+            self.lines += (("mixer.log", key | mixer), ("vcg.log", key | vcg))
+            if len(self.lines) >= _BATCH:
+                self.flush()
+            stats.tokens += 1
+            stats.sponsored += outcome.sponsored
             if event.index == 0:
                 self.span.add_event("first_token")
+
+        def flush(self) -> None:
+            lines, self.lines = self.lines, []
+            self.journal.log.write_many(lines)
 
     @contextmanager
     def reply(self, reply: Reply) -> Iterator[Entry]:
@@ -77,9 +83,11 @@ class Journal:
         context = parent_context(reply.request.traceparent)
         with self.tracer.start_as_current_span("token_auction", context) as span:
             span.set_attribute("conv_id", conv_id)
+            entry = Journal.Entry(self, conv_id, span)
             try:
-                yield Journal.Entry(self, conv_id, span)
+                yield entry
             finally:
+                entry.flush()
                 self._close(reply, span)
 
     def _close(self, reply: Reply, span: trace.Span) -> None:

@@ -179,8 +179,10 @@ async def _tokens(reply: Reply, sink: Sink) -> None:
     request = reply.request
     for index in range(request.max_tokens):
         weights = reply.weights(index)
-        outcome = await _unless_cancelled(reply.line.next(weights), sink)
-        if outcome is None:
+        following = reply.line.next(weights)
+        # A prompt takes long enough to watch the reader meanwhile; one token does not.
+        outcome = await (following if index else _unless_cancelled(following, sink))
+        if outcome is None or sink.cancelled():
             reply.finish_reason = "cancelled"
             return
         if reply.first_token_s is None:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bls.contracts import Flag, RowStatus
+from bls.contracts import Flag
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,15 @@ class Outcome:
     w_minus: NDArray[np.float32]
     row_status: NDArray[np.int32]
 
-    @property
+    @cached_property
+    def paid(self) -> bool:
+        """Somebody pays for this token."""
+        return any(pay > 0 for pay in self.pay.tolist())
+
+    @cached_property
     def sponsored(self) -> bool:
         """An advertiser changed this token, or pays because it kept another from changing it."""
-        return self.token != self.ref_token or bool((self.pay > 0).any())
+        return self.token != self.ref_token or self.paid
 
     def winner(self, weights: NDArray[np.float32]) -> int:
         """Row a sponsored token is credited to: who pays most, else who contributed most.
@@ -45,7 +51,7 @@ class Outcome:
         """
         if not self.sponsored:
             return 0
-        score = self.pay if (self.pay > 0).any() else weights * self.p_token
+        score = self.pay if self.paid else weights * self.p_token
         return 1 + int(np.argmax(score[1:]))
 
     @property
@@ -55,7 +61,7 @@ class Outcome:
             flags |= Flag.SPONSORED
         if self.near_tie:
             flags |= Flag.NEAR_TIE
-        if (self.row_status != RowStatus.OK).any():
+        if any(self.row_status.tolist()):  # not RowStatus.OK
             flags |= Flag.ROW_DROPPED
         return flags
 

@@ -16,6 +16,7 @@ from bls.contracts import RowStatus
 from bls.reply.outcome import Outcome
 
 CURRENCY = "USD"
+_OK = int(RowStatus.OK)
 
 
 @dataclass
@@ -45,13 +46,14 @@ class Account:
         self.tokens += 1
         self.sponsored += outcome.sponsored
         self.near_ties += outcome.near_tie
-        critical = outcome.charges("critical_bid")
+        pays, status = outcome.pay.tolist(), outcome.row_status.tolist()
+        critical = outcome.charges("critical_bid").tolist()
         for line in self._lines:
-            pay = float(outcome.pay[line.row])
-            line.tokens_influenced += winner == line.row or pay > 0
-            line.tokens_dropped += int(outcome.row_status[line.row] != RowStatus.OK)
-            line.clarke.append(pay)
-            line.critical_bid.append(float(critical[line.row]))
+            row = line.row
+            line.tokens_influenced += winner == row or pays[row] > 0
+            line.tokens_dropped += status[row] != _OK
+            line.clarke.append(pays[row])
+            line.critical_bid.append(critical[row])
 
     def lines(self) -> list[dict[str, object]]:
         """One JSON object per advertiser."""

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -16,6 +17,7 @@ from bls.campaigns import load_campaigns
 from bls.contracts import Flag, Kind
 from bls.errors import SkynetError, internal
 from bls.jsonlog import JsonLog
+from bls.limits import LIMITS
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
 from bls.reply.journal import Journal
@@ -53,8 +55,13 @@ class TokenAuction:
         self._journal = Journal(self._log, self._stats, tracer)
         self._exporter = StatsExporter(self._stats, COUNTERS, GAUGES, pb_utils)
         self._exporter.start()
+        self._executor_set = False
 
     async def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
+        if not self._executor_set:
+            # Each BLS call waits on a thread of the loop's default executor, which has cores + 4.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LIMITS.streams * 2))
+            self._executor_set = True
         await asyncio.gather(*(self._serve(request) for request in requests))
 
     def finalize(self) -> None:

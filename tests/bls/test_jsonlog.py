@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
+import pytest
+
+from bls import jsonlog
 from bls.jsonlog import JsonLog
+
+_FILE = JsonLog._file
 
 
 def test_streams_become_files(tmp_path: Path) -> None:
@@ -21,9 +27,25 @@ def test_streams_become_files(tmp_path: Path) -> None:
     assert log.dropped == 0
 
 
-def test_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
+def test_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = threading.Event()
+    monkeypatch.setattr(JsonLog, "_file", lambda self, stream: held.wait() and self._real(stream))
+    monkeypatch.setattr(JsonLog, "_real", _FILE, raising=False)
     log = JsonLog(tmp_path, 4)
-    log._listener.stop()  # nothing reads any more
     for i in range(10):
+        log.write_many([("vcg.log", {"token_idx": i}), ("mixer.log", {"token_idx": i})])
+    held.set()
+    log.close()
+    written = len((tmp_path / "vcg.log").read_text().splitlines())
+    assert written >= 4 and log.dropped == 2 * (10 - written)
+
+
+def test_files_rotate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonlog, "_MAX_BYTES", 100)
+    log = JsonLog(tmp_path, 1_000)
+    for i in range(200):
         log.write("vcg.log", token_idx=i)
-    assert log.dropped == 6
+    log.close()
+    assert {p.name for p in tmp_path.iterdir()} == {f"vcg.log{s}" for s in ("", ".1", ".2", ".3")}
+    last = (tmp_path / "vcg.log").read_text().splitlines() or ["{}"]
+    assert all(json.loads(line) is not None for line in last)

@@ -69,6 +69,8 @@ class Probe:
 
     def log(self, stream: str) -> list[dict[str, Any]]:
         file = self.stack.settings.logs / stream
+        if not file.exists():
+            return []
         return [json.loads(line) for line in file.read_text().splitlines()]
 
     def worker(self) -> psutil.Process:

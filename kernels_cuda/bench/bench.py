@@ -7,6 +7,7 @@ core does; the two are timed in turns, so that load from elsewhere falls on both
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -86,7 +87,8 @@ def timed(calls: list[Callable[[], int]], seconds: float) -> list[Times]:
     return [np.array(spent) for spent in times]
 
 
-def measure(auction: Auction, shape: Shape, seconds: float) -> str:
+def times(auction: Auction, shape: Shape, seconds: float) -> tuple[Times, Times]:
+    """Microseconds of our calls and of numpy's."""
     rng = np.random.default_rng(0)
     logits = (rng.normal(size=(shape.rows, shape.vocab)) * shape.scale).astype(shape.dtype)
     weights = np.concatenate([[1], rng.uniform(0.2, 1, shape.rows - 1)]).astype(np.float32)
@@ -97,12 +99,33 @@ def measure(auction: Auction, shape: Shape, seconds: float) -> str:
         ],
         seconds,
     )
+    return ours, numpys
+
+
+def measure(auction: Auction, shape: Shape, seconds: float) -> str:
+    """One row of the table."""
+    ours, numpys = times(auction, shape, seconds)
     cells = [f"{np.percentile(t, q):,.0f}" for q in (50, 10) for t in (ours, numpys)]
     ratios = [f"{np.percentile(numpys, q) / np.percentile(ours, q):.1f} x" for q in (50, 10)]
     return f"| {shape.name} | " + " | ".join(cells + ratios) + " |"
 
 
+def summary(seconds: float = 4.0) -> dict[str, float]:
+    """The first shape alone, for `make bench`."""
+    with Auction() as auction:
+        ours, numpys = times(auction, SHAPES[0], seconds)
+    return {
+        "ours_us": float(np.median(ours)),
+        "ours_p10_us": float(np.percentile(ours, 10)),
+        "numpy_us": float(np.median(numpys)),
+    }
+
+
 def main(seconds: float = 3.0) -> None:
+    """Print the table of all shapes, or with --json the first one's figures."""
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(summary()))
+        return
     with Auction() as auction:
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         print(f"path {auction.path.name}, one thread, load average {load}\n")

@@ -108,13 +108,9 @@ class ReplyRequest(Strict):
 
     request_id: Identifier
     conv_id: Identifier
-    messages: Annotated[
-        tuple[Message, ...], Field(min_length=1, max_length=LIMITS.messages)
-    ]
+    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=LIMITS.messages)]
     max_tokens: Annotated[int, Field(ge=1, le=LIMITS.output_tokens)] = LIMITS.default_output_tokens
-    temperature: Annotated[
-        float, Field(ge=LIMITS.temperature_min, le=LIMITS.temperature_max)
-    ] = 0.7
+    temperature: Annotated[float, Field(ge=LIMITS.temperature_min, le=LIMITS.temperature_max)] = 0.7
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     stop: Annotated[tuple[str, ...], Field(max_length=LIMITS.stop_strings)] = ()
     deadline_ms: Annotated[int, Field(ge=1, le=LIMITS.deadline_ms)] = LIMITS.deadline_ms

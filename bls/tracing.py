@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import (
@@ -46,7 +47,7 @@ def _otlp() -> SpanExporter:
     return OTLPSpanExporter()
 
 
-def parent_context(traceparent: str | None) -> trace.Context | None:
+def parent_context(traceparent: str | None) -> Context | None:
     """The caller's trace, from a W3C `traceparent` value; None starts a new one."""
     if not traceparent:
         return None

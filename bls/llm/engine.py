@@ -19,7 +19,7 @@ import numpy as np
 
 from bls.errors import SkynetError, capacity, internal, invalid
 from bls.limits import LIMITS, Limits
-from bls.llm.jobs import NOTHING, Conversation, Job, Prefill, Step, End
+from bls.llm.jobs import NOTHING, Conversation, End, Job, Prefill, Step
 from bls.llm.kv_cache import KVCache, RowAllocator
 from bls.llm.prefill import PrefillTask
 from bls.llm.prefix_store import PrefixStore
@@ -28,7 +28,7 @@ from bls.llm.stats import EngineStats
 
 _IDLE_WAIT_S = 1.0
 _ROWS_WAIT_S = 0.01
-_PREFILL_WAIT_S = 15.0
+_PREFILL_WAIT_S = 120.0
 
 
 class Engine:

@@ -13,6 +13,7 @@ from bls.contracts import PAD
 from bls.errors import SkynetError, invalid
 from bls.llm.prefix_store import common_prefix
 
+
 @dataclass(frozen=True)
 class Span:
     """Rows `start` .. `start + rows` of the session's logits; they hold until the next job."""

@@ -86,9 +86,7 @@ class LLMSession:
         bound.total[0] = past.max() + 1
         self._session.run_with_iobinding(bound.binding)
 
-    def prefill(
-        self, cache: KVCache, row: int, tokens: NDArray[np.int64], past: int
-    ) -> None:
+    def prefill(self, cache: KVCache, row: int, tokens: NDArray[np.int64], past: int) -> None:
         """Append `tokens` [S] to one row that holds `past` positions; logits[row] of the last.
 
         Results do not depend on how a prompt is cut, as long as every piece has at least

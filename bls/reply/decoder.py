@@ -24,13 +24,19 @@ _REPLAYS = 2
 
 
 class Decoder(Protocol):
-    """One conversation's line to `decode_step`. Weights are f32 [R], row 0 the reference."""
+    """One conversation's line to `decode_step`. Weights are f32 [R], row 0 the reference.
 
-    async def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome: ...
+    Calls block. `end` may come from another thread at any time: it frees the rows, and a call
+    that waits, or any later one, raises `cancelled`. `reopen` frees them for a replay.
+    """
 
-    async def step(self, token: int, weights: Weights) -> Outcome: ...
+    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome: ...
 
-    async def end(self) -> None: ...
+    def step(self, token: int, weights: Weights) -> Outcome: ...
+
+    def reopen(self) -> None: ...
+
+    def end(self) -> None: ...
 
 
 @dataclass
@@ -50,36 +56,36 @@ class Replayable:
     replays: int = 0
     audits: list[tuple[int, bool]] = field(default_factory=list)
 
-    async def next(self, weights: Weights) -> Outcome:
+    def next(self, weights: Weights) -> Outcome:
         """The outcome of the next token. Raises `SkynetError` when replaying cannot help."""
         while True:
             try:
-                outcome = await self._advance(weights)
+                outcome = self._advance(weights)
                 break
             except SkynetError as error:
                 if error.code not in _LOST or self.replays >= _REPLAYS:
                     raise
                 self.replays += 1
                 if self.tokens:
-                    await self._replay()
+                    self._replay()
         self._keep(outcome, weights)
         return outcome
 
-    async def _advance(self, weights: Weights) -> Outcome:
+    def _advance(self, weights: Weights) -> Outcome:
         if not self.tokens:
-            return await self.decoder.prefill(self.rows, weights)
-        return await self.decoder.step(self.tokens[-1], weights)
+            return self.decoder.prefill(self.rows, weights)
+        return self.decoder.step(self.tokens[-1], weights)
 
-    async def _replay(self) -> None:
+    def _replay(self) -> None:
         """Rebuild the KV cache up to, not including, the token whose step failed."""
-        await self.decoder.end()
+        self.decoder.reopen()
         last = max(self.savepoints)
-        outcome = await self.decoder.prefill(self.rows, self.weights[0])
+        outcome = self.decoder.prefill(self.rows, self.weights[0])
         for index, token in enumerate(self.tokens):
             if index == last:
                 self.audits.append((last, outcome.same_as(self.savepoints[last])))
             if index + 1 < len(self.tokens):
-                outcome = await self.decoder.step(token, self.weights[index + 1])
+                outcome = self.decoder.step(token, self.weights[index + 1])
 
     def _keep(self, outcome: Outcome, weights: Weights) -> None:
         if len(self.tokens) % LIMITS.snapshot_every == 0:

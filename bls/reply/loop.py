@@ -4,14 +4,14 @@
     header -> [weights -> next outcome -> text, winner, charges -> event]* -> receipt
 
 Every exit (end of text, length, stop string, deadline, cancellation, error) frees the
-conversation's rows; cancellation is seen before each token.
+conversation's rows. A reply has a thread of its own, which blocks while a token is made; deadline
+and cancellation come from the watchdog, which frees the rows under it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,9 +27,8 @@ from bls.reply.decoder import Decoder, Replayable, Weights
 from bls.reply.outcome import Outcome
 from bls.reply.receipt import CURRENCY, Account
 from bls.reply.text import TextStream
+from bls.reply.watchdog import Watchdog, Watched
 from bls.request import ReplyRequest
-
-_CANCEL_POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,10 @@ class TokenEvent:
 
 
 class Sink(Protocol):
-    """Where a reply goes. `cancelled` is asked before every token."""
+    """Where a reply goes, in order. `cancelled`: the reader is gone.
+
+    A sink that finds the reader gone while it delivers a token calls `Reply.abort`.
+    """
 
     def start(self, header: dict[str, object]) -> None: ...
 
@@ -83,6 +85,22 @@ class Reply:
     began: float
     first_token_s: float | None = None
     finish_reason: str = ""
+    aborted: str = ""
+
+    @property
+    def deadline(self) -> float:
+        """When the reply must be over, by `services.clock`."""
+        return self.began + self.request.deadline_ms / 1e3
+
+    def abort(self, reason: str) -> None:
+        """End the reply from outside, once: `deadline` or `cancelled`."""
+        if not self.aborted and not self.finish_reason:
+            self.aborted = reason
+            self.line.decoder.end()
+
+    def unseen(self, sink: Sink) -> Callable[[], bool]:
+        """Whether the reader left before the first token; later the sink says so itself."""
+        return lambda: not self.account.tokens and sink.cancelled()
 
     @property
     def elapsed_s(self) -> float:
@@ -90,9 +108,7 @@ class Reply:
 
     def weights(self, index: int) -> Weights:
         """Weights of token `index`, row 0 the reference."""
-        return np.array(
-            [self.request.auction.w_ref, *self.bidder.weights(index)], dtype=np.float32
-        )
+        return np.array([self.request.auction.w_ref, *self.bidder.weights(index)], dtype=np.float32)
 
     def header(self) -> dict[str, object]:
         """What the START event says."""
@@ -149,64 +165,53 @@ def open_reply(request: ReplyRequest, services: ReplyServices, decoder: Decoder)
     )
 
 
-async def run_reply(reply: Reply, sink: Sink) -> None:
+def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
     """Write the reply to the sink. Raises `SkynetError`; always frees the conversation.
 
     Afterwards `reply.receipt()` holds what was delivered, however the reply ended.
     """
     try:
         sink.start(reply.header())
-        try:
-            async with asyncio.timeout(reply.request.deadline_ms / 1e3):
-                await _tokens(reply, sink)
-        except TimeoutError:
-            reply.finish_reason = "deadline"
-            if not reply.account.tokens:
-                raise SkynetError(
-                    "deadline_exceeded", "No token was ready before the deadline.", 504
-                ) from None
+        with watchdog.watching(Watched(reply.deadline, reply.unseen(sink), reply.abort)):
+            _tokens(reply, sink)
         if reply.finish_reason != "cancelled":
             sink.end(reply.finish_reason, reply.receipt())
     except SkynetError:
         reply.finish_reason = "error"
         raise
     finally:
-        await reply.line.decoder.end()
+        reply.line.decoder.end()
 
 
-async def _tokens(reply: Reply, sink: Sink) -> None:
+def _tokens(reply: Reply, sink: Sink) -> None:
     """Token after token until there is a reason to finish."""
-    request = reply.request
-    for index in range(request.max_tokens):
+    for index in range(reply.request.max_tokens):
         weights = reply.weights(index)
-        following = reply.line.next(weights)
-        # A prompt takes long enough to watch the reader meanwhile; one token does not.
-        outcome = await (following if index else _unless_cancelled(following, sink))
-        if outcome is None or sink.cancelled():
-            reply.finish_reason = "cancelled"
-            return
+        try:
+            outcome = reply.line.next(weights)
+        except SkynetError:
+            if not reply.aborted:
+                raise
+            return _aborted(reply)
         if reply.first_token_s is None:
             reply.first_token_s = reply.elapsed_s
-        last = index + 1 == request.max_tokens
+        last = index + 1 == reply.request.max_tokens
         sink.token(_event(reply, index, outcome, weights, last))
+        if reply.aborted and not reply.finish_reason:
+            return _aborted(reply)
         if reply.finish_reason:
-            return
+            return None
+    return None
 
 
-async def _unless_cancelled(work: Coroutine[None, None, Outcome], sink: Sink) -> Outcome | None:
-    """The outcome, or None as soon as the reader is gone."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not task.done() and not sink.cancelled():
-            await asyncio.wait((task,), timeout=_CANCEL_POLL_S)
-        return task.result() if task.done() and not sink.cancelled() else None
-    finally:
-        task.cancel()
+def _aborted(reply: Reply) -> None:
+    """The watchdog ended the reply: say why, or fail when the reader has nothing yet."""
+    reply.finish_reason = reply.aborted
+    if reply.aborted == "deadline" and not reply.account.tokens:
+        raise SkynetError("deadline_exceeded", "No token was ready before the deadline.", 504)
 
 
-def _event(
-    reply: Reply, index: int, outcome: Outcome, weights: Weights, last: bool
-) -> TokenEvent:
+def _event(reply: Reply, index: int, outcome: Outcome, weights: Weights, last: bool) -> TokenEvent:
     winner = outcome.winner(weights)
     reply.account.add(outcome, winner)
     if outcome.token in reply.services.eos_ids:

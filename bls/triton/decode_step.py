@@ -24,27 +24,35 @@ class TritonDecoder:
         self._salt = salt
         self._temperature = temperature
         self._opened = False
+        self._closed = False
 
-    async def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
+    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
         ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = tokens
         self._opened = True
-        return await self._decode(Op.PREFILL, ids, weights)
+        return self._decode(Op.PREFILL, ids, weights)
 
-    async def step(self, token: int, weights: Weights) -> Outcome:
-        return await self._decode(Op.STEP, np.full((len(weights), 1), token, np.int32), weights)
+    def step(self, token: int, weights: Weights) -> Outcome:
+        return self._decode(Op.STEP, np.full((len(weights), 1), token, np.int32), weights)
 
-    async def end(self) -> None:
-        """Free the rows. Never raises: the engine's idle timeout is the second line."""
-        if not self._opened:
-            return
+    def end(self) -> None:
+        """Free the rows; nothing is decoded after. The engine's idle timeout is the second line."""
+        self._closed = True
+        if self._opened:
+            self._free()
+
+    def reopen(self) -> None:
+        """Free the rows of a lost worker so that the same conversation can be replayed."""
+        self._free()
+
+    def _free(self) -> None:
         request = pb_utils.InferenceRequest(
             model_name=LLM_STEP.name,
             requested_output_names=["LOGITS"],
             inputs=self._head(Op.END, np.zeros((1, 1), np.int32)),
         )
-        await request.async_exec()
+        request.exec()
 
     def _head(self, op: Op, ids: NDArray[np.int32]) -> list[pb_utils.Tensor]:
         shape = (ids.shape[0], 1)
@@ -55,7 +63,9 @@ class TritonDecoder:
             pb_utils.Tensor("SALT", np.full(shape, self._salt, np.uint64)),
         ]
 
-    async def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights) -> Outcome:
+    def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights) -> Outcome:
+        if self._closed:
+            raise SkynetError("cancelled", "The reply was ended.", 499)
         shape = (len(weights), 1)
         request = pb_utils.InferenceRequest(
             model_name=DECODE_STEP.name,
@@ -67,7 +77,7 @@ class TritonDecoder:
             ],
             timeout=_DEFAULT_TIMEOUT_US,
         )
-        response = await request.async_exec()
+        response = request.exec()
         if response.has_error():
             raise SkynetError.from_wire(response.error().message())
         out = {t.name(): t.as_numpy()[:, 0] for t in response.output_tensors()}

@@ -64,6 +64,8 @@ def make_server(settings: GatewaySettings, host: str, port: int) -> GatewayServe
         port=port,
         access_log=False,
         log_level="warning",
+        loop="uvloop",
+        http="httptools",
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_S,

@@ -12,7 +12,9 @@ from client.launcher.install import TritonInstall
 AUCTION_LIBRARY = REPOSITORY / "kernels_cuda" / "build" / "libtriton_auction.so"
 
 
-def assemble_backends(install: TritonInstall, folder: Path, library: Path = AUCTION_LIBRARY) -> Path:
+def assemble_backends(
+    install: TritonInstall, folder: Path, library: Path = AUCTION_LIBRARY
+) -> Path:
     """Fill `folder` with links and return it. Raises `backend_missing` when ours is not built."""
     if not library.is_file():
         raise SkynetError(

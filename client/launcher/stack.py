@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole stack as a context manager: Triton, then the gateway; stopped in reverse.
 
-    with Stack(load_settings()) as stack:
-        stack.wait()
+with Stack(load_settings()) as stack:
+    stack.wait()
 """
 
 from __future__ import annotations
@@ -171,6 +171,9 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_SITE": os.pathsep.join(sorted(folders)),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_MMAP_THRESHOLD_": "1073741824",
+        "MALLOC_TRIM_THRESHOLD_": "1073741824",
+        "MALLOC_TOP_PAD_": "67108864",
     }
     optional = {
         "SKYNET_LLM": settings.llm,

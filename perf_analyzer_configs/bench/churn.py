@@ -57,12 +57,20 @@ def many_replies(stack: Stack, replies: int) -> list[Figure]:
     return [
         Figure(f"churn, errors in {replies} replies", errors, "replies", "0", errors == 0),
         Figure(
-            "churn, resident memory", growth * 100, "% growth", "flat (< 5 %)",
-            growth < _MOST_GROWTH, detail,
+            "churn, resident memory",
+            growth * 100,
+            "% growth",
+            "flat (< 5 %)",
+            growth < _MOST_GROWTH,
+            detail,
         ),
         Figure(
-            "churn, /dev/shm", (end.shared - settled.shared) / 2**20, "MiB", "flat",
-            end.shared <= settled.shared, shared,
+            "churn, /dev/shm",
+            (end.shared - settled.shared) / 2**20,
+            "MiB",
+            "flat",
+            end.shared <= settled.shared,
+            shared,
         ),
         Figure("churn, open files", end.files - settled.files, "files", "flat", flat, files),
     ]

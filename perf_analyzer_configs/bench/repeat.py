@@ -25,7 +25,9 @@ _TEXTS = (
 
 def same_reply(url: str) -> list[Figure]:
     """How many of 20 runs differ from the first in any token or charge."""
-    asked = request("Plan a weekend trip by train.", tokens=24, bidders=bidders(3, 1.2)) | {"seed": 7}
+    asked = request("Plan a weekend trip by train.", tokens=24, bidders=bidders(3, 1.2)) | {
+        "seed": 7
+    }
     others = [request(text, tokens=30) for text in _TEXTS]
     alone = [asyncio.run(read_reply(url, asked)) for _ in range(RUNS // 2)]
     among = [asyncio.run(together(url, [asked, *others]))[0] for _ in range(RUNS // 2)]
@@ -33,7 +35,9 @@ def same_reply(url: str) -> list[Figure]:
     different = sum(_signature(stream) != first for stream in alone + among)
     detail = f"{len(first)} tokens each, {RUNS // 2} runs alone, {RUNS // 2} among 8 others"
     return [
-        Figure("same request, runs that differ", different, f"of {RUNS}", "0", different == 0, detail)
+        Figure(
+            "same request, runs that differ", different, f"of {RUNS}", "0", different == 0, detail
+        )
     ]
 
 

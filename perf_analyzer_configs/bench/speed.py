@@ -28,7 +28,9 @@ def inter_token(url: str, floor: Floor, rounds: int, tokens: int = 96) -> list[F
         served += [b - a for a, b in zip(times, times[1:], strict=False)][_WARM:]
     ratio = median(served) / median(bare)
     detail = f"{median(served) * 1e3:.1f} ms served, {median(bare) * 1e3:.1f} ms bare"
-    return [Figure("inter-token, 1 reply, 4 rows", ratio, "x bare", "<= 1.25", ratio <= 1.25, detail)]
+    return [
+        Figure("inter-token, 1 reply, 4 rows", ratio, "x bare", "<= 1.25", ratio <= 1.25, detail)
+    ]
 
 
 def first_token(url: str, floor: Floor, rounds: int) -> list[Figure]:
@@ -44,7 +46,11 @@ def first_token(url: str, floor: Floor, rounds: int) -> list[Figure]:
         f"{median(served) * 1e3:.0f} ms served, bare {median(whole) * 1e3:.0f} ms in one piece, "
         f"{median(chunked) * 1e3:.0f} ms in chunks of 128"
     )
-    return [Figure("first token, 512-token prefix, 4 rows", ratio, "x bare", "<= 1.3", ratio <= 1.3, detail)]
+    return [
+        Figure(
+            "first token, 512-token prefix, 4 rows", ratio, "x bare", "<= 1.3", ratio <= 1.3, detail
+        )
+    ]
 
 
 def throughput(url: str, floor: Floor, rounds: int, tokens: int = 120) -> list[Figure]:
@@ -67,7 +73,9 @@ def throughput(url: str, floor: Floor, rounds: int, tokens: int = 120) -> list[F
             f"gap median {median(gaps) * 1e3:.0f} ms, longest {max(gaps) * 1e3:.0f} ms"
         )
         figures += [
-            Figure(f"throughput, {replies} replies", ratio, "x bare", ">= 0.85", ratio >= 0.85, detail),
+            Figure(
+                f"throughput, {replies} replies", ratio, "x bare", ">= 0.85", ratio >= 0.85, detail
+            ),
             Figure(f"throughput, {replies} replies", rate, "tok/s", "never falls", rate >= before),
         ]
         before = rate

@@ -33,9 +33,7 @@ def test_config_matches_contract(contract: ModelContract) -> None:
     assert pbtxt.name == contract.name
     assert pbtxt.max_batch_size == contract.max_batch
     assert pbtxt.model_transaction_policy.decoupled == contract.decoupled
-    assert {triple(t) for t in pbtxt.input} == {
-        (t.name, t.dtype, t.dims) for t in contract.inputs
-    }
+    assert {triple(t) for t in pbtxt.input} == {(t.name, t.dtype, t.dims) for t in contract.inputs}
     assert {triple(t) for t in pbtxt.output} == {
         (t.name, t.dtype, t.dims) for t in contract.outputs
     }

@@ -198,7 +198,9 @@ def test_stop_answers_everything(session: LLMSession) -> None:
     assert caught.value.status == 503
 
 
-def test_a_failing_batch_is_contained(client: EngineClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_batch_is_contained(
+    client: EngineClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client.prefill(1, chat(1))
     decode = client.engine._session.decode
 
@@ -244,4 +246,3 @@ def test_steps_from_many_threads(session: LLMSession) -> None:
         thread.join()
     assert len(answers) == 8
     client.engine.stop()
-

@@ -73,7 +73,9 @@ def test_micro_units_are_rounded_once_per_reply() -> None:
 def test_both_rules_are_reported_one_is_charged(rule: str, micros: int) -> None:
     account = Account(SEATS, rule, micros_per_weight=1_000)
     paid = outcome(
-        token=1, pay=np.array([0, 0.1, 0]), critical_bid=np.array([0, 0.2, 0]),
+        token=1,
+        pay=np.array([0, 0.1, 0]),
+        critical_bid=np.array([0, 0.2, 0]),
     )
     account.add(paid, winner=1)
     line = account.lines()[0]

@@ -7,8 +7,10 @@ error. A lost worker is replayed bit for bit.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from bls.prompt.template import ChatTemplate
 from bls.reply.decoder import Weights
 from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
 from bls.reply.outcome import Outcome
+from bls.reply.watchdog import Watchdog
 from bls.request import ReplyRequest
 from export.llm.tiny import ensure_tiny_llm
 from kernels_cuda.auction import Auction
@@ -41,19 +44,22 @@ class LocalDecoder:
         self.calls = self.ended = 0
         self.fail_at = set(fail_at)
 
-    async def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
-        logits = await asyncio.to_thread(self.client.prefill, 1, rows)
+    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
+        logits = self.client.prefill(1, rows)
         return self._decide(logits, weights)
 
-    async def step(self, token: int, weights: Weights) -> Outcome:
+    def step(self, token: int, weights: Weights) -> Outcome:
         self.calls += 1
         if self.calls in self.fail_at:
             self.client.end(1)  # the worker and its KV cache are gone
             raise internal()
-        logits = await asyncio.to_thread(self.client.step, 1, len(weights), token)
+        logits = self.client.step(1, len(weights), token)
         return self._decide(logits, weights)
 
-    async def end(self) -> None:
+    def reopen(self) -> None:
+        self.client.end(1)
+
+    def end(self) -> None:
         self.ended += 1
         self.client.end(1)
 
@@ -80,12 +86,15 @@ class ListSink:
         self.tokens: list[TokenEvent] = []
         self.ends: list[tuple[str, dict[str, object]]] = []
         self.cancel_after = cancel_after
+        self.abort: Callable[[str], None] = lambda reason: None
 
     def start(self, header: dict[str, object]) -> None:
         self.header = header
 
     def token(self, event: TokenEvent) -> None:
         self.tokens.append(event)
+        if self.cancelled():
+            self.abort("cancelled")
 
     def end(self, finish_reason: str, receipt: dict[str, object]) -> None:
         self.ends.append((finish_reason, receipt))
@@ -127,14 +136,17 @@ def request(**changes: Any) -> ReplyRequest:
         "max_tokens": 17,
         "auction": {"bidders": ads},
     }
-    return ReplyRequest.model_validate_json(__import__("json").dumps(base | changes))
+    return ReplyRequest.model_validate_json(json.dumps(base | changes))
 
 
-def run(
-    services: ReplyServices, decoder: LocalDecoder, sink: ListSink, **changes: Any
-) -> Reply:
+def run(services: ReplyServices, decoder: LocalDecoder, sink: ListSink, **changes: Any) -> Reply:
     reply = open_reply(request(**changes), services, decoder)
-    asyncio.run(run_reply(reply, sink))
+    sink.abort = reply.abort
+    watchdog = Watchdog()
+    try:
+        run_reply(reply, sink, watchdog)
+    finally:
+        watchdog.close()
     return reply
 
 
@@ -184,14 +196,14 @@ def test_cancellation_within_one_token(client: EngineClient, services: ReplyServ
     assert decoder.calls <= 4
     assert not sink.ends and reply.finish_reason == "cancelled"
     assert reply.receipt()["completion_tokens"] == 4
-    assert decoder.ended == 1 and free(client)
+    assert decoder.ended >= 1 and free(client)
 
 
 def test_deadline_after_some_tokens(client: EngineClient, services: ReplyServices) -> None:
     class Slow(LocalDecoder):
-        async def step(self, token: int, weights: Weights) -> Outcome:
-            await asyncio.sleep(0.05)
-            return await super().step(token, weights)
+        def step(self, token: int, weights: Weights) -> Outcome:
+            time.sleep(0.05)
+            return super().step(token, weights)
 
     sink = ListSink()
     run(services, Slow(client), sink, deadline_ms=300)
@@ -201,16 +213,39 @@ def test_deadline_after_some_tokens(client: EngineClient, services: ReplyService
 
 
 def test_deadline_before_any_token(client: EngineClient, services: ReplyServices) -> None:
+    ended = threading.Event()
+
     class Stuck(LocalDecoder):
-        async def prefill(self, rows: object, weights: Weights) -> Outcome:
-            await asyncio.sleep(10)
-            raise AssertionError
+        def prefill(self, rows: object, weights: Weights) -> Outcome:
+            assert ended.wait(5)
+            raise SkynetError("cancelled", "The reply was ended.", 499)
+
+        def end(self) -> None:
+            super().end()
+            ended.set()
 
     decoder = Stuck(client)
     with pytest.raises(SkynetError) as caught:
         run(services, decoder, ListSink(), deadline_ms=50)
     assert (caught.value.code, caught.value.status) == ("deadline_exceeded", 504)
-    assert decoder.ended == 1
+    assert decoder.ended >= 1
+
+
+def test_reader_gone_before_the_first_token(client: EngineClient, services: ReplyServices) -> None:
+    ended = threading.Event()
+
+    class Waiting(LocalDecoder):
+        def prefill(self, rows: object, weights: Weights) -> Outcome:
+            assert ended.wait(5)
+            raise SkynetError("cancelled", "The reply was ended.", 499)
+
+        def end(self) -> None:
+            super().end()
+            ended.set()
+
+    sink = ListSink(cancel_after=0)
+    reply = run(services, Waiting(client), sink)
+    assert reply.finish_reason == "cancelled" and not sink.ends and free(client)
 
 
 @pytest.mark.spec("CG-I-05")

@@ -75,7 +75,9 @@ def test_sponsored_tokens_are_marked_and_disclosed(probe: Probe) -> None:
     events = list(probe.events(skynet={"bidders": bids}, max_tokens=24))
     tokens = [e["skynet"] for e in events if "token_id" in e.get("skynet", {})]
     sponsored = [token for token in tokens if token["sponsored"]]
-    assert sponsored and all(token["winner"] in {"alpine_rail", "harbor_hotels"} for token in sponsored)
+    assert sponsored and all(
+        token["winner"] in {"alpine_rail", "harbor_hotels"} for token in sponsored
+    )
     assert all(token["winner"] is None for token in tokens if not token["sponsored"])
     receipt = next(e["skynet"]["receipt"] for e in events if "receipt" in e.get("skynet", {}))
     assert receipt["total_micros"] > 0

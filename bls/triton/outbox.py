@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sends events on a thread of its own, so that a reply can ask for its next token meanwhile.
+
+First in, first out over all replies: a stream's FINAL can never overtake its tokens. Bounded by
+what is live: at most `Limits.streams` replies of `Limits.output_tokens` events each.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+
+class Outbox:
+    """`put` work from any thread; it is done in order."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, work: Callable[[], None]) -> None:
+        self._work.put(work)
+
+    def close(self) -> None:
+        """Do what is queued, then end."""
+        self._work.put(None)
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        work = self._work.get()
+        while work is not None:
+            try:
+                work()
+            except Exception:  # the server closed this stream; the others go on
+                self.failed += 1
+            work = None  # keeps no sender alive while it waits
+            work = self._work.get()
+
+    failed = 0

@@ -42,9 +42,10 @@ def setup_tracing(traces: str, service: str) -> trace.Tracer:
 
 
 def _otlp() -> SpanExporter:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    """Imported when asked for: it loads an HTTP client that a reply does not need."""
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter  # noqa: PLC0415
 
-    return OTLPSpanExporter()
+    return trace_exporter.OTLPSpanExporter()
 
 
 def parent_context(traceparent: str | None) -> Context | None:

@@ -60,7 +60,7 @@ class SpecResults:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         whole = not session.config.getoption("keyword") and session.testscollected
-        if whole and not session.config.args_source.name == "ARGS":
+        if whole and session.config.args_source.name != "ARGS":
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(self.outcomes, indent=1, sort_keys=True) + "\n")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -119,7 +120,7 @@ class LLMSession:
             np.zeros(rows, np.int32),
             np.zeros(1, np.int32),
         )
-        small = {
+        small: dict[str, NDArray[Any]] = {
             "input_ids": bound.ids,
             "seqlens_k": bound.lengths,
             "total_sequence_length": bound.total,

@@ -81,7 +81,7 @@ def _same(array: NDArray[np.generic], name: str) -> int:
     """The value of a tensor that must be the same on every row."""
     if array.size == 0 or (array != array.flat[0]).any():
         raise invalid("bad_tensor", f"{name} must be the same on every row.")
-    return int(array.flat[0])
+    return int(array.flat[0].item())
 
 
 def _job(request: pb_utils.InferenceRequest, reply: Reply) -> Job:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 
 
 class Outbox:
-    """`put` work from any thread; it is done in order."""
+    """`put` work from any thread; it is done in order. `failed` counts what raised."""
 
     def __init__(self) -> None:
+        self.failed = 0
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
@@ -29,13 +30,9 @@ class Outbox:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        work = self._work.get()
-        while work is not None:
+        while (work := self._work.get()) is not None:
             try:
                 work()
             except Exception:  # the server closed this stream; the others go on
                 self.failed += 1
-            work = None  # keeps no sender alive while it waits
-            work = self._work.get()
-
-    failed = 0
+            del work  # keeps no sender alive while it waits

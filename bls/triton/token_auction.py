@@ -7,6 +7,7 @@ import hashlib
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
@@ -68,9 +69,7 @@ class TokenAuction:
             if self._slots.acquire(blocking=False):
                 self._pool.submit(self._serve, bytes(raw.reshape(-1)[0]), sender)
             else:
-                self._outbox.put(
-                    lambda sender=sender: _finish(sender, capacity("replies").to_wire())
-                )
+                self._outbox.put(partial(_finish, sender, capacity("replies").to_wire()))
 
     def finalize(self) -> None:
         self._pool.shutdown()
@@ -91,7 +90,7 @@ class TokenAuction:
             failure = internal().to_wire()
         finally:
             self._slots.release()
-        self._outbox.put(lambda: _finish(sender, failure))
+        self._outbox.put(partial(_finish, sender, failure))
 
     def _reply(self, request: ReplyRequest, sender: pb_utils.InferenceResponseSender) -> None:
         conv = secrets.randbits(63)

@@ -8,6 +8,7 @@ rounds.
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 from perf_analyzer_configs.bench.figures import Figure, median
 from perf_analyzer_configs.bench.floor import Floor
@@ -25,7 +26,7 @@ def inter_token(url: str, floor: Floor, rounds: int, tokens: int = 96) -> list[F
     for _ in range(rounds):
         bare += floor.steps(ROWS, _PAST, tokens)[_WARM:]
         times = asyncio.run(read_reply(url, request(tokens=tokens))).times
-        served += [b - a for a, b in zip(times, times[1:], strict=False)][_WARM:]
+        served += [b - a for a, b in pairwise(times)][_WARM:]
     ratio = median(served) / median(bare)
     detail = f"{median(served) * 1e3:.1f} ms served, {median(bare) * 1e3:.1f} ms bare"
     return [
@@ -66,7 +67,7 @@ def throughput(url: str, floor: Floor, rounds: int, tokens: int = 120) -> list[F
             bare.append(replies * steps / sum(taken))
             streams = asyncio.run(together(url, [request(tokens=tokens)] * replies))
             served.append(steady_rate(streams))
-            gaps += [b - a for s in streams for a, b in zip(s.times, s.times[1:], strict=False)]
+            gaps += [b - a for s in streams for a, b in pairwise(s.times)]
         rate, ratio = median(served), median(served) / median(bare)
         detail = (
             f"{rate:.1f} tok/s served, {median(bare):.1f} bare, "

@@ -31,6 +31,7 @@ from bls.reply.outcome import Outcome
 from bls.reply.watchdog import Watchdog
 from bls.request import ReplyRequest
 from export.llm.tiny import ensure_tiny_llm
+from export.manifest import LLMManifest
 from kernels_cuda.auction import Auction
 from tests.bls.engine_client import EngineClient
 
@@ -118,8 +119,6 @@ def services(client: EngineClient, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def make_services(folder: Path, eos: frozenset[int] = frozenset()) -> ReplyServices:
-    from export.manifest import LLMManifest
-
     manifest = LLMManifest.load(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     template = ChatTemplate(manifest.chat_template, tokenizer)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo serve test lint format bench soak spec-coverage parity clean
+.PHONY: help setup kernels demo serve test lint format bench spec-coverage parity clean
 PY := .venv/bin/python
 
 help:            ## this list

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from client.launcher.log_digest import digest
+
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -43,9 +45,8 @@ class Child:
         return self._process.poll()
 
     def tail(self, lines: int = 20) -> str:
-        """The end of its log."""
-        text = self.log.read_text(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+        """Why it failed, as far as its log says: errors first, then the end."""
+        return digest(self.log.read_text(errors="replace"), lines)
 
     def stop(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after `grace_s`; returns when it is gone."""

@@ -55,4 +55,4 @@ def http_ready(url: str) -> Callable[[], bool]:
 
 
 def _failed(child: Child, what: str) -> SkynetError:
-    return SkynetError("start_failed", f"{what}. Its log ends:\n{child.tail()}", 500)
+    return SkynetError("start_failed", f"{what}. Its log says:\n{child.tail()}", 500)

@@ -128,7 +128,7 @@ class Stack:
                         raise SkynetError(
                             "child_died",
                             f"{child.name} ended with code {child.exit_code}. "
-                            f"Its log ends:\n{child.tail()}",
+                            f"Its log says:\n{child.tail()}",
                             500,
                         )
         finally:

@@ -15,7 +15,7 @@ from perf_analyzer_configs.bench import auction, churn, repeat, speed
 from perf_analyzer_configs.bench.figures import Figure, publish
 from perf_analyzer_configs.bench.floor import Floor
 
-PARTS = ("auction", "inter_token", "first_token", "throughput", "repeat", "churn")
+PARTS = ("auction", "inter_token", "first_token", "stall", "throughput", "repeat", "churn")
 
 
 def main() -> int:
@@ -48,6 +48,7 @@ def _with_stack(chosen: tuple[str, ...], rounds: int, replies: int) -> list[Figu
         parts: dict[str, Callable[[], list[Figure]]] = {
             "inter_token": lambda: speed.inter_token(url, floor, rounds),
             "first_token": lambda: speed.first_token(url, floor, rounds + 2),
+            "stall": lambda: speed.stall(url, rounds),
             "throughput": lambda: speed.throughput(url, floor, rounds),
             "repeat": lambda: repeat.same_reply(url),
             "churn": lambda: churn.many_replies(stack, replies),

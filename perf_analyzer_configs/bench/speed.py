@@ -81,3 +81,25 @@ def throughput(url: str, floor: Floor, rounds: int, tokens: int = 120) -> list[F
         ]
         before = rate
     return figures
+
+
+def stall(url: str, rounds: int) -> list[Figure]:
+    """How much longer one reply's reader waits while another's 512-token prompt is computed."""
+    waits, calm = [], []
+    for number in range(rounds):
+        gaps = asyncio.run(_disturbed(url, number))
+        calm.append(median(gaps))
+        waits.append(max(gaps) - median(gaps))
+    worst = max(waits) * 1e3
+    detail = f"median gap {median(calm) * 1e3:.0f} ms, longest wait more, {rounds} rounds"
+    name = "wait behind another's 512-token prompt"
+    return [Figure(name, worst, "ms", "about 100 ms", worst <= 130, detail)]
+
+
+async def _disturbed(url: str, number: int) -> list[float]:
+    """Gaps of one reply while a long prompt arrives in its middle."""
+    reader = asyncio.create_task(read_reply(url, request(tokens=100)))
+    await asyncio.sleep(0.6)
+    await read_reply(url, long_request(600, 1_000 + number))
+    times = (await reader).times
+    return [b - a for a, b in pairwise(times)]

@@ -36,7 +36,6 @@ class Limits:
     temperature_min: float = 0.05
     temperature_max: float = 2.0
     deadline_ms: int = 120_000
-    reply_tokens_per_s_floor: float = 1.0
 
     # llm_step
     kv_rows: int = 64
@@ -48,7 +47,6 @@ class Limits:
     prefill_chunk_min: int = 8
     prefill_queue: int = 64
     snapshot_every: int = 5
-    snapshots: int = 256
     gather_s: float = 0.06
 
     # event logs

@@ -32,6 +32,7 @@ class Settings:
         llm_spin: keep those threads spinning between operators.
         kv_rows: KV rows of the engine; the memory used is rows x longest row.
         campaigns: campaign file (JSON); empty takes the one in the package.
+        auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
         python: interpreter that has the packages; the launcher sets its own.
         site: folders with the Python packages of the models (set by the launcher).
@@ -45,6 +46,7 @@ class Settings:
     llm_spin: bool = True
     kv_rows: int = LIMITS.kv_rows
     campaigns: str = ""
+    auction_path: str = ""
     traces: str = "off"
     host: str = "127.0.0.1"
     port: int = 8080
@@ -64,8 +66,10 @@ class Settings:
         for name in ("port", "triton_grpc_port", "triton_metrics_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise _bad(name, "must be a port number")
-        if self.llm_threads < 1 or self.kv_rows < 2:
-            raise _bad("llm_threads/kv_rows", "must be positive")
+        if self.llm_threads < 1:
+            raise _bad("llm_threads", "must be 1 or more")
+        if self.kv_rows < LIMITS.bidders + 1:
+            raise _bad("kv_rows", f"must be {LIMITS.bidders + 1} or more: one full reply")
 
     @property
     def limits(self) -> Limits:
@@ -84,9 +88,7 @@ class Settings:
         try:
             return pointer.parent / str(json.loads(pointer.read_text())["folder"])
         except (OSError, ValueError, KeyError):
-            raise SkynetError(
-                "llm_missing", "No exported LLM; run `make setup` or `skynet export`.", 500
-            ) from None
+            raise SkynetError("llm_missing", "No exported LLM; run `make setup`.", 500) from None
 
 
 def _bad(name: str, why: str) -> SkynetError:

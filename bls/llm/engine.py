@@ -3,9 +3,9 @@
 
 Each turn of the loop runs one decode batch over the rows of all conversations that wait for a
 token, then at most one chunk of one prompt. So nobody's next token waits longer than a decode
-batch and a chunk, and prompts still move when everybody is decoding. A decode batch waits a few
-milliseconds for conversations that just got a token and are about to ask for the next, because
-two half batches read the weights twice.
+batch and a chunk, and prompts still move when everybody is decoding. A decode batch waits, at most
+`gather_s`, for conversations that just got a token and are about to ask for the next, because two
+half batches read the weights twice.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ broken, and jobs are refused until the window has passed.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import mmap
 import os
@@ -72,16 +73,21 @@ class Supervisor:
         self._numbers = itertools.count()
         self._pending: dict[int, Reply] = {}
         self._lock = threading.Lock()
+        self._sending = threading.Lock()  # frames of several threads must not mix
         self._deaths: deque[float] = deque(maxlen=RESTARTS)
         self._ready = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._line: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._watch, name="llm-replies", daemon=True)
 
     def start(self) -> None:
         """Start the worker and wait until its model is loaded. Raises `worker_failed`."""
         self._spawn()
-        if not self._ready.wait(_READY_S) or self._stopping:
+        started = self._line is not None
+        self._thread.start()
+        if not started or not self._ready.wait(_READY_S) or self._stopping.is_set():
+            self.stop()
             raise SkynetError("worker_failed", "The model worker did not start.", 500)
 
     def submit(self, job: Job) -> None:
@@ -95,87 +101,127 @@ class Supervisor:
             job.reply(worker_lost())
             return
         try:
-            send_frame(line, pack_job(number, job))
+            with self._sending:
+                send_frame(line, pack_job(number, job))
         except OSError:
             self._answer(number, worker_lost())
 
     def stop(self) -> None:
-        """End the worker."""
-        self._stopping = True
+        """End the worker; every job has its answer when this returns."""
+        self._stopping.set()
         with self._lock:
             line, self._line = self._line, None
+            process = self._process
         if line is not None:
-            line.shutdown(socket.SHUT_RDWR)
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+        if process is not None:
+            process.kill()
+            process.wait()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _spawn(self) -> None:
+        """Start a worker, unless we are stopping.
+
+        Called on threads that live as long as we do: the kernel kills a worker when the thread
+        that started it ends (PR_SET_PDEATHSIG).
+        """
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+        descriptors = (theirs.fileno(), self._memory)
+        with theirs, self._lock:
+            if self._stopping.is_set():
+                ours.close()
+                return
+            try:
+                self._process = subprocess.Popen(
+                    self._command(theirs.fileno()),
+                    pass_fds=descriptors,
+                    env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+                )
+            except OSError:  # no such interpreter, no memory: jobs are refused
+                ours.close()
+                return
+            self._line = ours
+
+    def _command(self, line: int) -> list[str]:
         options = self._options
-        command = [options.python, "-m", "bls.llm.worker", "--model", str(options.model)]
         numbers = {
-            "socket": theirs.fileno(),
+            "socket": line,
             "logits": self._memory,
             "threads": options.threads,
             "rows": options.rows,
             "spin": int(options.spin),
         }
-        for name, value in numbers.items():
-            command += [f"--{name}", str(value)]
-        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-        self._process = subprocess.Popen(
-            command, pass_fds=(theirs.fileno(), self._memory), env=environment
-        )
-        theirs.close()
-        with self._lock:
-            self._line = ours
-        threading.Thread(target=self._read, args=(ours,), name="llm-replies", daemon=True).start()
+        command = [options.python, "-m", "bls.llm.worker", "--model", str(options.model)]
+        return command + [f"--{name}={value}" for name, value in numbers.items()]
 
-    def _read(self, line: socket.socket) -> None:
-        """Deliver answers until the worker is gone, then see to a new one."""
-        while (message := receive_frame(line)) is not None:
-            kind = message[0]
-            if kind == "span":
-                self._answer(message[1], Span(message[2], message[3]))
-            elif kind == "error":
-                self._answer(message[1], SkynetError.from_wire(message[2]))
-            elif kind == "stats":
-                self.stats.take(self._finished, message[1])
-            else:
-                self._ready.set()
-        self._worker_ended()
-        line.close()
+    def _watch(self) -> None:
+        """Deliver answers; when the worker is gone, fail its jobs and see to a new one."""
+        while (line := self._line) is not None:
+            with line:
+                self._deliver(line)
+                orphans = self._bury()
+            pause = self._pause()
+            if not pause:
+                self._spawn()
+            for reply in orphans:
+                self._tell(reply, worker_lost())
+            if pause and not self._stopping.wait(pause):
+                self._spawn()
+        for reply in self._bury():  # handed in while we were being stopped
+            self._tell(reply, worker_lost())
+
+    def _deliver(self, line: socket.socket) -> None:
+        """Hand out what the worker says until it is gone, or says what nobody understands."""
+        with contextlib.suppress(ValueError):
+            while (message := receive_frame(line)) is not None:
+                kind = message[0]
+                if kind == "span":
+                    self._answer(message[1], Span(message[2], message[3]))
+                elif kind == "error":
+                    self._answer(message[1], SkynetError.from_wire(message[2]))
+                elif kind == "stats":
+                    self.stats.take(self._finished, message[1])
+                else:
+                    self._ready.set()
 
     def _answer(self, number: int, result: Span | SkynetError) -> None:
         with self._lock:
             reply = self._pending.pop(number, None)
         if reply is not None:
-            reply(result)
+            self._tell(reply, result)
 
-    def _worker_ended(self) -> None:
+    def _tell(self, reply: Reply, result: Span | SkynetError) -> None:
+        """One asker who cannot be answered must not keep the others waiting."""
+        try:
+            reply(result)
+        except Exception as error:
+            self._finished.failed(error)
+
+    def _bury(self) -> list[Reply]:
+        """Forget the worker; returns the jobs that it owes."""
         with self._lock:
             self._line = None
+            process = self._process
             orphans, self._pending = list(self._pending.values()), {}
+        if process is not None:
+            process.kill()  # it may have hung up without ending
+            process.wait()
         self._finished.take(EngineStats(), vars(self.stats))
         self._finished.rows_in_use = 0
-        self._finished.restarts += 1
-        if self._process is not None:
-            self._process.wait()
-        if not self._stopping:
-            self._restart()
-        for reply in orphans:
-            reply(worker_lost())
+        self._finished.restarts += not self._stopping.is_set()
+        self.stats.take(EngineStats(), vars(self._finished))
+        return orphans
 
-    def _restart(self) -> None:
+    def _pause(self) -> float:
+        """Seconds to wait before the next worker; ends everything if the first never came up."""
         now = time.monotonic()
         self._deaths.append(now)
         if not self._ready.is_set():
-            self._stopping = True  # it never came up: say so to start()
+            self._stopping.set()
             self._ready.set()
-        elif len(self._deaths) == RESTARTS and now - self._deaths[0] < WINDOW_S:
-            threading.Timer(WINDOW_S, self._spawn).start()
-        else:
-            self._spawn()
+        storm = len(self._deaths) == RESTARTS and now - self._deaths[0] < WINDOW_S
+        return WINDOW_S if storm else 0.0

@@ -38,6 +38,8 @@ class ChatTemplate:
         environment.globals["raise_exception"] = _refuse
         self._template = environment.from_string(source)
         self._tokenizer = tokenizer
+        self._plain = Tokenizer.from_str(tokenizer.to_str())
+        self._plain.encode_special_tokens = True
 
     def encode(self, text: str) -> list[int]:
         """Plain text: special tokens in it are ordinary characters."""
@@ -68,8 +70,8 @@ class ChatTemplate:
         return ids
 
     def _encode(self, text: str, plain: bool) -> list[int]:
-        self._tokenizer.encode_special_tokens = plain
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        tokenizer = self._plain if plain else self._tokenizer
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
 

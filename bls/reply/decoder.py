@@ -66,6 +66,7 @@ class Replayable:
                 if error.code not in _LOST or self.replays >= _REPLAYS:
                     raise
                 self.replays += 1
+                self.decoder.reopen()
                 if self.tokens:
                     self._replay()
         self._keep(outcome, weights)
@@ -78,7 +79,6 @@ class Replayable:
 
     def _replay(self) -> None:
         """Rebuild the KV cache up to, not including, the token whose step failed."""
-        self.decoder.reopen()
         last = max(self.savepoints)
         outcome = self.decoder.prefill(self.rows, self.weights[0])
         for index, token in enumerate(self.tokens):

@@ -62,8 +62,9 @@ class Journal:
             self.lines += (("mixer.log", key | mixer), ("vcg.log", key | vcg))
             if len(self.lines) >= _BATCH:
                 self.flush()
-            stats.tokens += 1
-            stats.sponsored += outcome.sponsored
+            with stats.lock:
+                stats.tokens += 1
+                stats.sponsored += outcome.sponsored
             if event.index == 0:
                 self.span.add_event("first_token")
 
@@ -79,7 +80,8 @@ class Journal:
         ids = repr(reply.prompt.rows).encode()
         template_hash = hashlib.sha256(ids).hexdigest()[:16]
         self.log.write("template.debug", convo_id=conv_id, template_hash=template_hash, rows=shape)
-        self.stats.live += 1
+        with self.stats.lock:
+            self.stats.live += 1
         context = parent_context(reply.request.traceparent)
         with self.tracer.start_as_current_span("token_auction", context) as span:
             span.set_attribute("conv_id", conv_id)
@@ -92,15 +94,16 @@ class Journal:
 
     def _close(self, reply: Reply, span: trace.Span) -> None:
         stats, receipt = self.stats, reply.receipt()
-        stats.live -= 1
-        stats.replies += 1
-        stats.failed += reply.finish_reason == "error"
-        stats.cancelled += reply.finish_reason == "cancelled"
-        stats.replays += reply.line.replays
-        stats.ttft_s += reply.first_token_s or 0.0
-        stats.seconds += reply.elapsed_s
-        stats.charged_micros += reply.account.total_micros
-        stats.log_dropped = self.log.dropped
+        with stats.lock:
+            stats.live -= 1
+            stats.replies += 1
+            stats.failed += reply.finish_reason == "error"
+            stats.cancelled += reply.finish_reason == "cancelled"
+            stats.replays += reply.line.replays
+            stats.ttft_s += reply.first_token_s or 0.0
+            stats.seconds += reply.elapsed_s
+            stats.charged_micros += reply.account.total_micros
+            stats.log_dropped = self.log.dropped
         for savepoint, identical in reply.line.audits:
             self.log.write(
                 "replay.audit",

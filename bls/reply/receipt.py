@@ -88,6 +88,6 @@ class Account:
             return None
         listed = ", ".join(name.replace("_", " ").title() for name in names)
         return (
-            f"Sponsored: {listed} paid to influence {self.sponsored} of the "
+            f"Sponsored: advertising by {listed} influenced {self.sponsored} of the "
             f"{self.tokens} tokens of this reply."
         )

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 
 @dataclass
 class ReplyStats:
-    """Written by the event loop's thread only."""
+    """Totals of all replies; hold `lock` to change them."""
 
     live: int = 0
     replies: int = 0
@@ -21,6 +22,7 @@ class ReplyStats:
     seconds: float = 0.0
     charged_micros: int = 0
     log_dropped: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
 COUNTERS = {

@@ -95,7 +95,12 @@ class Chunks:
 
     def start(self, start: Start) -> bytes:
         """The first delta: the role, who bids and how much."""
-        extra = {"conv_id": start.conv_id, "rows": start.rows, "bids": start.bids}
+        extra = {
+            "conv_id": start.conv_id,
+            "rows": start.rows,
+            "bids": start.bids,
+            "truncated": start.truncated,
+        }
         return self._chunk({"role": "assistant", "content": ""}, None, extra)
 
     def token(self, token: Token, rows: tuple[str, ...]) -> bytes:

@@ -47,6 +47,7 @@ class Completion:
         extra = {
             "conv_id": start.conv_id,
             "rows": start.rows,
+            "truncated": start.truncated,
             "bids": start.bids,
             "tokens": self._tokens,
             "receipt": end.receipt,

@@ -60,7 +60,8 @@ def _token(raw: Raw) -> Token:
 
 def _start(raw: Raw) -> Start:
     header = orjson.loads(_text(raw["RECEIPT"]))
-    return Start(str(header["conv_id"]), tuple(header["rows"]), tuple(header["bids"]))
+    rows, bids = tuple(header["rows"]), tuple(header["bids"])
+    return Start(str(header["conv_id"]), rows, bids, bool(header["truncated"]))
 
 
 def _end(raw: Raw) -> End:

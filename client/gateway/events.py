@@ -16,6 +16,7 @@ class Start:
     conv_id: str
     rows: tuple[str, ...]
     bids: tuple[float, ...]
+    truncated: bool = False  # the head of the chat was left out to fit the prefix
 
 
 @dataclass(frozen=True, slots=True)

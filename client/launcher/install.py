@@ -70,7 +70,9 @@ def _from_wheel() -> TritonInstall:
 def _check_libpython(stub: Path, libraries: Path, version: str) -> None:
     """The stub needs the shared libpython of its version; say so before the server fails."""
     environment = {"LD_LIBRARY_PATH": str(libraries), "PATH": "/usr/bin:/bin"}
-    linked = subprocess.run(["ldd", str(stub)], capture_output=True, text=True, env=environment)
+    linked = subprocess.run(
+        ["ldd", str(stub)], capture_output=True, text=True, env=environment, check=False
+    )
     if f"libpython{version}.so.1.0 => not found" in linked.stdout:
         raise SkynetError(
             "libpython_missing",
@@ -82,6 +84,10 @@ def _check_libpython(stub: Path, libraries: Path, version: str) -> None:
 def _help(install: TritonInstall) -> str:
     environment = {"LD_LIBRARY_PATH": str(install.libraries)} if install.libraries else None
     result = subprocess.run(
-        [str(install.binary), "--help"], capture_output=True, text=True, env=environment
+        [str(install.binary), "--help"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
     )
     return result.stdout + result.stderr

@@ -24,7 +24,7 @@ def digest(text: str, lines: int = 20) -> str:
     """
     told = [line for line in text.splitlines() if line.strip() and not _TABLE.match(line)]
     errors = list(dict.fromkeys(_plain(line) for line in told if _is_error(line)))
-    end = [line for line in map(_plain, told[-lines:]) if line not in errors]
+    end = [line for line in map(_plain, told[-lines:]) if line and line not in errors]
     return "\n".join(errors[-lines:] + end)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import socket
 
 from bls.errors import SkynetError
@@ -13,7 +14,10 @@ _FIELDS = ("port", "triton_grpc_port", "triton_metrics_port")
 
 
 def check_ports(settings: Settings) -> Settings:
-    """Settings with every port 0 replaced by a free one. Raises `port_in_use` naming the port."""
+    """Settings with every port 0 replaced by a free one.
+
+    Raises `port_in_use` or `bad_setting`, naming the port and its variable.
+    """
     chosen: dict[str, int] = {}
     held: list[socket.socket] = []
     try:
@@ -24,14 +28,20 @@ def check_ports(settings: Settings) -> Settings:
             port = getattr(settings, name)
             try:
                 listener.bind((settings.host, port))
-            except OSError:
-                raise SkynetError(
-                    "port_in_use",
-                    f"Port {port} is taken; set SKYNET_{name.upper()} to another.",
-                    500,
-                ) from None
+                listener.listen()  # bound alone, two sockets may share a port
+            except OSError as error:
+                raise _refused(name, f"{settings.host}:{port}", error) from None
             chosen[name] = listener.getsockname()[1]
     finally:
         for listener in held:
             listener.close()
     return dataclasses.replace(settings, **chosen)  # type: ignore[arg-type]
+
+
+def _refused(name: str, address: str, error: OSError) -> SkynetError:
+    variable = f"SKYNET_{name.upper()}"
+    if error.errno == errno.EADDRINUSE:
+        port = address.rpartition(":")[2]
+        return SkynetError("port_in_use", f"Port {port} is taken; set {variable} to another.", 500)
+    why = f"Cannot listen on {address}: {error.strerror}; see SKYNET_HOST and {variable}."
+    return SkynetError("bad_setting", why, 500)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The assembled backend folder: the server's own backends, our stub, our auction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bls.errors import SkynetError
+from client.launcher.backends import assemble_backends
+from client.launcher.install import TritonInstall
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> TritonInstall:
+    backends = tmp_path / "opt" / "backends"
+    for name in ("python", "onnxruntime", "tensorrt", "auction"):
+        (backends / name).mkdir(parents=True)
+        (backends / name / f"libtriton_{name}.so").touch()
+    (backends / "python" / "__pycache__").mkdir()
+    (backends / "readme.txt").touch()
+    return TritonInstall(tmp_path / "opt" / "bin" / "tritonserver", backends)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    library = tmp_path / "build" / "libtriton_auction.so"
+    library.parent.mkdir()
+    library.write_bytes(b"ours")
+    return library
+
+
+def test_links_everything(install: TritonInstall, library: Path, tmp_path: Path) -> None:
+    folder = assemble_backends(install, tmp_path / "run", library)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "auction",
+        "onnxruntime",
+        "python",
+        "tensorrt",
+    ]
+    for name in ("onnxruntime", "tensorrt"):
+        assert (folder / name).resolve() == (install.backends / name).resolve()
+    assert (folder / "python" / "libtriton_python.so").is_symlink()
+    assert not (folder / "python" / "__pycache__").exists()
+
+
+def test_our_auction_takes_the_place_of_any_other(
+    install: TritonInstall, library: Path, tmp_path: Path
+) -> None:
+    folder = assemble_backends(install, tmp_path / "run", library)
+    assert (folder / "auction" / "libtriton_auction.so").read_bytes() == b"ours"
+
+
+def test_stub_of_the_wheel_is_added(install: TritonInstall, library: Path, tmp_path: Path) -> None:
+    stub = tmp_path / "stubs" / "triton_python_backend_stub"
+    stub.parent.mkdir()
+    stub.write_bytes(b"stub")
+    wheel = TritonInstall(install.binary, install.backends, None, stub)
+    folder = assemble_backends(wheel, tmp_path / "run", library)
+    assert (folder / "python" / stub.name).read_bytes() == b"stub"
+
+
+def test_assembling_twice_is_fine(install: TritonInstall, library: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        folder = assemble_backends(install, tmp_path / "run", library)
+    assert (folder / "auction" / library.name).resolve() == library
+
+
+def test_library_that_was_not_built(install: TritonInstall, tmp_path: Path) -> None:
+    with pytest.raises(SkynetError, match="make setup") as caught:
+        assemble_backends(install, tmp_path / "run", tmp_path / "missing.so")
+    assert caught.value.code == "backend_missing"
+    assert not (tmp_path / "run").exists()

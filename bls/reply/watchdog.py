@@ -52,8 +52,8 @@ class Watchdog:
             self._look()
 
     def _look(self) -> None:
-        """In a frame of its own: a name left over here would keep the last reply's stream open,
-        and a server with an open stream cannot unload its model."""
+        """In a frame of its own: a name left over in the thread's frame would keep the last reply,
+        its text and its response sender until the next one comes."""
         with self._lock:
             watched = list(self._watched.values())
         now = time.monotonic()

@@ -16,7 +16,7 @@ FAR = float("inf")
 
 
 class Stream:
-    """Stands for a reply's response sender: Triton waits until it is gone."""
+    """Stands for a reply and its response sender."""
 
     def __init__(self, cancelled: bool = False) -> None:
         self.is_cancelled = cancelled
@@ -53,11 +53,11 @@ def test_late_and_abandoned_replies_are_ended(watchdog: Watchdog) -> None:
 
 
 def test_nothing_is_kept_alive_once_a_reply_is_over(watchdog: Watchdog) -> None:
-    """A leftover name in the thread's frame would hold the last stream, and block an unload."""
+    """A leftover name in the thread's frame would hold the last reply until the next one."""
     stream = Stream(cancelled=True)
+    alive, aborted = weakref.ref(stream), stream.aborted
     with watchdog.watching(stream.watched()):
-        until(lambda: bool(stream.aborted))
-    alive = weakref.ref(stream)
+        until(lambda: bool(aborted))
     gc.disable()  # by reference counts alone
     try:
         del stream

@@ -104,6 +104,8 @@ class Served:
     @property
     def segments(self) -> list[str]:
         """Its shared memory."""
+        if not self.run:
+            return []
         return [path.name for path in Path("/dev/shm").glob(f"*{self.run}*")]
 
     @property
@@ -116,6 +118,8 @@ class Served:
             if process.poll() is None if isinstance(process, subprocess.Popen) else _runs(process):
                 process.kill()
         self.process.wait(10)
+        for segment in self.segments:
+            Path("/dev/shm", segment).unlink(missing_ok=True)
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -14,6 +14,7 @@ import queue
 import threading
 import time
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 
@@ -31,13 +32,27 @@ _ROWS_WAIT_S = 0.01
 _PREFILL_WAIT_S = 120.0
 
 
+class Inbox(Protocol):
+    """Where jobs come from; None ends the engine. `get` and `get_nowait` raise `queue.Empty`."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Job | None: ...
+
+    def get_nowait(self) -> Job | None: ...
+
+    def put(self, job: Job | None) -> None: ...
+
+    def empty(self) -> bool: ...
+
+
 class Engine:
     """Jobs in, logits out (in `session.logits`).
 
     `submit` may be called from any thread; replies come on the engine's.
     """
 
-    def __init__(self, session: LLMSession, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, session: LLMSession, limits: Limits = LIMITS, inbox: Inbox | None = None
+    ) -> None:
         manifest = session.manifest
         if len(session.logits) != limits.kv_rows:
             raise ValueError(f"expected {limits.kv_rows} logit rows, got {len(session.logits)}")
@@ -49,7 +64,7 @@ class Engine:
         self._prefixes = PrefixStore(
             manifest, limits.prefix_slots, prefix_length, limits.prefix_idle_s
         )
-        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._live: dict[int, Conversation] = {}
         self._steps: dict[int, Step] = {}
         self._expected: set[int] = set()
@@ -57,7 +72,7 @@ class Engine:
         self._task: PrefillTask | None = None
         self._gather_until: float | None = None
         self.stats = EngineStats()
-        self._thread = threading.Thread(target=self._run, name="llm-engine", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="llm-engine", daemon=True)
         self._stopped = False
 
     def start(self) -> None:
@@ -74,7 +89,8 @@ class Engine:
 
     # -- the loop ---------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """The loop itself; `start` gives it a thread of its own."""
         while not self._stopped:
             self._receive()
             self._expire()
@@ -88,7 +104,7 @@ class Engine:
         """Take all jobs that are there; wait for one only when there is nothing else to do."""
         wait = self._patience()
         try:
-            self._accept(self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait())
+            self._accept(self._inbox.get(True, wait) if wait else self._inbox.get_nowait())
             while True:
                 self._accept(self._inbox.get_nowait())
         except queue.Empty:

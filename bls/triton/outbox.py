@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+
+_POLITE_S = 0.0005
 
 
 class Outbox:
@@ -29,8 +32,16 @@ class Outbox:
         self._work.put(None)
         self._thread.join(timeout=10)
 
+    def _next(self) -> Callable[[], None] | None:
+        """In order; after a rest, lets the reply that ended it ask for its next token first."""
+        if self._work.empty():
+            work = self._work.get()
+            time.sleep(_POLITE_S)
+            return work
+        return self._work.get()
+
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (work := self._next()) is not None:
             try:
                 work()
             except Exception:  # the server closed this stream; the others go on

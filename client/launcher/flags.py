@@ -9,11 +9,13 @@ from pathlib import Path
 
 from bls.settings import Settings
 from client.launcher.install import TritonInstall
+from client.launcher.ports import LOOPBACK
 
 LOCKED = "shared-memory,model-repository,trace,logging"
-"""Endpoints nobody outside needs: they ask for a key that is drawn at start and told to no one."""
+"""Endpoints nobody outside needs: they ask for a key that is drawn at start. A local user who may
+list processes can read it; the point is that no client has it."""
 
-_EXIT_TIMEOUT_S = 10
+_EXIT_TIMEOUT_S = 5
 _RESPONSE_POOL = 128
 _SHM_BYTES = 8 * 1024 * 1024
 
@@ -38,12 +40,12 @@ def triton_command(install: TritonInstall, settings: Settings, files: ServerFile
         "exit-on-error": "true",
         "exit-timeout-secs": _EXIT_TIMEOUT_S,
         "allow-http": "false",
-        "grpc-address": settings.host,
+        "grpc-address": LOOPBACK,
         "grpc-port": settings.triton_grpc_port,
         "grpc-infer-allocation-pool-size": _RESPONSE_POOL,
         "grpc-restricted-protocol": f"{LOCKED}:lock={secrets.token_hex(16)}",
         "allow-metrics": "true",
-        "metrics-address": settings.host,
+        "metrics-address": LOOPBACK,
         "metrics-port": settings.triton_metrics_port,
         "allow-gpu-metrics": "false",
         "log-verbose": 0,

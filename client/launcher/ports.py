@@ -13,6 +13,10 @@ from bls.settings import Settings
 _FIELDS = ("port", "triton_grpc_port", "triton_metrics_port")
 
 
+LOOPBACK = "127.0.0.1"
+"""Where Triton listens: the gateway is the only public face."""
+
+
 def check_ports(settings: Settings) -> Settings:
     """Settings with every port 0 replaced by a free one.
 
@@ -26,11 +30,12 @@ def check_ports(settings: Settings) -> Settings:
             held.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             port = getattr(settings, name)
+            host = settings.host if name == "port" else LOOPBACK
             try:
-                listener.bind((settings.host, port))
+                listener.bind((host, port))
                 listener.listen()  # bound alone, two sockets may share a port
             except OSError as error:
-                raise _refused(name, f"{settings.host}:{port}", error) from None
+                raise _refused(name, f"{host}:{port}", error) from None
             chosen[name] = listener.getsockname()[1]
     finally:
         for listener in held:

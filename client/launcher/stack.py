@@ -25,7 +25,7 @@ from bls.settings import REPOSITORY, Settings
 from client.launcher.backends import assemble_backends
 from client.launcher.flags import ServerFiles, triton_command
 from client.launcher.install import find_triton
-from client.launcher.ports import check_ports
+from client.launcher.ports import LOOPBACK, check_ports
 from client.launcher.process import Child
 from client.launcher.ready import http_ready, triton_ready, wait_until
 
@@ -60,11 +60,11 @@ class Stack:
 
     @property
     def triton_address(self) -> str:
-        return f"{self.settings.host}:{self.settings.triton_grpc_port}"
+        return f"{LOOPBACK}:{self.settings.triton_grpc_port}"
 
     @property
     def metrics_url(self) -> str:
-        return f"http://{self.settings.host}:{self.settings.triton_metrics_port}/metrics"
+        return f"http://{LOOPBACK}:{self.settings.triton_metrics_port}/metrics"
 
     def child(self, name: str) -> Child:
         """The running child of that name."""
@@ -92,7 +92,9 @@ class Stack:
         install = find_triton(self.settings.tritonserver)
         self.settings = settings = check_ports(self.settings)
         settings.state.mkdir(parents=True, exist_ok=True)
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="run-", dir=settings.state))
+        _sweep(settings.state)
+        prefix = f"run-{os.getpid()}-"
+        self._folder = folder = Path(tempfile.mkdtemp(prefix=prefix, dir=settings.state))
         files = ServerFiles(
             self._repository, assemble_backends(install, folder / "backends"), folder.name
         )
@@ -114,7 +116,10 @@ class Stack:
         command += ["--host", settings.host, "--port", str(settings.port)]
         command += ["--triton", self.triton_address]
         log = settings.logs / "gateway.txt"
-        gateway = Child("gateway", command, _environment(settings), log)
+        environment = _environment(settings)
+        if settings.api_key:
+            environment["SKYNET_API_KEY"] = settings.api_key
+        gateway = Child("gateway", command, environment, log)
         self._children.append(gateway)
         wait_until(gateway, http_ready(f"{self.gateway_url}/readyz"), settings.ready_timeout_s)
 
@@ -178,7 +183,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     optional = {
         "SKYNET_LLM": settings.llm,
         "SKYNET_CAMPAIGNS": settings.campaigns,
-        "SKYNET_API_KEY": settings.api_key,
+        "SKYNET_AUCTION_PATH": settings.auction_path,
     }
     ours |= {name: value for name, value in optional.items() if value}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SKYNET_")}
@@ -190,6 +195,15 @@ def site_folders() -> list[str]:
     with contextlib.suppress(AttributeError):
         return site.getsitepackages()
     return []
+
+
+def _sweep(state: Path) -> None:
+    """Remove what runs left behind whose process was killed."""
+    for folder in state.glob("run-*-*"):
+        pid = folder.name.split("-")[1]
+        if not Path("/proc", pid).exists():
+            _remove_segments(folder.name)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_segments(prefix: str) -> None:

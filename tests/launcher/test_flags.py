@@ -91,8 +91,8 @@ def test_optional_flags_only_where_the_help_names_them(
         assert given["allow-client-shm"] == "false"
 
 
-def test_address_and_ports_come_from_the_settings(tmp_path: Path) -> None:
-    settings = Settings(host="127.0.0.2", triton_grpc_port=7001, triton_metrics_port=7002)
+def test_ports_come_from_the_settings_and_the_address_is_always_loopback(tmp_path: Path) -> None:
+    settings = Settings(host="0.0.0.0", triton_grpc_port=7001, triton_metrics_port=7002)
     given = flags(triton_command(server(tmp_path), settings, FILES))
-    assert given["grpc-address"] == given["metrics-address"] == "127.0.0.2"
+    assert given["grpc-address"] == given["metrics-address"] == "127.0.0.1"
     assert (given["grpc-port"], given["metrics-port"]) == ("7001", "7002")

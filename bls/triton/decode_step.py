@@ -25,6 +25,7 @@ class TritonDecoder:
         self._temperature = temperature
         self._opened = False
         self._closed = False
+        self._constant: dict[tuple[Op, int], list[pb_utils.Tensor]] = {}
 
     def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
         ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
@@ -55,13 +56,16 @@ class TritonDecoder:
         request.exec()
 
     def _head(self, op: Op, ids: NDArray[np.int32]) -> list[pb_utils.Tensor]:
-        shape = (ids.shape[0], 1)
-        return [
-            pb_utils.Tensor("CONV", np.full(shape, self._conv, np.uint64)),
-            pb_utils.Tensor("OP", np.full(shape, op, np.int32)),
-            pb_utils.Tensor("IDS", ids),
-            pb_utils.Tensor("SALT", np.full(shape, self._salt, np.uint64)),
-        ]
+        """Inputs of `llm_step`; those that never change are made once per number of rows."""
+        rows = ids.shape[0]
+        if (op, rows) not in self._constant:
+            shape = (rows, 1)
+            self._constant[op, rows] = [
+                pb_utils.Tensor("CONV", np.full(shape, self._conv, np.uint64)),
+                pb_utils.Tensor("OP", np.full(shape, op, np.int32)),
+                pb_utils.Tensor("SALT", np.full(shape, self._salt, np.uint64)),
+            ]
+        return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
 
     def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights) -> Outcome:
         if self._closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -31,6 +32,9 @@ from bls.triton.stats_exporter import StatsExporter
 from bls.triton.stream_sink import StreamSink
 from export.manifest import LLMManifest
 
+_SWITCH_S = 0.0002
+"""A reply that has its next token waits no longer than this for another thread's Python."""
+
 _FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 
 
@@ -38,6 +42,7 @@ class TokenAuction:
     """Shared services are built once; every request is one `run_reply`."""
 
     def initialize(self, args: dict[str, str]) -> None:
+        sys.setswitchinterval(_SWITCH_S)
         settings = load_settings()
         folder = settings.llm_folder()
         manifest = LLMManifest.load(folder, verify=False)  # llm_step checks the weights' hashes

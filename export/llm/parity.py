@@ -26,6 +26,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from export.errors import ExportError
+from export.llm.api import DEFAULT_CACHE
+from export.llm.cache import get_current
 from export.llm.quant import F32
 from export.llm.reference import Reference, load_reference
 from export.llm.runner import OnnxLLM
@@ -154,18 +156,19 @@ def _log_softmax(logits: F32) -> npt.NDArray[np.float64]:
 def main() -> int:
     """Print the table and write parity.json beside the model."""
     parser = argparse.ArgumentParser(prog="python -m export.llm.parity", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="an exported model folder")
+    parser.add_argument("--model", type=Path, help="an exported model folder; else the current")
     parser.add_argument("--source", default=AUTO, help="what it was exported from")
     parser.add_argument("--text", type=Path, default=SHIPPED_CHATS, help="JSONL of chats")
     parser.add_argument("--tokens", type=int, default=2000, help="positions to compare")
     arguments = parser.parse_args()
     try:
-        parity = measure(arguments.model, arguments.source, arguments.text, arguments.tokens)
+        model = arguments.model or get_current(DEFAULT_CACHE / "llm")
+        parity = measure(model, arguments.source, arguments.text, arguments.tokens)
     except ExportError as error:
         print(error, file=sys.stderr)
         return 1
     report: dict[str, Any] = {"text": arguments.text.name, **asdict(parity)}
-    (arguments.model / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
+    (model / "parity.json").write_text(json.dumps(report, indent=2) + "\n")
     for name, value in report.items():
         print(f"{name:22s} {value:.6g}" if isinstance(value, float) else f"{name:22s} {value}")
     return 0

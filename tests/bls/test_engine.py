@@ -61,7 +61,6 @@ def test_rows_equal_plain_prefill_of_each_row(client: EngineClient, session: LLM
         np.testing.assert_allclose(together[i], alone[i], rtol=0, atol=2e-5)
 
 
-@pytest.mark.spec("CG-U-06")
 def test_same_bits_alone_and_among_others(session: LLMSession) -> None:
     limits = dataclasses.replace(SMALL, prefill_queue=16)
     client = running(session, limits)
@@ -88,6 +87,7 @@ def test_same_bits_whatever_the_chunks(session: LLMSession) -> None:
     assert all(run == seen[0] for run in seen)
 
 
+@pytest.mark.spec("CG-U-06")
 def test_next_turn_reuses_the_prompt_and_keeps_the_bits(client: EngineClient) -> None:
     first = chat(5, rows=2, shared=80)
     more = tuple(np.random.default_rng(9).integers(3, 512, 30).tolist())

@@ -27,6 +27,19 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
+def _text(text: str, name: str, most: int) -> str:
+    """`text` if it says something, is Unicode and has at most `most` bytes of UTF-8."""
+    if not text.strip():
+        raise ValueError(f"{name} is empty")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} is not valid Unicode") from error
+    if size > most:
+        raise ValueError(f"{name} exceeds {most} bytes")
+    return text
+
+
 class Message(Strict):
     """One chat turn."""
 
@@ -36,15 +49,7 @@ class Message(Strict):
     @field_validator("content")
     @classmethod
     def _fits(cls, content: str) -> str:
-        if not content.strip():
-            raise ValueError("message content is empty")
-        try:
-            size = len(content.encode())
-        except UnicodeEncodeError as error:
-            raise ValueError("message content is not valid Unicode") from error
-        if size > LIMITS.message_bytes:
-            raise ValueError(f"message content exceeds {LIMITS.message_bytes} bytes")
-        return content
+        return _text(content, "message content", LIMITS.message_bytes)
 
 
 class BidderRequest(Strict):
@@ -64,16 +69,7 @@ class BidderRequest(Strict):
     @field_validator("ad_prompt")
     @classmethod
     def _ad_fits(cls, ad_prompt: str | None) -> str | None:
-        if ad_prompt is not None:
-            if not ad_prompt.strip():
-                raise ValueError("ad_prompt is empty")
-            try:
-                size = len(ad_prompt.encode())
-            except UnicodeEncodeError as error:
-                raise ValueError("ad_prompt is not valid Unicode") from error
-            if size > LIMITS.ad_prompt_bytes:
-                raise ValueError(f"ad_prompt exceeds {LIMITS.ad_prompt_bytes} bytes")
-        return ad_prompt
+        return ad_prompt and _text(ad_prompt, "ad_prompt", LIMITS.ad_prompt_bytes)
 
 
 class AuctionOptions(Strict):

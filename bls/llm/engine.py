@@ -18,9 +18,10 @@ from typing import Protocol
 
 import numpy as np
 
-from bls.errors import SkynetError, capacity, internal, invalid
+from bls.errors import SkynetError, capacity, internal
 from bls.limits import LIMITS, Limits
-from bls.llm.jobs import NOTHING, Conversation, End, Job, Prefill, Step
+from bls.llm.admission import Bounds, refuse_prefill, refuse_step
+from bls.llm.jobs import NOTHING, Conversation, End, Job, Prefill, Step, neighbours
 from bls.llm.kv_cache import KVCache, RowAllocator
 from bls.llm.prefill import PrefillTask
 from bls.llm.prefix_store import PrefixStore
@@ -57,6 +58,9 @@ class Engine:
         if len(session.logits) != limits.kv_rows:
             raise ValueError(f"expected {limits.kv_rows} logit rows, got {len(session.logits)}")
         self._session = session
+        self._bounds = Bounds(
+            manifest.vocab, limits.kv_rows, limits.row_tokens, limits.prefill_queue
+        )
         self._limits = limits
         self._cache = KVCache(manifest, limits.kv_rows, limits.row_tokens)
         self._rows = RowAllocator(limits.kv_rows)
@@ -132,28 +136,17 @@ class Engine:
 
     def _accept_step(self, job: Step) -> None:
         conversation = self._live.get(job.conv)
-        if conversation is None or not conversation.decoding:
-            job.reply(SkynetError("unknown_conversation", "No such live conversation.", 409))
-        elif job.conv in self._steps or job.rows != conversation.rows:
-            job.reply(invalid("bad_step", "A step names every row of its conversation, once."))
-        elif not 0 <= job.token < self._session.manifest.vocab:
-            job.reply(invalid("bad_token", "The token is outside the vocabulary."))
-        elif max(conversation.filled) >= self._cache.length:
-            job.reply(invalid("row_full", "The conversation's rows are full."))
+        refusal = refuse_step(job, conversation, job.conv in self._steps, self._bounds)
+        if refusal is not None:
+            job.reply(refusal)
         else:
             self._steps[job.conv] = job
 
     def _accept_prefill(self, job: Prefill) -> None:
-        longest = max(len(row) for row in job.rows)
-        vocab = self._session.manifest.vocab
-        if job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting):
-            job.reply(invalid("conversation_exists", "This conversation is already live."))
-        elif len(job.rows) > self._limits.kv_rows or longest >= self._cache.length:
-            job.reply(invalid("prompt_too_long", "The prompt does not fit the KV cache."))
-        elif max(max(row) for row in job.rows) >= vocab:
-            job.reply(invalid("bad_token", "A prompt token is outside the vocabulary."))
-        elif len(self._waiting) >= self._limits.prefill_queue:
-            job.reply(capacity("replies"))
+        known = job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting)
+        refusal = refuse_prefill(job, known, len(self._waiting), self._bounds)
+        if refusal is not None:
+            job.reply(refusal)
         else:
             self._waiting.append((job, time.monotonic() + _PREFILL_WAIT_S))
 
@@ -177,7 +170,7 @@ class Engine:
         steps, self._steps = self._steps, {}
         batch = sorted((self._live[conv] for conv in steps), key=lambda c: c.start)
         self.stats.batches += 1
-        for run in _neighbours(batch):
+        for run in neighbours(batch):
             try:
                 self._decode_run(run, steps)
             except Exception as error:  # a failed batch must not end other replies' engine
@@ -318,14 +311,3 @@ class Engine:
             late = self._inbox.get_nowait()
             if late is not None:
                 late.reply(gone)
-
-
-def _neighbours(batch: list[Conversation]) -> list[list[Conversation]]:
-    """Split conversations sorted by start into runs whose rows touch."""
-    runs: list[list[Conversation]] = []
-    for conversation in batch:
-        if runs and runs[-1][-1].start + runs[-1][-1].rows == conversation.start:
-            runs[-1].append(conversation)
-        else:
-            runs.append([conversation])
-    return runs

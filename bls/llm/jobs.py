@@ -108,3 +108,14 @@ def unpad(ids: NDArray[np.int32]) -> tuple[tuple[int, ...], ...]:
     return tuple(
         tuple(row[:length].tolist()) for row, length in zip(ids, lengths.tolist(), strict=True)
     )
+
+
+def neighbours(batch: list[Conversation]) -> list[list[Conversation]]:
+    """Split conversations sorted by start into runs whose rows touch."""
+    runs: list[list[Conversation]] = []
+    for conversation in batch:
+        if runs and runs[-1][-1].start + runs[-1][-1].rows == conversation.start:
+            runs[-1].append(conversation)
+        else:
+            runs.append([conversation])
+    return runs

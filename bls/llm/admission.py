@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which jobs the engine takes. A refused job has touched nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bls.errors import SkynetError, capacity, invalid
+from bls.llm.jobs import Conversation, Prefill, Step
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the engine can hold: token ids, rows, positions per row, waiting prompts."""
+
+    vocab: int
+    rows: int
+    length: int
+    waiting: int
+
+
+def refuse_step(
+    job: Step, conversation: Conversation | None, pending: bool, bounds: Bounds
+) -> SkynetError | None:
+    """Why a step cannot be taken, or None. `pending`: its conversation already waits for one."""
+    if conversation is None or not conversation.decoding:
+        return SkynetError("unknown_conversation", "No such live conversation.", 409)
+    if pending or job.rows != conversation.rows:
+        return invalid("bad_step", "A step names every row of its conversation, once.")
+    if not 0 <= job.token < bounds.vocab:
+        return invalid("bad_token", "The token is outside the vocabulary.")
+    if max(conversation.filled) >= bounds.length:
+        return invalid("row_full", "The conversation's rows are full.")
+    return None
+
+
+def refuse_prefill(job: Prefill, known: bool, waiting: int, bounds: Bounds) -> SkynetError | None:
+    """Why a prompt cannot be taken, or None. `known`: its conversation is live or waits."""
+    if known:
+        return invalid("conversation_exists", "This conversation is already live.")
+    if len(job.rows) > bounds.rows or max(map(len, job.rows)) >= bounds.length:
+        return invalid("prompt_too_long", "The prompt does not fit the KV cache.")
+    if max(map(max, job.rows)) >= bounds.vocab:
+        return invalid("bad_token", "A prompt token is outside the vocabulary.")
+    if waiting >= bounds.waiting:
+        return capacity("replies")
+    return None

@@ -211,18 +211,23 @@ def test_deadline_after_some_tokens(client: EngineClient, services: ReplyService
     assert free(client)
 
 
+class Stuck(LocalDecoder):
+    """Its prompt is never ready; ending it frees the caller."""
+
+    def __init__(self, client: EngineClient) -> None:
+        super().__init__(client)
+        self.over = threading.Event()
+
+    def prefill(self, rows: object, weights: Weights) -> Outcome:
+        assert self.over.wait(5)
+        raise SkynetError("cancelled", "The reply was ended.", 499)
+
+    def end(self) -> None:
+        super().end()
+        self.over.set()
+
+
 def test_deadline_before_any_token(client: EngineClient, services: ReplyServices) -> None:
-    ended = threading.Event()
-
-    class Stuck(LocalDecoder):
-        def prefill(self, rows: object, weights: Weights) -> Outcome:
-            assert ended.wait(5)
-            raise SkynetError("cancelled", "The reply was ended.", 499)
-
-        def end(self) -> None:
-            super().end()
-            ended.set()
-
     decoder = Stuck(client)
     with pytest.raises(SkynetError) as caught:
         run(services, decoder, ListSink(), deadline_ms=50)
@@ -231,19 +236,8 @@ def test_deadline_before_any_token(client: EngineClient, services: ReplyServices
 
 
 def test_reader_gone_before_the_first_token(client: EngineClient, services: ReplyServices) -> None:
-    ended = threading.Event()
-
-    class Waiting(LocalDecoder):
-        def prefill(self, rows: object, weights: Weights) -> Outcome:
-            assert ended.wait(5)
-            raise SkynetError("cancelled", "The reply was ended.", 499)
-
-        def end(self) -> None:
-            super().end()
-            ended.set()
-
     sink = ListSink(cancel_after=0)
-    reply = run(services, Waiting(client), sink)
+    reply = run(services, Stuck(client), sink)
     assert reply.finish_reason == "cancelled" and not sink.ends and free(client)
 
 

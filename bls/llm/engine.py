@@ -10,6 +10,7 @@ half batches read the weights twice.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -28,6 +29,7 @@ from bls.llm.prefix_store import PrefixStore
 from bls.llm.session import LLMSession
 from bls.llm.stats import EngineStats
 
+_LOG = logging.getLogger(__name__)
 _IDLE_WAIT_S = 1.0
 _ROWS_WAIT_S = 0.01
 _PREFILL_WAIT_S = 120.0
@@ -173,8 +175,9 @@ class Engine:
         for run in neighbours(batch):
             try:
                 self._decode_run(run, steps)
-            except Exception as error:  # a failed batch must not end other replies' engine
-                self.stats.failed(error)
+            except Exception:  # a failed batch must not end other replies' engine
+                _LOG.exception("a decode batch failed")
+                self.stats.failures += 1
                 for conversation in run:
                     self._release(conversation)
                     steps[conversation.conv].reply(internal())
@@ -206,8 +209,9 @@ class Engine:
         began = time.perf_counter()
         try:
             tokens = task.advance(self._chunk())
-        except Exception as error:  # as in _decode: contained, counted, reported to its caller
-            self.stats.failed(error)
+        except Exception:  # as in _decode: contained, counted, reported to its caller
+            _LOG.exception("a prompt failed")
+            self.stats.failures += 1
             self._task = None
             self._release(task.conversation)
             task.job.reply(internal())

@@ -40,10 +40,6 @@ class KVCache:
         if tokens:
             self._store[:, row, :, :tokens] = source._store[:, source_row, :, :tokens]
 
-    def digest(self, row: int, tokens: int) -> bytes:
-        """The bytes of a row's first `tokens` positions, for tests of exact reuse."""
-        return self._store[:, row, :, :tokens].tobytes()
-
 
 class RowAllocator:
     """Contiguous runs of rows out of a fixed number, first fit."""

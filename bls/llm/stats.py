@@ -24,13 +24,11 @@ class EngineStats:
     failures: int = 0
     rows_in_use: int = 0
     restarts: int = 0
-    last_failure: str = ""
 
     def take(self, before: EngineStats, now: Mapping[str, Any]) -> None:
         """Become `now` (one worker's totals) on top of what earlier workers counted."""
         for name, value in now.items():
-            earlier = getattr(before, name)
-            setattr(self, name, value if isinstance(value, str) else earlier + value)
+            setattr(self, name, getattr(before, name) + value)
 
     def decoded(self, rows: int, seconds: float) -> None:
         self.decode_runs += 1
@@ -41,10 +39,6 @@ class EngineStats:
         self.prefill_chunks += 1
         self.prefill_tokens += tokens
         self.prefill_s += seconds
-
-    def failed(self, error: Exception) -> None:
-        self.failures += 1
-        self.last_failure = f"{type(error).__name__}: {error}"
 
 
 COUNTERS = {

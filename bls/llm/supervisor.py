@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import mmap
 import os
 import socket
@@ -30,6 +31,7 @@ from bls.llm.wire import pack_job, receive_frame, send_frame
 from bls.settings import REPOSITORY
 from export.manifest import LLMManifest
 
+_LOG = logging.getLogger(__name__)
 RESTARTS = 5
 WINDOW_S = 60.0
 _READY_S = 120.0
@@ -198,8 +200,9 @@ class Supervisor:
         """One asker who cannot be answered must not keep the others waiting."""
         try:
             reply(result)
-        except Exception as error:
-            self._finished.failed(error)
+        except Exception:
+            _LOG.exception("an answer could not be delivered")
+            self._finished.failures += 1
 
     def _bury(self) -> list[Reply]:
         """Forget the worker; returns the jobs that it owes."""

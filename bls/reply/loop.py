@@ -46,7 +46,7 @@ class TokenEvent:
 class Sink(Protocol):
     """Where a reply goes, in order. `cancelled`: the reader is gone.
 
-    A sink that finds the reader gone while it delivers a token calls `Reply.abort`.
+    A sink that finds the reader gone while it delivers a token calls `Reply.leave`.
     """
 
     def start(self, header: dict[str, object]) -> None: ...
@@ -67,7 +67,6 @@ class ReplyServices:
     tokenizer: Tokenizer
     prompts: PromptBuilder
     campaigns: Campaigns
-    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass
@@ -89,11 +88,16 @@ class Reply:
 
     @property
     def deadline(self) -> float:
-        """When the reply must be over, by `services.clock`."""
+        """When the reply must be over, in `time.monotonic` seconds."""
         return self.began + self.request.deadline_ms / 1e3
 
+    def leave(self) -> None:
+        """The reader is gone: end with the token under way. Never blocks."""
+        if not self.aborted and not self.finish_reason:
+            self.aborted = "cancelled"
+
     def abort(self, reason: str) -> None:
-        """End the reply from outside, once: `deadline` or `cancelled`."""
+        """End the reply from outside, once: `deadline` or `cancelled`. Waits for the rows."""
         if not self.aborted and not self.finish_reason:
             self.aborted = reason
             self.line.decoder.end()
@@ -104,7 +108,7 @@ class Reply:
 
     @property
     def elapsed_s(self) -> float:
-        return self.services.clock() - self.began
+        return time.monotonic() - self.began
 
     def weights(self, index: int) -> Weights:
         """Weights of token `index`, row 0 the reference."""
@@ -161,7 +165,7 @@ def open_reply(request: ReplyRequest, services: ReplyServices, decoder: Decoder)
         bidder=ConstantBidder(seats),
         account=Account(seats, auction.charge_rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
-        began=services.clock(),
+        began=time.monotonic(),
     )
 
 

@@ -16,10 +16,10 @@ _POLITE_S = 0.0005
 
 
 class Outbox:
-    """`put` work from any thread; it is done in order. `failed` counts what raised."""
+    """`put` work from any thread; it is done in order. What raises goes to `failed`."""
 
-    def __init__(self) -> None:
-        self.failed = 0
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._failed = failed
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
@@ -44,6 +44,6 @@ class Outbox:
         while (work := self._next()) is not None:
             try:
                 work()
-            except Exception:  # the server closed this stream; the others go on
-                self.failed += 1
+            except Exception as fault:  # the server closed this stream; the others go on
+                self._failed(fault)
             del work  # keeps no sender alive while it waits

@@ -19,7 +19,7 @@ class StreamSink:
     """Events go to the journal and, through the outbox, to the stream.
 
     Args:
-        gone: called with "cancelled" when a token finds its reader gone.
+        gone: called when a token finds its reader gone; must not block.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class StreamSink:
         sender: pb_utils.InferenceResponseSender,
         outbox: Outbox,
         entry: Journal.Entry,
-        gone: Callable[[str], None],
+        gone: Callable[[], None],
     ) -> None:
         self._sender = sender
         self._outbox = outbox
@@ -73,7 +73,7 @@ class StreamSink:
             pb_utils.Tensor("ROW_STATUS", outcome.row_status),
         )
         if self.cancelled():
-            self._gone("cancelled")
+            self._gone()
 
     def _send(self, *tensors: pb_utils.Tensor) -> None:
         self._sender.send(pb_utils.InferenceResponse(list(tensors)))

@@ -61,7 +61,7 @@ class TokenAuction:
         self._journal = Journal(self._log, self._stats, tracer)
         self._exporter = StatsExporter(self._stats, COUNTERS, GAUGES, pb_utils)
         self._exporter.start()
-        self._outbox = Outbox()
+        self._outbox = Outbox(self._fault)
         self._watchdog = Watchdog()
         self._slots = threading.BoundedSemaphore(LIMITS.streams)
         self._pool = ThreadPoolExecutor(LIMITS.streams, thread_name_prefix="reply")
@@ -86,23 +86,31 @@ class TokenAuction:
     def _serve(self, raw: bytes, sender: pb_utils.InferenceResponseSender) -> None:
         """One reply. Whatever happens, the stream is closed by one FINAL, after the last event."""
         failure = ""  # text, not the exception: its traceback would keep the sender alive
+        request_id = ""
         try:
-            self._reply(parse_request(raw), sender)
+            request = parse_request(raw)
+            request_id = request.request_id
+            self._reply(request, sender)
         except SkynetError as fault:
             failure = fault.to_wire()
         except Exception as fault:  # ours: logged whole, told to the client as `internal`
-            self._log.write("e2e.error", error=f"{type(fault).__name__}: {fault}")
+            self._fault(fault, request_id)
             failure = internal().to_wire()
         finally:
             self._slots.release()
         self._outbox.put(partial(_finish, sender, failure))
+
+    def _fault(self, fault: Exception, request_id: str = "") -> None:
+        """Log a fault of ours; clients see none of it."""
+        error = f"{type(fault).__name__}: {fault}"
+        self._log.write("e2e.error", request_id=request_id, error=error)
 
     def _reply(self, request: ReplyRequest, sender: pb_utils.InferenceResponseSender) -> None:
         conv = secrets.randbits(63)
         decoder = TritonDecoder(conv, _salt(request.user), request.temperature)
         reply = open_reply(request, self._services, decoder)
         with self._journal.reply(reply) as entry:
-            run_reply(reply, StreamSink(sender, self._outbox, entry, reply.abort), self._watchdog)
+            run_reply(reply, StreamSink(sender, self._outbox, entry, reply.leave), self._watchdog)
 
 
 def _finish(sender: pb_utils.InferenceResponseSender, failure: str) -> None:

@@ -87,7 +87,7 @@ class ListSink:
         self.tokens: list[TokenEvent] = []
         self.ends: list[tuple[str, dict[str, object]]] = []
         self.cancel_after = cancel_after
-        self.abort: Callable[[str], None] = lambda reason: None
+        self.gone: Callable[[], None] = lambda: None
 
     def start(self, header: dict[str, object]) -> None:
         self.header = header
@@ -95,7 +95,7 @@ class ListSink:
     def token(self, event: TokenEvent) -> None:
         self.tokens.append(event)
         if self.cancelled():
-            self.abort("cancelled")
+            self.gone()
 
     def end(self, finish_reason: str, receipt: dict[str, object]) -> None:
         self.ends.append((finish_reason, receipt))
@@ -140,7 +140,7 @@ def request(**changes: Any) -> ReplyRequest:
 
 def run(services: ReplyServices, decoder: LocalDecoder, sink: ListSink, **changes: Any) -> Reply:
     reply = open_reply(request(**changes), services, decoder)
-    sink.abort = reply.abort
+    sink.gone = reply.leave
     watchdog = Watchdog()
     try:
         run_reply(reply, sink, watchdog)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from export.errors import ExportError
 from export.llm import ensure_llm
 from export.llm.tiny import ensure_tiny_llm, write_tiny_source
 
@@ -26,9 +25,4 @@ def tiny_llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_llm() -> Path:
-    try:
-        return ensure_llm(cache_dir=CACHE)
-    except ExportError as error:
-        if error.code != "source_missing":
-            raise
-        pytest.skip(error.message)
+    return ensure_llm(cache_dir=CACHE)

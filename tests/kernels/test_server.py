@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,6 @@ from tritonclient import grpc
 from kernels_cuda import oracle
 from tests.kernels import triton
 from tests.kernels.cases import Case, make_case
-
-if find_spec("pytriton") is None:  # looked for, not imported: only its server is used
-    pytest.skip("the tritonserver wheel is not installed", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,7 @@ class Kind(IntEnum):
     START = 0
     TOKEN = 1
     END = 2
+    UPDATE = 3  # the answer to a bid update: a stream of its own, this one event
 
 
 class Flag(IntFlag):
@@ -55,6 +56,7 @@ class Flag(IntFlag):
     SPONSORED = 1  # an advertiser changed this token, or paid for it
     NEAR_TIE = 2  # decided in float64: the f32 margin was under its error bound
     ROW_DROPPED = 4  # at least one advertiser's row was left out of this token
+    POLICY = 8  # the auctioned token was unsafe: this is the reference row's best safe one
 
 
 class RowStatus(IntEnum):
@@ -66,8 +68,22 @@ class RowStatus(IntEnum):
     BAD_WEIGHT = 3
 
 
+class Mode(IntEnum):
+    """How a token is chosen from the blend."""
+
+    ARGMAX = 0
+    SAMPLE = 1
+
+
 PAD = -1
 """Right padding of prompt rows in `IDS`."""
+
+REMOTE = -2
+"""First id of a prompt row that has no prompt: `REMOTE - n` says that the logits of the row come
+from remote bidder n (counted from 0 in the campaign file's order). Remote rows come last."""
+
+TOP = 16
+"""Best tokens of a row that the auction reports for audits."""
 
 _CONV = Tensor("CONV", "UINT64", (1,))
 _OP = Tensor("OP", "INT32", (1,))
@@ -75,6 +91,7 @@ _IDS = Tensor("IDS", "INT32", (-1,))
 _SALT = Tensor("SALT", "UINT64", (1,))
 _WEIGHT = Tensor("WEIGHT", "FP32", (1,))
 _TEMPERATURE = Tensor("TEMPERATURE", "FP32", (1,))
+_DRAW = Tensor("DRAW", "UINT64", (4,))
 _AUCTION_OUT = (
     Tensor("TOKEN", "INT32", (1,)),
     Tensor("REF_TOKEN", "INT32", (1,)),
@@ -85,6 +102,9 @@ _AUCTION_OUT = (
     Tensor("CRITICAL_BID", "FP64", (1,)),
     Tensor("W_MINUS", "FP32", (1,)),
     Tensor("ROW_STATUS", "INT32", (1,)),
+    Tensor("LOG_Z", "FP64", (1,)),
+    Tensor("TOP_ID", "INT32", (TOP,)),
+    Tensor("TOP_LOGIT", "FP32", (-1,)),
 )
 
 LLM_STEP = ModelContract(
@@ -97,14 +117,14 @@ LLM_STEP = ModelContract(
 AUCTION = ModelContract(
     "auction",
     64,
-    (Tensor("LOGITS", "FP32", (-1,)), _WEIGHT, _TEMPERATURE),
+    (Tensor("LOGITS", "FP32", (-1,)), _WEIGHT, _TEMPERATURE, _DRAW),
     _AUCTION_OUT,
 )
 
 DECODE_STEP = ModelContract(
     "decode_step",
     64,
-    (_CONV, _OP, _IDS, _SALT, _WEIGHT, _TEMPERATURE),
+    (_CONV, _OP, _IDS, _SALT, _WEIGHT, _TEMPERATURE, _DRAW),
     _AUCTION_OUT,
 )
 

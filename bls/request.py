@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
@@ -78,13 +85,15 @@ class AuctionOptions(Strict):
     Attributes:
         bidders: None lets the server choose campaigns.
         w_ref: weight of the reference model, > 0.
+        mode: `argmax` sells the token with the largest blend, `sample` draws from the blend and
+            charges the stable-sampling payment.
         charge_rule: `clarke` charges the externality, `critical_bid` charges c_t per token the
             advertiser influenced; both are always reported (docs/deviations.md).
     """
 
     bidders: Annotated[tuple[BidderRequest, ...], Field(min_length=1)] | None = None
     w_ref: Annotated[float, Field(gt=0, le=LIMITS.weight_ref_max)] = 1.0
-    mode: Literal["argmax"] = "argmax"
+    mode: Literal["argmax", "sample"] = "argmax"
     charge_rule: Literal["clarke", "critical_bid"] = "clarke"
 
     @field_validator("bidders")
@@ -98,16 +107,26 @@ class AuctionOptions(Strict):
                 raise ValueError("an advertiser appears twice")
         return value
 
+    @model_validator(mode="after")
+    def _rule_fits_mode(self) -> AuctionOptions:
+        if self.mode == "sample" and self.charge_rule == "critical_bid":
+            raise ValueError("charge_rule critical_bid needs mode argmax: a draw has no threshold")
+        return self
+
 
 class ReplyRequest(Strict):
-    """Everything `token_auction` needs to write one reply."""
+    """Everything `token_auction` needs to write one reply.
+
+    Attributes:
+        seed: of the draws in mode `sample`; None lets the server draw one and report it.
+    """
 
     request_id: Identifier
     conv_id: Identifier
     messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=LIMITS.messages)]
     max_tokens: Annotated[int, Field(ge=1, le=LIMITS.output_tokens)] = LIMITS.default_output_tokens
     temperature: Annotated[float, Field(ge=LIMITS.temperature_min, le=LIMITS.temperature_max)] = 0.7
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     stop: Annotated[tuple[str, ...], Field(max_length=LIMITS.stop_strings)] = ()
     deadline_ms: Annotated[int, Field(ge=1, le=LIMITS.deadline_ms)] = LIMITS.deadline_ms
     user: str | None = Field(default=None, max_length=256)

@@ -26,13 +26,15 @@ _REPLAYS = 2
 class Decoder(Protocol):
     """One conversation's line to `decode_step`. Weights are f32 [R], row 0 the reference.
 
+    `prefill` answers token 0; `step` appends `token` and answers token `index`.
+
     Calls block. `end` may come from another thread at any time: it frees the rows, and a call
     that waits, or any later one, raises `cancelled`. `reopen` frees them for a replay.
     """
 
     def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome: ...
 
-    def step(self, token: int, weights: Weights) -> Outcome: ...
+    def step(self, token: int, weights: Weights, index: int) -> Outcome: ...
 
     def reopen(self) -> None: ...
 
@@ -75,7 +77,7 @@ class Replayable:
     def _advance(self, weights: Weights) -> Outcome:
         if not self.tokens:
             return self.decoder.prefill(self.rows, weights)
-        return self.decoder.step(self.tokens[-1], weights)
+        return self.decoder.step(self.tokens[-1], weights, len(self.tokens))
 
     def _replay(self) -> None:
         """Rebuild the KV cache up to, not including, the token whose step failed."""
@@ -85,7 +87,7 @@ class Replayable:
             if index == last:
                 self.audits.append((last, outcome.same_as(self.savepoints[last])))
             if index + 1 < len(self.tokens):
-                outcome = self.decoder.step(token, self.weights[index + 1])
+                outcome = self.decoder.step(token, self.weights[index + 1], index + 1)
 
     def _keep(self, outcome: Outcome, weights: Weights) -> None:
         if len(self.tokens) % LIMITS.snapshot_every == 0:

@@ -24,6 +24,7 @@ from bls.campaigns import Campaigns
 from bls.errors import SkynetError
 from bls.prompt.rows import PromptBuilder, PromptRows
 from bls.reply.decoder import Decoder, Replayable, Weights
+from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
 from bls.reply.receipt import CURRENCY, Account
 from bls.reply.text import TextStream
@@ -74,6 +75,7 @@ class Reply:
     """The one object that carries a reply; `run` is the only thing that changes it."""
 
     request: ReplyRequest
+    draw: DrawKey
     services: ReplyServices
     seats: tuple[Seat, ...]
     prompt: PromptRows
@@ -120,11 +122,17 @@ class Reply:
             "conv_id": self.request.conv_id,
             "request_id": self.request.request_id,
             "model": self.services.model,
+            **self._choice(),
             "rows": ["reference", *(seat.advertiser for seat in self.seats)],
             "bids": [self.request.auction.w_ref, *(seat.bid for seat in self.seats)],
             "prompt_tokens": self.prompt.prompt_tokens,
             "truncated": self.prompt.truncated,
         }
+
+    def _choice(self) -> dict[str, object]:
+        """How tokens are chosen; with the seed a drawn reply can be drawn again."""
+        mode = self.request.auction.mode
+        return {"mode": mode, "seed": self.draw.seed} if mode == "sample" else {"mode": mode}
 
     def receipt(self) -> dict[str, object]:
         """What the END event says."""
@@ -138,6 +146,7 @@ class Reply:
             "completion_tokens": account.tokens,
             "sponsored_tokens": account.sponsored,
             "near_tie_tokens": account.near_ties,
+            **self._choice(),
             "charge_rule": account.rule,
             "currency": CURRENCY,
             "micros_per_weight": account.micros_per_weight,
@@ -151,13 +160,16 @@ class Reply:
         }
 
 
-def open_reply(request: ReplyRequest, services: ReplyServices, decoder: Decoder) -> Reply:
+def open_reply(
+    request: ReplyRequest, draw: DrawKey, services: ReplyServices, decoder: Decoder
+) -> Reply:
     """Choose the seats and build the rows. Raises `SkynetError`; nothing is allocated yet."""
     auction = request.auction
     seats = choose_seats(auction, request.messages, services.campaigns)
     prompt = services.prompts.build(request.messages, seats)
     return Reply(
         request=request,
+        draw=draw,
         services=services,
         seats=seats,
         prompt=prompt,

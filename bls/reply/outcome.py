@@ -17,11 +17,15 @@ class Outcome:
     """One token's auction. Arrays are [R], row 0 the reference; money is in weight units.
 
     Attributes:
-        token: the winner, argmax_x N(x).
-        ref_token: what the reference row alone would have said.
-        pay: Clarke externality, max_x B_-i(x) - B_-i(token).
-        critical_bid: smallest bid that keeps the token.
+        token: the winner, argmax_x N(x), or the token drawn from N.
+        ref_token: what the reference row alone would have said, in a draw with the same
+            random number.
+        pay: Clarke externality, max_x B_-i(x) - B_-i(token); in a draw the stable-sampling payment.
+        critical_bid: smallest bid that keeps the token; 0 in a draw.
         w_minus: aggregate weight of all other advertisers.
+        log_z: ln sum_x exp(logit(x) / T) of each row, 0 for a dropped one.
+        top_id: [R, 16] best tokens of each row, best first; -1 where there is none.
+        top_logit: [R, 16 R] each row's logits at all the ids of `top_id`.
     """
 
     token: int
@@ -33,6 +37,9 @@ class Outcome:
     critical_bid: NDArray[np.float64]
     w_minus: NDArray[np.float32]
     row_status: NDArray[np.int32]
+    log_z: NDArray[np.float64]
+    top_id: NDArray[np.int32]
+    top_logit: NDArray[np.float32]
 
     @cached_property
     def paid(self) -> bool:

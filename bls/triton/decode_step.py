@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bls.contracts import DECODE_STEP, LLM_STEP, PAD, Op
 from bls.errors import SkynetError
 from bls.reply.decoder import Weights
+from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
 
 _OUTPUTS = [tensor.name for tensor in DECODE_STEP.outputs]
@@ -17,12 +18,18 @@ _DEFAULT_TIMEOUT_US = 120_000_000
 
 
 class TritonDecoder:
-    """One conversation of `llm_step`. `conv` is its 64-bit number, `salt` isolates prefix reuse."""
+    """One conversation of `llm_step`.
 
-    def __init__(self, conv: int, salt: int, temperature: float) -> None:
+    Args:
+        conv: its 64-bit number there, unlike any other live one.
+        salt: isolates prefix reuse.
+    """
+
+    def __init__(self, conv: int, salt: int, temperature: float, draw: DrawKey) -> None:
         self._conv = conv
         self._salt = salt
         self._temperature = temperature
+        self._draw = draw
         self._opened = False
         self._closed = False
         self._constant: dict[tuple[Op, int], list[pb_utils.Tensor]] = {}
@@ -32,10 +39,11 @@ class TritonDecoder:
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = tokens
         self._opened = True
-        return self._decode(Op.PREFILL, ids, weights)
+        return self._decode(Op.PREFILL, ids, weights, 0)
 
-    def step(self, token: int, weights: Weights) -> Outcome:
-        return self._decode(Op.STEP, np.full((len(weights), 1), token, np.int32), weights)
+    def step(self, token: int, weights: Weights, index: int) -> Outcome:
+        ids = np.full((len(weights), 1), token, np.int32)
+        return self._decode(Op.STEP, ids, weights, index)
 
     def end(self) -> None:
         """Free the rows; nothing is decoded after. The engine's idle timeout is the second line."""
@@ -67,7 +75,9 @@ class TritonDecoder:
             ]
         return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
 
-    def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights) -> Outcome:
+    def _decode(
+        self, op: Op, ids: NDArray[np.int32], weights: Weights, index: int
+    ) -> Outcome:
         if self._closed:
             raise SkynetError("cancelled", "The reply was ended.", 499)
         shape = (len(weights), 1)
@@ -78,21 +88,25 @@ class TritonDecoder:
                 *self._head(op, ids),
                 pb_utils.Tensor("WEIGHT", weights.reshape(shape)),
                 pb_utils.Tensor("TEMPERATURE", np.full(shape, self._temperature, np.float32)),
+                pb_utils.Tensor("DRAW", np.tile(self._draw.at(index), shape)),
             ],
             timeout=_DEFAULT_TIMEOUT_US,
         )
         response = request.exec()
         if response.has_error():
             raise SkynetError.from_wire(response.error().message())
-        out = {t.name(): t.as_numpy()[:, 0] for t in response.output_tensors()}
+        out = {t.name(): t.as_numpy() for t in response.output_tensors()}
         return Outcome(
-            token=int(out["TOKEN"][0]),
-            ref_token=int(out["REF_TOKEN"][0]),
-            margin=float(out["MARGIN"][0]),
-            near_tie=bool(out["NEAR_TIE"][0]),
-            p_token=out["P_TOKEN"].copy(),
-            pay=out["PAY"].copy(),
-            critical_bid=out["CRITICAL_BID"].copy(),
-            w_minus=out["W_MINUS"].copy(),
-            row_status=out["ROW_STATUS"].copy(),
+            token=int(out["TOKEN"][0, 0]),
+            ref_token=int(out["REF_TOKEN"][0, 0]),
+            margin=float(out["MARGIN"][0, 0]),
+            near_tie=bool(out["NEAR_TIE"][0, 0]),
+            p_token=out["P_TOKEN"][:, 0].copy(),
+            pay=out["PAY"][:, 0].copy(),
+            critical_bid=out["CRITICAL_BID"][:, 0].copy(),
+            w_minus=out["W_MINUS"][:, 0].copy(),
+            row_status=out["ROW_STATUS"][:, 0].copy(),
+            log_z=out["LOG_Z"][:, 0].copy(),
+            top_id=out["TOP_ID"].copy(),
+            top_logit=out["TOP_LOGIT"].copy(),
         )

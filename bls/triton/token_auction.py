@@ -19,6 +19,7 @@ from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
+from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
 from bls.reply.loop import ReplyServices, open_reply, run_reply
 from bls.reply.stats import COUNTERS, GAUGES, ReplyStats
@@ -107,8 +108,9 @@ class TokenAuction:
 
     def _reply(self, request: ReplyRequest, sender: pb_utils.InferenceResponseSender) -> None:
         conv = secrets.randbits(63)
-        decoder = TritonDecoder(conv, _salt(request.user), request.temperature)
-        reply = open_reply(request, self._services, decoder)
+        draw = DrawKey.of(request)
+        decoder = TritonDecoder(conv, _salt(request.user), request.temperature, draw)
+        reply = open_reply(request, draw, self._services, decoder)
         with self._journal.reply(reply) as entry:
             run_reply(reply, StreamSink(sender, self._outbox, entry, reply.leave), self._watchdog)
 

@@ -61,11 +61,14 @@ def reply_text(event: Event | None) -> str:
     callback=read_bidders,
     help="An advertiser (repeatable); without any the server chooses campaigns.",
 )
+@click.option(
+    "--mode", type=click.Choice(["argmax", "sample"]), help="Sell the best token, or draw one."
+)
 @click.option("--charge-rule", type=click.Choice(["clarke", "critical_bid"]))
 @click.option("--w-ref", type=float, help="Weight of the reference model.")
 @click.option("--max-tokens", type=int, help="Longest reply.")
 @click.option("--temperature", type=float)
-@click.option("--seed", type=int)
+@click.option("--seed", type=int, help="Of the draws in mode sample.")
 @click.option("--system", help="System message.")
 @click.option("-i", "--interactive", is_flag=True, help="Keep asking until end of input.")
 @click.option("--per-token", is_flag=True, help="One line per token with its auction.")
@@ -90,6 +93,7 @@ def ask_from(given: dict[str, Any]) -> Ask:
     """The request fields that the command line set."""
     auction = {
         "bidders": given["bidders"] or None,
+        "mode": given["mode"],
         "charge_rule": given["charge_rule"],
         "w_ref": given["w_ref"],
         "conv_id": f"conv-{uuid.uuid4().hex}",

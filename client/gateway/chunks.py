@@ -100,7 +100,10 @@ class Chunks:
             "rows": start.rows,
             "bids": start.bids,
             "truncated": start.truncated,
+            "mode": start.mode,
         }
+        if start.seed is not None:
+            extra["seed"] = start.seed
         return self._chunk({"role": "assistant", "content": ""}, None, extra)
 
     def token(self, token: Token, rows: tuple[str, ...]) -> bytes:

@@ -61,7 +61,14 @@ def _token(raw: Raw) -> Token:
 def _start(raw: Raw) -> Start:
     header = orjson.loads(_text(raw["RECEIPT"]))
     rows, bids = tuple(header["rows"]), tuple(header["bids"])
-    return Start(str(header["conv_id"]), rows, bids, bool(header["truncated"]))
+    return Start(
+        str(header["conv_id"]),
+        rows,
+        bids,
+        bool(header["truncated"]),
+        str(header["mode"]),
+        header.get("seed"),
+    )
 
 
 def _end(raw: Raw) -> End:

@@ -17,6 +17,8 @@ class Start:
     rows: tuple[str, ...]
     bids: tuple[float, ...]
     truncated: bool = False  # the head of the chat was left out to fit the prefix
+    mode: str = "argmax"
+    seed: int | None = None  # of the draws, in mode sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,9 @@ TRITONSERVER_Error* Instance::auction(TRITONBACKEND_Request* request,
     return refused(Status::kNoMemory, *reply);
   }
   const uint64_t start = now_ns();
-  const Status status =
-      run(reply->input, Path::kAuto, workspace_, &reply->result, reply->rows);
+  const TopResult top = reply->top();
+  const Status status = run(reply->input, Path::kAuto, workspace_,
+                            &reply->result, reply->rows, &top);
   *kernel_ns += now_ns() - start;
   return status == Status::kOk ? nullptr : refused(status, *reply);
 }
@@ -122,7 +123,7 @@ void Instance::execute(TRITONBACKEND_Request** requests, uint32_t count) {
   for (uint32_t i = 0; i < count; ++i) {
     const uint64_t start = now_ns();
     Reply* reply = reply_.get();
-    *reply = Reply();
+    reply->clear();
     TRITONSERVER_Error* error = auction(requests[i], reply, &kernel_ns);
     const uint64_t computed = now_ns();
     bool success = false;

@@ -46,14 +46,14 @@ TRITONSERVER_Error* check_tensor(const TensorSpec& spec, const Json* entry) {
   const std::string name = spec.name;
   if (entry == nullptr) return expected(name, "an entry", "none");
   const std::string dims = dims_text(entry->at("dims"));
-  // V may be fixed by the config; every other tensor is one value a row.
-  const bool free_dim = spec.dim < 0 && entry->at("dims").items.size() == 1;
+  // V may be fixed by the config.
+  const bool free_dim = name == kInputs[0].name && entry->at("dims").items.size() == 1;
   const std::string wanted = "[" + std::to_string(spec.dim) + "]";
   if (!free_dim && dims != wanted) {
     return expected(name + " dims", wanted, dims);
   }
   const std::string& type = entry->at("data_type").text;
-  const bool logits = spec.dim < 0;
+  const bool logits = name == kInputs[0].name;
   if (logits && (type == "TYPE_FP16" || type == "TYPE_BF16")) return nullptr;
   if (type == spec.type) return nullptr;
   const std::string types =

@@ -18,9 +18,15 @@ struct Tensor {
 };
 
 size_t type_bytes(TRITONSERVER_DataType type) {
-  const bool half =
-      type == TRITONSERVER_TYPE_FP16 || type == TRITONSERVER_TYPE_BF16;
-  return half ? 2 : 4;
+  switch (type) {
+    case TRITONSERVER_TYPE_FP16:
+    case TRITONSERVER_TYPE_BF16:
+      return 2;
+    case TRITONSERVER_TYPE_UINT64:
+      return 8;
+    default:
+      return 4;
+  }
 }
 
 LogitType logit_type(TRITONSERVER_DataType type) {
@@ -107,18 +113,45 @@ TRITONSERVER_Error* read_tensor(TRITONBACKEND_Request* request,
   return contiguous(input, spec.name, buffers, bytes, scratch, &tensor->data);
 }
 
-float float_at(const char* data, int64_t index) {
-  float value;
-  memcpy(&value, data + 4 * index, sizeof value);
-  return value;
+// A value of the whole reply is repeated on its rows.
+TRITONSERVER_Error* repeated(const char* name, const Tensor& tensor,
+                             int64_t rows, size_t row_bytes) {
+  if (tensor.rows != rows) {
+    return expected(name, std::to_string(rows) + " rows",
+                    std::to_string(tensor.rows));
+  }
+  for (int64_t k = 1; k < rows; ++k) {
+    if (memcmp(tensor.data, tensor.data + row_bytes * k, row_bytes) != 0) {
+      return expected(name, "the same value on every row", "different values");
+    }
+  }
+  return nullptr;
+}
+
+TRITONSERVER_Error* read_draw(const Tensor& tensor, AuctionInput* input) {
+  uint64_t word[4];
+  memcpy(word, tensor.data, sizeof word);
+  if (word[0] > static_cast<uint64_t>(Mode::kSample)) {
+    return expected("DRAW mode", "0 (argmax) or 1 (sample)",
+                    std::to_string(word[0]));
+  }
+  input->mode = static_cast<Mode>(word[0]);
+  input->draw = {word[1], word[2], word[3]};
+  return nullptr;
 }
 
 struct Output {
   TRITONSERVER_DataType type;
-  size_t bytes;  // per row
-  // Writes one row's value.
+  size_t bytes;  // of one element
+  // Writes one row's values.
   void (*write)(const Reply& reply, int row, char* at);
 };
+
+// Elements a row of output `which` has in a reply of this many rows.
+int64_t width_of(size_t which, int rows) {
+  const int64_t dim = kOutputs[which].dim;
+  return dim > 0 ? dim : static_cast<int64_t>(kTop) * rows;
+}
 
 template <typename T>
 void put(char* at, T value) {
@@ -145,6 +178,16 @@ const Output kWriters[] = {
      [](const Reply& r, int k, char* at) { put(at, r.rows[k].w_minus); }},
     {TRITONSERVER_TYPE_INT32, 4,
      [](const Reply& r, int k, char* at) { put(at, r.rows[k].status); }},
+    {TRITONSERVER_TYPE_FP64, 8,
+     [](const Reply& r, int k, char* at) { put(at, r.rows[k].log_z); }},
+    {TRITONSERVER_TYPE_INT32, 4,
+     [](const Reply& r, int k, char* at) {
+       memcpy(at, r.top_id(k), sizeof(int32_t) * kTop);
+     }},
+    {TRITONSERVER_TYPE_FP32, 4,
+     [](const Reply& r, int k, char* at) {
+       memcpy(at, r.top_logit(k), sizeof(float) * kTop * r.input.rows);
+     }},
 };
 constexpr size_t kOutputCount = sizeof(kOutputs) / sizeof(kOutputs[0]);
 static_assert(sizeof(kWriters) / sizeof(kWriters[0]) == kOutputCount,
@@ -154,7 +197,8 @@ TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response, size_t which,
                                  const Reply& reply) {
   const Output& writer = kWriters[which];
   const int rows = reply.input.rows;
-  const int64_t shape[] = {rows, 1};
+  const int64_t shape[] = {rows, width_of(which, rows)};
+  const size_t row_bytes = writer.bytes * static_cast<size_t>(shape[1]);
   TRITONBACKEND_Output* output = nullptr;
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ResponseOutput(
       response, &output, kOutputs[which].name, writer.type, shape, 2));
@@ -162,13 +206,25 @@ TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response, size_t which,
   TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
   int64_t memory_id = 0;
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_OutputBuffer(
-      output, &buffer, writer.bytes * rows, &memory, &memory_id));
+      output, &buffer, row_bytes * rows, &memory, &memory_id));
   if (memory == TRITONSERVER_MEMORY_GPU) {
     return expected(kOutputs[which].name, "CPU memory", "GPU memory");
   }
   char* at = static_cast<char*>(buffer);
   for (int k = 0; k < rows; ++k) {
-    writer.write(reply, k, at + writer.bytes * k);
+    writer.write(reply, k, at + row_bytes * k);
+  }
+  return nullptr;
+}
+
+TRITONSERVER_Error* find_top(TRITONBACKEND_Request* request, bool* wanted) {
+  uint32_t count = 0;
+  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_RequestOutputCount(request, &count));
+  *wanted = false;
+  for (uint32_t i = 0; i < count; ++i) {
+    const char* name = nullptr;
+    SKYNET_RETURN_IF_ERROR(TRITONBACKEND_RequestOutputName(request, i, &name));
+    *wanted |= strncmp(name, "TOP_", 4) == 0;
   }
   return nullptr;
 }
@@ -178,7 +234,7 @@ TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response, size_t which,
 TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
                                  TRITONSERVER_DataType logits_type,
                                  Gather* gather, Reply* reply) {
-  Tensor logits = {}, weights = {}, temperature = {};
+  Tensor logits = {}, weights = {}, temperature = {}, draw = {};
   SKYNET_RETURN_IF_ERROR(
       read_tensor(request, kInputs[0], logits_type, &gather->logits, &logits));
   SKYNET_RETURN_IF_ERROR(read_tensor(
@@ -186,32 +242,29 @@ TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
   SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[2],
                                      TRITONSERVER_TYPE_FP32,
                                      &gather->temperature, &temperature));
-  if (weights.rows != logits.rows || temperature.rows != logits.rows) {
-    return expected("WEIGHT and TEMPERATURE",
-                    std::to_string(logits.rows) + " rows",
-                    std::to_string(weights.rows) + " and " +
-                        std::to_string(temperature.rows));
+  SKYNET_RETURN_IF_ERROR(read_tensor(
+      request, kInputs[3], TRITONSERVER_TYPE_UINT64, &gather->draw, &draw));
+  if (weights.rows != logits.rows) {
+    return expected("WEIGHT", std::to_string(logits.rows) + " rows",
+                    std::to_string(weights.rows));
   }
-  const float t = float_at(temperature.data, 0);
-  for (int64_t k = 1; k < temperature.rows; ++k) {
-    if (memcmp(temperature.data, temperature.data + 4 * k, 4) != 0) {
-      return expected("TEMPERATURE", "the same value on every row",
-                      "different values");
-    }
-  }
+  SKYNET_RETURN_IF_ERROR(repeated("TEMPERATURE", temperature, logits.rows, 4));
+  SKYNET_RETURN_IF_ERROR(repeated("DRAW", draw, logits.rows, 32));
   // The contract's weights are floats: copy them if they lie unaligned.
   if (reinterpret_cast<uintptr_t>(weights.data) % alignof(float) != 0) {
     gather->weights.assign(weights.data, weights.data + 4 * weights.rows);
     weights.data = gather->weights.data();
   }
-  reply->input = {logits.data,
-                  reinterpret_cast<const float*>(weights.data),
-                  logits.width,
-                  static_cast<int32_t>(logits.rows),
-                  static_cast<int32_t>(logits.width),
-                  logit_type(logits_type),
-                  t};
-  return nullptr;
+  AuctionInput& input = reply->input;
+  input.logits = logits.data;
+  input.weights = reinterpret_cast<const float*>(weights.data);
+  input.row_stride = logits.width;
+  input.rows = static_cast<int32_t>(logits.rows);
+  input.vocab = static_cast<int32_t>(logits.width);
+  input.type = logit_type(logits_type);
+  memcpy(&input.temperature, temperature.data, sizeof input.temperature);
+  SKYNET_RETURN_IF_ERROR(read_draw(draw, &input));
+  return find_top(request, &reply->wants_top);
 }
 
 TRITONSERVER_Error* write_response(TRITONBACKEND_Request* request,

@@ -5,6 +5,7 @@
 #ifndef SKYNET_TRITON_REQUEST_H_
 #define SKYNET_TRITON_REQUEST_H_
 
+#include <algorithm>
 #include <vector>
 
 #include "../include/auction_contract.h"
@@ -14,13 +15,35 @@ namespace skynet {
 
 // Buffers reused between requests; a tensor in one CPU chunk is not copied.
 struct Gather {
-  std::vector<char> logits, weights, temperature;
+  std::vector<char> logits, weights, temperature, draw;
 };
 
+// One request's numbers. The top tables are filled, and cleared, only where
+// the request asks for them: they are larger than all the rest.
 struct Reply {
   AuctionInput input = {};
   ReplyResult result = {};
   RowResult rows[kMaxRows] = {};
+  bool wants_top = false;
+
+  void clear() {
+    input = {};
+    result = {};
+    std::fill_n(rows, kMaxRows, RowResult{});
+    wants_top = false;
+  }
+
+  TopResult top() {
+    return wants_top ? TopResult{top_id_, top_logit_} : TopResult{};
+  }
+  const int32_t* top_id(int row) const { return top_id_ + row * kTop; }
+  const float* top_logit(int row) const {
+    return top_logit_ + row * input.rows * kTop;
+  }
+
+ private:
+  int32_t top_id_[kMaxRows * kTop];
+  float top_logit_[kMaxRows * kMaxRows * kTop];
 };
 
 // Fills reply->input from the request's tensors, checking every shape. The

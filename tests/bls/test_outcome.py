@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bls.bidding import Seat
-from bls.contracts import Flag, RowStatus
+from bls.contracts import TOP, Flag, RowStatus
 from bls.reply.outcome import Outcome
 from bls.reply.receipt import Account
 
@@ -28,6 +28,9 @@ def outcome(**changes: Any) -> Outcome:
         "critical_bid": np.zeros(3),
         "w_minus": np.array([1.0, 0.5, 0.5], np.float32),
         "row_status": np.zeros(3, np.int32),
+        "log_z": np.zeros(3),
+        "top_id": np.full((3, TOP), -1, np.int32),
+        "top_logit": np.full((3, 3 * TOP), -np.inf, np.float32),
     }
     return Outcome(**(fields | changes))
 

@@ -25,37 +25,44 @@ from bls.llm.engine import Engine
 from bls.llm.session import LLMSession, SessionOptions
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
+from bls.contracts import Mode
 from bls.reply.decoder import Weights
+from bls.reply.draw import DrawKey
 from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
 from bls.reply.outcome import Outcome
 from bls.reply.watchdog import Watchdog
 from bls.request import ReplyRequest
 from export.llm.tiny import ensure_tiny_llm
 from export.manifest import LLMManifest
-from kernels_cuda.auction import Auction
+from kernels_cuda.auction import Auction, Draw
 from tests.bls.engine_client import EngineClient
+
+ARGMAX = DrawKey(Mode.ARGMAX, 0, 0)
 
 
 class LocalDecoder:
     """`Decoder` on an in-process engine; `fail_at` breaks the worker before those steps."""
 
-    def __init__(self, client: EngineClient, fail_at: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, client: EngineClient, fail_at: tuple[int, ...] = (), draw: DrawKey = ARGMAX
+    ) -> None:
         self.client = client
+        self.draw = draw
         self.auction = Auction()
         self.calls = self.ended = 0
         self.fail_at = set(fail_at)
 
     def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
         logits = self.client.prefill(1, rows)
-        return self._decide(logits, weights)
+        return self._decide(logits, weights, 0)
 
-    def step(self, token: int, weights: Weights) -> Outcome:
+    def step(self, token: int, weights: Weights, index: int) -> Outcome:
         self.calls += 1
         if self.calls in self.fail_at:
             self.client.end(1)  # the worker and its KV cache are gone
             raise internal()
         logits = self.client.step(1, len(weights), token)
-        return self._decide(logits, weights)
+        return self._decide(logits, weights, index)
 
     def reopen(self) -> None:
         self.client.end(1)
@@ -64,8 +71,9 @@ class LocalDecoder:
         self.ended += 1
         self.client.end(1)
 
-    def _decide(self, logits: np.ndarray, weights: Weights) -> Outcome:
-        result = self.auction.run(logits, weights, 0.7)
+    def _decide(self, logits: np.ndarray, weights: Weights, index: int) -> Outcome:
+        draw = Draw(self.draw.seed, self.draw.conv, index) if self.draw.mode else None
+        result = self.auction.run(logits, weights, 0.7, draw=draw, top=True)
         return Outcome(
             token=result.token,
             ref_token=result.ref_token,
@@ -76,6 +84,9 @@ class LocalDecoder:
             critical_bid=result.critical_bid,
             w_minus=result.w_minus,
             row_status=result.row_status,
+            log_z=result.log_z,
+            top_id=result.top_id,
+            top_logit=result.top_logit,
         )
 
 
@@ -139,7 +150,7 @@ def request(**changes: Any) -> ReplyRequest:
 
 
 def run(services: ReplyServices, decoder: LocalDecoder, sink: ListSink, **changes: Any) -> Reply:
-    reply = open_reply(request(**changes), services, decoder)
+    reply = open_reply(request(**changes), decoder.draw, services, decoder)
     sink.gone = reply.leave
     watchdog = Watchdog()
     try:
@@ -200,9 +211,9 @@ def test_cancellation_within_one_token(client: EngineClient, services: ReplyServ
 
 def test_deadline_after_some_tokens(client: EngineClient, services: ReplyServices) -> None:
     class Slow(LocalDecoder):
-        def step(self, token: int, weights: Weights) -> Outcome:
+        def step(self, token: int, weights: Weights, index: int) -> Outcome:
             time.sleep(0.05)
-            return super().step(token, weights)
+            return super().step(token, weights, index)
 
     sink = ListSink()
     run(services, Slow(client), sink, deadline_ms=300)
@@ -257,6 +268,33 @@ def test_lost_worker_is_replayed_exactly(
         assert a.text == b.text
     assert calm.ends[0][1]["lines"] == shaken.ends[0][1]["lines"]
     assert free(client)
+
+
+def sampled(seed: int) -> DrawKey:
+    return DrawKey.of(request(seed=seed, auction={"mode": "sample"}))
+
+
+def tokens(sink: ListSink) -> list[int]:
+    return [event.outcome.token for event in sink.tokens]
+
+
+def test_a_drawn_reply_can_be_drawn_again(client: EngineClient, services: ReplyServices) -> None:
+    """The same seed and conversation give the same reply; another seed another one."""
+    first, again, other, lost = (ListSink() for _ in range(4))
+    run(services, LocalDecoder(client, draw=sampled(1)), first)
+    run(services, LocalDecoder(client, draw=sampled(1)), again)
+    run(services, LocalDecoder(client, draw=sampled(2)), other)
+    run(services, LocalDecoder(client, (3, 9), draw=sampled(1)), lost)
+    assert tokens(first) == tokens(again) == tokens(lost) != tokens(other)
+    for a, b in zip(first.tokens, lost.tokens, strict=True):
+        assert a.outcome.same_as(b.outcome)
+    assert free(client)
+
+
+def test_a_seed_is_drawn_and_reported_where_none_is_given() -> None:
+    drawn = [DrawKey.of(request(auction={"mode": "sample"})) for _ in range(2)]
+    assert drawn[0].seed != drawn[1].seed and drawn[0].conv == drawn[1].conv
+    assert DrawKey.of(request()).seed == 0
 
 
 def test_a_worker_that_keeps_dying_is_an_error(

@@ -195,6 +195,7 @@ def start(request: ReplyRequest, rows: tuple[str, ...] = ROWS) -> Send:
         "bids": BIDS[: len(rows)],
         "prompt_tokens": 21,
         "truncated": False,
+        "mode": "argmax",
     }
     return Send({"KIND": int(Kind.START), "RECEIPT": json.dumps(header)})
 

@@ -30,6 +30,7 @@ OUTPUTS = [
     "CRITICAL_BID",
     "W_MINUS",
     "ROW_STATUS",
+    "LOG_Z",
 ]
 MODEL = ROOT / "model_repository" / "auction"
 
@@ -133,14 +134,22 @@ def wait_until_ready(server: Server, seconds: float = 20.0) -> None:
 
 
 def inputs(
-    logits: NDArray, weights: NDArray, temperature: NDArray, kind: str = "FP32"
+    logits: NDArray,
+    weights: NDArray,
+    temperature: NDArray,
+    kind: str = "FP32",
+    draw: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> list[grpc.InferInput]:
-    """One reply as request tensors; weights and temperature one value a row."""
+    """One reply as request tensors; weights and temperature one value a row.
+
+    `draw` is mode, seed, conv, index.
+    """
     made = []
     for name, values, dtype in (
         ("LOGITS", logits, kind),
         ("WEIGHT", weights.reshape(-1, 1).astype(np.float32), "FP32"),
         ("TEMPERATURE", temperature.reshape(-1, 1).astype(np.float32), "FP32"),
+        ("DRAW", np.tile(np.array(draw, np.uint64), (len(weights), 1)), "UINT64"),
     ):
         tensor = grpc.InferInput(name, list(values.shape), dtype)
         tensor.set_data_from_numpy(values)

@@ -330,7 +330,12 @@ def test_unknown_campaign_is_refused_before_anything_is_allocated(
 ) -> None:
     decoder = LocalDecoder(client)
     with pytest.raises(SkynetError) as caught:
-        open_reply(request(auction={"bidders": [{"advertiser": "nobody"}]}), services, decoder)
+        open_reply(
+            request(auction={"bidders": [{"advertiser": "nobody"}]}),
+            decoder.draw,
+            services,
+            decoder,
+        )
     assert caught.value.code == "unknown_campaign"
     assert decoder.calls == decoder.ended == 0
 

@@ -73,9 +73,7 @@ def test_a_draw_depends_on_its_key_alone(server, rng) -> None:
     case = make_case(rng, 3, 2000, scale=0.5)
 
     def token(*draw: int) -> int:
-        tensors = triton.inputs(
-            case.logits, case.weights, same_temperature(case), draw=(1, *draw)
-        )
+        tensors = triton.inputs(case.logits, case.weights, same_temperature(case), draw=(1, *draw))
         return int(server.client().infer("auction", tensors).as_numpy("TOKEN")[0, 0])
 
     drawn = [token(7, 1, index) for index in range(8)]

@@ -137,7 +137,7 @@ def test_only_requested_outputs_come_back(server, rng) -> None:
     assert names == ["PAY", "TOKEN"]
 
 
-def refuse(server, logits, weights, temperature, kind: str = "FP32", draw=(0, 0, 0, 0)) -> str:
+def refuse(server, logits, weights, temperature, kind: str = "FP32", *, draw=(0, 0, 0, 0)) -> str:
     with pytest.raises(grpc.InferenceServerException) as caught:
         temperature = np.asarray(temperature, np.float32)
         tensors = triton.inputs(logits, weights, temperature, kind, draw)

@@ -58,7 +58,7 @@ class TokenAuction:
             campaigns=load_campaigns(settings.campaigns),
         )
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
-        self._ledger = Ledger(settings.logs, settings.limits, self._fault)
+        self._ledger = Ledger(settings.logs, self._fault, settings.limits)
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
         self._journal = Journal(self._log, self._ledger, self._stats, tracer)

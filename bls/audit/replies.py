@@ -109,7 +109,7 @@ class Replayer:
         cache: KVCache,
         seen: Callable[[Situation], None],
     ) -> ReplyGame:
-        """All variants of one reply, the `reply`-th. `seen` gets every token of the truthful one."""
+        """All variants of one reply, number `reply`. `seen` gets the truthful one's tokens."""
         variants = Variants(chat.seats, self._options)
         book = _Book(variants)
         branches = Branches(self._session, cache, prompt, len(variants))

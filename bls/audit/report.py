@@ -20,7 +20,7 @@ class Gains:
     """What misreporting gains over the truth.
 
     Attributes:
-        most: the largest gain seen, weight units.
+        most: the largest gain seen, 0 if none, weight units.
         violations: how many of `entries` gains exceed the tolerance.
     """
 
@@ -31,17 +31,23 @@ class Gains:
     @classmethod
     def of(cls, gains: Any) -> Gains:
         values = np.asarray(gains, np.float64).ravel()
-        return cls(len(values), int((values > TOLERANCE).sum()), float(values.max()))
+        return cls(len(values), int((values > TOLERANCE).sum()), float(values.max(initial=0.0)))
 
 
 @dataclass(frozen=True)
 class ArgmaxReport:
-    """Per token, argmax; `by_factor` is the mean gain relative to the truthful utility."""
+    """Per token, argmax; `by_factor` is the mean gain relative to the truthful utility.
+
+    Attributes:
+        pairs: (token, advertiser) pairs seen; `paying`: share of them that pay.
+        irrational: pairs that pay more than their value.
+    """
 
     tolerance: float
     bid: Gains
     by_factor: list[Estimate]
     distribution: dict[str, Gains]
+    pairs: int
     paying: float
     myerson_difference: float
     irrational: int
@@ -129,9 +135,10 @@ def argmax_report(figures: TokenFigures, options: AuditOptions) -> ArgmaxReport:
     slack = np.array(figures.slack)
     return ArgmaxReport(
         tolerance=TOLERANCE,
-        bid=Gains.of(gains),
+        bid=Gains.of(np.delete(gains, options.truth, axis=1)),
         by_factor=ratios(figures.replies, gains, np.array(figures.utility), options.seed),
         distribution={name: Gains.of(g) for name, g in figures.report_gains.items()},
+        pairs=len(gains),
         paying=float((np.array(figures.pay) > 0).mean()),
         myerson_difference=float(np.abs(figures.clarke_less_myerson).max()),
         irrational=int((slack < -TOLERANCE).sum()),

@@ -45,7 +45,7 @@ class Tally:
 
 @dataclass
 class AdvertiserAccount:
-    """Totals of one advertiser; of these `unproven_micros` is bounded by its records, not proven."""
+    """Totals of one advertiser; `unproven_micros` of them are bounded by records, not proven."""
 
     tokens: int = 0
     replies: int = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records of a token, defined once: `auction.bids` is what went in, `auction.vcg` what came out.
+"""The records of a token, defined once: `auction.bids` is what went in, `auction.vcg` the result.
 
 Both are JSON lines with the key (conv_id, request_id, token_idx), which makes them idempotent: a
 conversation has many replies, so `conv_id` and the index alone name no token. No number is in both.

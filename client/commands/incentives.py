@@ -48,9 +48,9 @@ def _promises(report: IncentiveReport) -> str:
         (f"distribution: {name}", str(gains.entries), str(gains.violations), f"{gains.most:.1e}")
         for name, gains in argmax.distribution.items()
     ]
-    pairs = str(len(report.argmax.by_factor) and argmax.bid.entries // len(argmax.by_factor))
+    pairs, excess = str(argmax.pairs), max(0.0, -argmax.least_slack)
     rows.append(("Clarke = Myerson integral", pairs, "-", f"{argmax.myerson_difference:.1e}"))
-    rows.append(("pay above value", pairs, str(argmax.irrational), f"{-argmax.least_slack:.1e}"))
+    rows.append(("pay above value", pairs, str(argmax.irrational), f"{excess:.1e}"))
     head = ("per token, argmax, must be 0", "checked", "violations", "largest")
     return table(head, rows)
 

@@ -154,7 +154,9 @@ def _columns(group: list[_Token]) -> Events:
     for place, one in enumerate(group):
         ids[place, : len(one.ids)] = one.ids
         logits[place, : len(one.ids)] = one.logits
-    weights, pay, critical_bid, p_token, status, log_z = np.stack([one.table for one in group], axis=1)
+    weights, pay, critical_bid, p_token, status, log_z = np.stack(
+        [one.table for one in group], axis=1
+    )
     temperature, micros, token, ref_token = np.stack([one.scalars for one in group], axis=1)
     sampled, by_critical_bid, policy, near_tie = np.array([one.flags for one in group]).T
     live = status == RowStatus.OK

@@ -36,15 +36,14 @@ def server(
     built: Path, fault: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[triton.Server]:
     parameters = {"device": "host", "device_timeout_ms": str(TIMEOUT_MS)}
-    running = triton.start(
+    with triton.serving(
         tmp_path_factory.mktemp("triton"),
         built / "libtriton_auction.so",
         models=dict.fromkeys(MODELS, parameters),
-        environment={"SKYNET_HOST_DEVICE_FAULT": str(fault)},
-    )
-    yield running
-    fault.unlink(missing_ok=True)
-    assert running.stop() == 0, running.log.read_text()[-3000:]
+        environment={"HOST_DEVICE_FAULT_FILE": str(fault)},
+    ) as running:
+        yield running
+        fault.unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True)
@@ -163,21 +162,16 @@ def test_logits_stay_valid_until_the_kernel_is_done(server, rng, fault: Path) ->
 def test_bad_parameters_are_refused_at_load(
     built: Path, tmp_path: Path, parameters: dict[str, str], says: str
 ) -> None:
-    running = triton.start(tmp_path, built / "libtriton_auction.so", models={"refused": parameters})
-    assert not running.client().is_model_ready("refused")
-    assert says in running.log.read_text()
-    assert running.stop() == 0
+    library = built / "libtriton_auction.so"
+    with triton.serving(tmp_path, library, models={"refused": parameters}) as running:
+        assert not running.client().is_model_ready("refused")
+        assert says in running.log.read_text()
 
 
 def test_without_its_library_the_cpu_serves(built: Path, tmp_path: Path, rng) -> None:
-    running = triton.start(
-        tmp_path,
-        built / "libtriton_auction.so",
-        models={"lonely": {"device": "host"}},
-        accelerators=False,
-    )
-    case = make_case(rng, 4, 1000)
-    assert_answers(ask(running, case, "lonely"), oracle.auction(*case.args))
-    assert running.series("auc_device_tokens_total", "lonely") == 0
-    assert "the auction runs on the CPU" in running.log.read_text()
-    assert running.stop() == 0
+    library, models = built / "libtriton_auction.so", {"lonely": {"device": "host"}}
+    with triton.serving(tmp_path, library, models=models, accelerators=False) as running:
+        case = make_case(rng, 4, 1000)
+        assert_answers(ask(running, case, "lonely"), oracle.auction(*case.args))
+        assert running.series("auc_device_tokens_total", "lonely") == 0
+        assert "the auction runs on the CPU" in running.log.read_text()

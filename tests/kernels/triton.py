@@ -10,10 +10,12 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +140,17 @@ def start(
     server = Server(process, log, f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{metrics}/metrics")
     wait_until_ready(server)
     return server
+
+
+@contextmanager
+def serving(folder: Path, library: Path, **options: Any) -> Iterator[Server]:
+    """`start`, and a clean stop however the block ends."""
+    server = start(folder, library, **options)
+    try:
+        yield server
+    finally:
+        code = server.stop()
+    assert code == 0, server.log.read_text()[-3000:]
 
 
 def wait_until_ready(server: Server, seconds: float = 20.0) -> None:

@@ -2,12 +2,13 @@
 """What is written down of every reply: JSONL streams, running totals, one trace.
 
 Streams: `mixer.log` and `vcg.log` (a line per token), `template.debug` (a line per reply),
-`replay.audit` (a line per rebuilt KV cache), `e2e.trace` (the receipt of every reply, also of
-cancelled and failed ones).
+`replay.audit` (a line per rebuilt KV cache), `policy.log` (a line per refused token), `e2e.trace`
+(the receipt of every reply, also of cancelled and failed ones).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Iterator
@@ -93,7 +94,7 @@ class Journal:
                 self._close(reply, span)
 
     def _close(self, reply: Reply, span: trace.Span) -> None:
-        stats, receipt = self.stats, reply.receipt()
+        stats, receipt, policy = self.stats, reply.receipt(), reply.policy
         with stats.lock:
             stats.live -= 1
             stats.replies += 1
@@ -103,6 +104,12 @@ class Journal:
             stats.ttft_s += reply.first_token_s or 0.0
             stats.seconds += reply.elapsed_s
             stats.charged_micros += reply.account.total_micros
+            stats.policy_tokens += policy.tokens
+            stats.policy_s += policy.seconds
+            stats.policy_slow += policy.slow
+            stats.policy_replaced += policy.replaced
+            stats.policy_ended += policy.ended
+            stats.policy_faults += policy.faults
             stats.log_dropped = self.log.dropped
         for savepoint, identical in reply.line.audits:
             self.log.write(
@@ -111,6 +118,8 @@ class Journal:
                 savepoint=savepoint,
                 identical=identical,
             )
+        conv = {"conv_id": reply.request.conv_id}
+        self.log.write_many([("policy.log", conv | dataclasses.asdict(x)) for x in policy.lines])
         self.log.write("e2e.trace", **receipt)
         span.set_attributes(
             {

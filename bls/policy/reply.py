@@ -22,21 +22,6 @@ FAULT = "classifier_fault"
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What the reader gets.
-
-    Attributes:
-        outcome: the auction's, or the reference's safe token in its place; None: nothing is safe.
-        held: characters at the end of the text that may not be shown yet.
-        dropped: characters held back so far that must never be shown.
-    """
-
-    outcome: Outcome | None
-    held: int = 0
-    dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class PolicyLine:
     """A line of `policy.log`: ids and a reason, never text.
 
@@ -59,6 +44,11 @@ class ReplyPolicy:
     Args:
         allowed: contacts the reader or this reply's advertisers wrote themselves.
         temperature: of the reply, for P(replacement).
+
+    Attributes:
+        held: characters at the end of the text that may not be shown yet.
+        dropped: characters held back so far that the last token made unfit to be shown ever.
+        lines: for `policy.log`.
     """
 
     def __init__(
@@ -74,34 +64,37 @@ class ReplyPolicy:
         self._allowed = allowed
         self._eos_ids = eos_ids
         self._temperature = temperature
-        self._held = 0
+        self.held = self.dropped = 0
         self.lines: list[PolicyLine] = []
         self.tokens = self.slow = self.replaced = self.ended = self.faults = 0
         self.seconds = 0.0
 
-    def rule(self, outcome: Outcome, index: int, last: bool) -> Ruling:
-        """Judge the auction's token. `last`: the reply ends with it, whatever it is."""
+    def rule(self, outcome: Outcome, index: int, last: bool) -> Outcome | None:
+        """What is said: the auction's token, the reference's in its place, or None: nothing is safe.
+
+        Args:
+            last: the reply ends with this token, whatever it is.
+        """
         began = time.perf_counter()
-        ruling = self._rule(outcome, index, last)
+        said = self._rule(outcome, index, last)
         spent = time.perf_counter() - began
         self.tokens += 1
         self.seconds += spent
         self.slow += spent > BUDGET_S
-        return ruling
+        return said
 
-    def _rule(self, outcome: Outcome, index: int, last: bool) -> Ruling:
+    def _rule(self, outcome: Outcome, index: int, last: bool) -> Outcome | None:
         draft = self._window.draft(outcome.token)
         verdict = self._judge(draft, index, last)
+        self.dropped = 0 if verdict.safe or not verdict.taints_held else self.held
         if verdict.safe:
-            return self._accept(draft, verdict, outcome)
-        dropped = self._held if verdict.taints_held else 0
-        self._window.drop(dropped)
-        self._held -= dropped
-        return self._instead(outcome, index, last, verdict.reason, dropped)
+            self._accept(draft, verdict)
+            return outcome
+        self._window.drop(self.dropped)
+        self.held -= self.dropped
+        return self._instead(outcome, index, last, verdict.reason)
 
-    def _instead(
-        self, outcome: Outcome, index: int, last: bool, reason: str, dropped: int
-    ) -> Ruling:
+    def _instead(self, outcome: Outcome, index: int, last: bool, reason: str) -> Outcome | None:
         """The first safe token of the reference, best first."""
         for place, token in enumerate(outcome.top_id[0].tolist()):
             if token in (-1, outcome.token):
@@ -113,11 +106,11 @@ class ReplyPolicy:
             if verdict.safe:
                 self.replaced += 1
                 self._note(index, reason, outcome.token, token)
-                said = outcome.instead(place, self._temperature)
-                return self._accept(draft, verdict, said, dropped)
+                self._accept(draft, verdict)
+                return outcome.instead(place, self._temperature)
         self.ended += 1
         self._note(index, reason, outcome.token, None)
-        return Ruling(None, dropped=dropped)
+        return None
 
     def _judge(self, draft: Draft, index: int, last: bool) -> Verdict:
         final = last or draft.stopped or draft.token in self._eos_ids
@@ -128,12 +121,11 @@ class ReplyPolicy:
                 self._note(index, FAULT, None, None)
         return verdict
 
-    def _accept(self, draft: Draft, verdict: Verdict, said: Outcome, dropped: int = 0) -> Ruling:
+    def _accept(self, draft: Draft, verdict: Verdict) -> None:
         """Only what has not been shown can still be held."""
-        unseen = self._held + len(draft.text) - draft.since
-        self._held = min(verdict.held, unseen)
+        unseen = self.held + len(draft.text) - draft.since
+        self.held = min(verdict.held, unseen)
         self._window.accept(draft)
-        return Ruling(said, self._held, dropped)
 
     def _note(self, index: int, reason: str, blocked: int | None, replacement: int | None) -> None:
         self.lines.append(PolicyLine(time.time(), index, reason, blocked, replacement))

@@ -228,13 +228,12 @@ def _tokens(reply: Reply, sink: Sink) -> None:
         if reply.first_token_s is None:
             reply.first_token_s = reply.elapsed_s
         last = index + 1 == reply.request.max_tokens
-        ruling = reply.policy.rule(outcome, index, last)
-        reply.text.drop(ruling.dropped)
-        if ruling.outcome is None:
+        said = reply.policy.rule(outcome, index, last)
+        if said is None:
             reply.finish_reason = "content_filter"
             return None
-        reply.line.say_instead(ruling.outcome.token)
-        sink.token(_event(reply, index, ruling.outcome, ruling.held, weights, last))
+        reply.line.say_instead(said.token)
+        sink.token(_event(reply, index, said, weights, last))
         if reply.aborted and not reply.finish_reason:
             return _aborted(reply)
         if reply.finish_reason:
@@ -249,16 +248,15 @@ def _aborted(reply: Reply) -> None:
         raise SkynetError("deadline_exceeded", "No token was ready before the deadline.", 504)
 
 
-def _event(
-    reply: Reply, index: int, outcome: Outcome, held: int, weights: Weights, last: bool
-) -> TokenEvent:
+def _event(reply: Reply, index: int, outcome: Outcome, weights: Weights, last: bool) -> TokenEvent:
     winner = outcome.winner(weights)
     reply.account.add(outcome, winner)
+    reply.text.drop(reply.policy.dropped)
     if outcome.token in reply.services.eos_ids:
         reply.finish_reason = "stop"
         text = reply.text.flush()
     else:
-        text = reply.text.push(outcome.token, held)
+        text = reply.text.push(outcome.token, reply.policy.held)
         if reply.text.stopped:
             reply.finish_reason = "stop"
         elif last:

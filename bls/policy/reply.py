@@ -70,7 +70,7 @@ class ReplyPolicy:
         self.seconds = 0.0
 
     def rule(self, outcome: Outcome, index: int, last: bool) -> Outcome | None:
-        """What is said: the auction's token, the reference's in its place, or None: nothing is safe.
+        """What is said: the auction's token, the reference's in its place, None: nothing is safe.
 
         Args:
             last: the reply ends with this token, whatever it is.

@@ -28,6 +28,8 @@ class ReplyStats:
     policy_ended: int = 0
     policy_faults: int = 0
     log_dropped: int = 0
+    log_lag: int = 0
+    records_lost: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
@@ -40,6 +42,7 @@ COUNTERS = {
     "cg_ttft_seconds_total": ("ttft_s", "Sum of times to first token"),
     "cg_reply_seconds_total": ("seconds", "Sum of reply durations"),
     "cg_log_dropped_total": ("log_dropped", "Log lines that did not fit the queue"),
+    "auc_records_lost_total": ("records_lost", "Billing records that could not be encoded"),
     "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
     "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
     "auc_policy_tokens_total": ("policy_tokens", "Tokens the output filter judged"),
@@ -49,4 +52,7 @@ COUNTERS = {
     "auc_policy_ended_total": ("policy_ended", "Replies ended because no token was safe"),
     "auc_policy_faults_total": ("policy_faults", "Checks in which the classifier failed"),
 }
-GAUGES = {"cg_replies_live": ("live", "Replies being written")}
+GAUGES = {
+    "cg_replies_live": ("live", "Replies being written"),
+    "auc_log_lag": ("log_lag", "Billing records waiting for the disk at the last token"),
+}

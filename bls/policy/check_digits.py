@@ -45,7 +45,7 @@ def luhn(digits: str) -> bool:
 
 def card(digits: str) -> bool:
     """A card number of a large scheme: its first digits, its length, its check digit."""
-    return len(digits) == _card_length(digits) and luhn(digits)
+    return 0 < len(digits) == _card_length(digits) and luhn(digits)
 
 
 def _card_length(digits: str) -> int:

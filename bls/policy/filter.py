@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bls.policy.classifier import Classifier
 from bls.policy.onnx_classifier import OnnxClassifier
+from bls.policy.rule_file import load_terms
 from bls.policy.rules import Rules
-from bls.policy.terms import load_terms
 from bls.policy.verdict import Verdict
 
 CLASSIFIER = "classifier"

@@ -54,9 +54,9 @@ class Rules:
 
     def _in_words(self, folded: str) -> Iterator[Match]:
         parts = words(folded)
-        yield from self._terms.words(parts)
-        yield from self._terms.words(joined(folded))
-        yield from self._terms.phrases(folded, parts)
+        yield from self._terms.in_words(parts)
+        yield from self._terms.in_words(joined(folded))
+        yield from self._terms.in_phrases(folded, parts)
 
 
 def _completed(match: Match, before: int) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 _WORD = re.compile(r"[^\W_]+")
 _LINKED = re.compile(r"(?<![^\W_])(?:[^\W_]+[-./|\u00b7])+[^\W_]+")
 _SPREAD = re.compile(r"(?<![^\W_])[^\W_](?:\W{1,3}[^\W_](?![^\W_])){2,}")
+_SPACE = re.compile(r"\s")
 _NO_LETTER = re.compile(r"[\W_]+")
 _ARTICLES = ("a", "i")
 _SYMBOLS = frozenset("@$!|")
@@ -35,7 +36,9 @@ def words(folded: str) -> list[Word]:
 def joined(folded: str) -> list[Word]:
     """Words put together again that hyphens, dots or slashes split, or spaces letter by letter."""
     found = []
-    for match in (*_LINKED.finditer(folded), *_SPREAD.finditer(folded)):
+    linked = list(_LINKED.finditer(folded))
+    spread = [match for match in _SPREAD.finditer(folded) if _SPACE.search(match[0])]
+    for match in linked + spread:
         word = _NO_LETTER.sub("", match[0])
         found.append(Word(word, match.start(), match.end()))
         if word.startswith(_ARTICLES) and not match[0][1].isalnum():  # no letter of the word

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from bls.bidding import Bidder, ConstantBidder, Seat, choose_seats
+from bls.bidding import LiveBidder, Seat, choose_seats
 from bls.campaigns import Campaigns
 from bls.errors import SkynetError
 from bls.prompt.rows import PromptBuilder, PromptRows
@@ -80,7 +80,7 @@ class Reply:
     seats: tuple[Seat, ...]
     prompt: PromptRows
     line: Replayable
-    bidder: Bidder
+    bidder: LiveBidder
     account: Account
     text: TextStream
     began: float
@@ -174,7 +174,7 @@ def open_reply(
         seats=seats,
         prompt=prompt,
         line=Replayable(decoder, prompt.rows),
-        bidder=ConstantBidder(seats),
+        bidder=LiveBidder(seats),
         account=Account(seats, auction.charge_rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
         began=time.monotonic(),

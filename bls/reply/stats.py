@@ -18,6 +18,7 @@ class ReplyStats:
     tokens: int = 0
     sponsored: int = 0
     replays: int = 0
+    bid_updates: int = 0
     ttft_s: float = 0.0
     seconds: float = 0.0
     charged_micros: int = 0
@@ -35,6 +36,7 @@ COUNTERS = {
     "cg_reply_seconds_total": ("seconds", "Sum of reply durations"),
     "cg_log_dropped_total": ("log_dropped", "Log lines that did not fit the queue"),
     "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
+    "auc_weight_reload_total": ("bid_updates", "Bid updates applied to a live reply"),
     "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
 }
 GAUGES = {"cg_replies_live": ("live", "Replies being written")}

@@ -63,6 +63,12 @@ class Limits:
     # event logs
     log_queue: int = 4_096
 
+    # billing records
+    ledger_queue: int = 8_192
+    ledger_wait_s: float = 5.0
+    ledger_sync_s: float = 1.0
+    ledger_segment_bytes: int = 256 * 1024 * 1024
+
     def __post_init__(self) -> None:
         if self.prefill_chunk_busy < self.prefill_chunk_min:
             raise ValueError("prefill_chunk_busy must be >= prefill_chunk_min")

@@ -97,6 +97,11 @@ class AuctionOptions(Strict):
     mode: Literal["argmax", "sample"] = "argmax"
     charge_rule: Literal["clarke", "critical_bid"] = "clarke"
 
+    @property
+    def rule(self) -> str:
+        """What a receipt calls the charge: `clarke`, `critical_bid`, `stable_sampling`."""
+        return "stable_sampling" if self.mode == "sample" else self.charge_rule
+
     @field_validator("bidders")
     @classmethod
     def _distinct(cls, value: tuple[BidderRequest, ...] | None) -> tuple[BidderRequest, ...] | None:

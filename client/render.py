@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 from client.palette import Palette, printable, wants_colour
 from client.replies import Bid, Event, Receipt, Start, Text, Token
 
-_COLUMNS = ("advertiser", "bid", "tokens", "clarke", "critical bid", "charged")
+_COLUMNS = ("advertiser", "bid", "tokens", "payment", "critical bid", "charged")
 
 
 class View(Protocol):
@@ -141,7 +141,7 @@ def receipt_table(receipt: Receipt, palette: Palette) -> str:
             line.advertiser,
             f"{line.bid:g}",
             str(line.tokens_influenced),
-            dollars(line.clarke_micros),
+            dollars(line.pay_micros),
             dollars(line.critical_bid_micros),
             dollars(line.charge_micros),
         )

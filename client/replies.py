@@ -72,7 +72,7 @@ class Line:
     bid: float
     tokens_influenced: int
     tokens_dropped: int
-    clarke_micros: int
+    pay_micros: int
     critical_bid_micros: int
     charge_micros: int
 

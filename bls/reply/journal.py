@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written down of every reply: JSONL streams, running totals, one trace.
+"""What is written down of every reply: billing records, JSONL streams, running totals, one trace.
 
-Streams: `mixer.log` and `vcg.log` (a line per token), `template.debug` (a line per reply),
-`replay.audit` (a line per rebuilt KV cache), `e2e.trace` (the receipt of every reply, also of
-cancelled and failed ones).
+Billing, through the ledger, which loses nothing: `auction.bids` and `auction.vcg` (a line per
+token), `e2e.trace` (the receipt of every reply, also of cancelled and failed ones). For people:
+`template.debug` (a line per reply), `replay.audit` (a line per rebuilt KV cache).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from opentelemetry import trace
 
-from bls.jsonlog import Fields, JsonLog
+from bls.jsonlog import JsonLog
 from bls.reply.loop import Reply, TokenEvent
 from bls.reply.stats import ReplyStats
+from bls.settlement.ledger import Ledger
+from bls.settlement.record import Head, ReceiptRecord, TokenRecord
 from bls.tracing import parent_context
-
-_BATCH = 32
 
 
 @dataclass
@@ -29,48 +29,28 @@ class Journal:
     """One per process. `reply` wraps the writing of one reply."""
 
     log: JsonLog
+    ledger: Ledger
     stats: ReplyStats
     tracer: trace.Tracer
 
     @dataclass
     class Entry:
-        """Per-token lines of one reply, handed to the log a batch at a time."""
+        """Books the tokens of one reply."""
 
         journal: Journal
-        conv_id: str
+        head: Head
         span: trace.Span
-        lines: list[tuple[str, Fields]] = field(default_factory=list)
 
         def token(self, event: TokenEvent) -> None:
-            outcome, stats = event.outcome, self.journal.stats
-            key = {"ts": time.time(), "conv_id": self.conv_id, "token_idx": event.index}
-            mixer = {
-                "sum_weights": event.weights.sum(),
-                "max_id": outcome.token,
-                "ref_id": outcome.ref_token,
-                "margin": outcome.margin,
-                "near_tie": outcome.near_tie,
-            }
-            vcg = {
-                "w": event.weights,
-                "c_t": outcome.critical_bid,
-                "pay": outcome.pay,
-                "p_token": outcome.p_token,
-                "w_minus": outcome.w_minus,
-                "row_status": outcome.row_status,
-            }
-            self.lines += (("mixer.log", key | mixer), ("vcg.log", key | vcg))
-            if len(self.lines) >= _BATCH:
-                self.flush()
+            """Book a token before it is delivered. Raises `ledger_stalled`."""
+            outcome, stats, ledger = event.outcome, self.journal.stats, self.journal.ledger
+            ledger.put(TokenRecord(self.head, time.time(), event.index, event.weights, outcome))
             with stats.lock:
                 stats.tokens += 1
                 stats.sponsored += outcome.sponsored
+                stats.log_lag = ledger.lag
             if event.index == 0:
                 self.span.add_event("first_token")
-
-        def flush(self) -> None:
-            lines, self.lines = self.lines, []
-            self.journal.log.write_many(lines)
 
     @contextmanager
     def reply(self, reply: Reply) -> Iterator[Entry]:
@@ -85,11 +65,9 @@ class Journal:
         context = parent_context(reply.request.traceparent)
         with self.tracer.start_as_current_span("token_auction", context) as span:
             span.set_attribute("conv_id", conv_id)
-            entry = Journal.Entry(self, conv_id, span)
             try:
-                yield entry
+                yield Journal.Entry(self, head(reply), span)
             finally:
-                entry.flush()
                 self._close(reply, span)
 
     def _close(self, reply: Reply, span: trace.Span) -> None:
@@ -104,6 +82,7 @@ class Journal:
             stats.seconds += reply.elapsed_s
             stats.charged_micros += reply.account.total_micros
             stats.log_dropped = self.log.dropped
+            stats.records_lost = self.ledger.lost
         for savepoint, identical in reply.line.audits:
             self.log.write(
                 "replay.audit",
@@ -111,7 +90,6 @@ class Journal:
                 savepoint=savepoint,
                 identical=identical,
             )
-        self.log.write("e2e.trace", **receipt)
         span.set_attributes(
             {
                 "finish_reason": reply.finish_reason,
@@ -120,3 +98,19 @@ class Journal:
                 "total_micros": reply.account.total_micros,
             }
         )
+        self.ledger.put(ReceiptRecord(time.time(), receipt))
+
+
+def head(reply: Reply) -> Head:
+    """What every token record of this reply says."""
+    return Head(
+        conv_id=reply.request.conv_id,
+        request_id=reply.request.request_id,
+        advertisers=tuple(seat.advertiser for seat in reply.seats),
+        mode=reply.request.auction.mode,
+        seed=reply.draw.seed,
+        conv=reply.draw.conv,
+        temperature=reply.request.temperature,
+        charge_rule=reply.account.rule,
+        micros_per_weight=reply.account.micros_per_weight,
+    )

@@ -175,7 +175,7 @@ def open_reply(
         prompt=prompt,
         line=Replayable(decoder, prompt.rows),
         bidder=LiveBidder(seats),
-        account=Account(seats, auction.charge_rule, services.campaigns.micros_per_weight),
+        account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
         began=time.monotonic(),
     )

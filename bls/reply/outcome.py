@@ -73,7 +73,7 @@ class Outcome:
         return flags
 
     def charges(self, rule: str) -> NDArray[np.float64]:
-        """Per-row charge in weight units: `clarke` is `pay`, `critical_bid` is c_t P_i(token)."""
+        """Per-row charge in weight units: `critical_bid` is c_t P_i(token), any other is `pay`."""
         if rule == "critical_bid":
             return self.critical_bid * self.p_token
         return self.pay

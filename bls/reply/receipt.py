@@ -28,7 +28,7 @@ class Line:
     bid: float
     tokens_influenced: int = 0
     tokens_dropped: int = 0
-    clarke: list[float] = field(default_factory=list)
+    pay: list[float] = field(default_factory=list)
     critical_bid: list[float] = field(default_factory=list)
 
 
@@ -52,7 +52,7 @@ class Account:
             row = line.row
             line.tokens_influenced += winner == row or pays[row] > 0
             line.tokens_dropped += status[row] != _OK
-            line.clarke.append(pays[row])
+            line.pay.append(pays[row])
             line.critical_bid.append(critical[row])
 
     def lines(self) -> list[dict[str, object]]:
@@ -70,13 +70,13 @@ class Account:
             "bid": line.bid,
             "tokens_influenced": line.tokens_influenced,
             "tokens_dropped": line.tokens_dropped,
-            "clarke_micros": self._micros(line.clarke),
+            "pay_micros": self._micros(line.pay),
             "critical_bid_micros": self._micros(line.critical_bid),
             "charge_micros": self._charge(line),
         }
 
     def _charge(self, line: Line) -> int:
-        return self._micros(line.critical_bid if self.rule == "critical_bid" else line.clarke)
+        return self._micros(line.critical_bid if self.rule == "critical_bid" else line.pay)
 
     def _micros(self, weights: Sequence[float]) -> int:
         return round(math.fsum(weights) * self.micros_per_weight)

@@ -23,6 +23,8 @@ class ReplyStats:
     seconds: float = 0.0
     charged_micros: int = 0
     log_dropped: int = 0
+    log_lag: int = 0
+    records_lost: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
@@ -35,8 +37,12 @@ COUNTERS = {
     "cg_ttft_seconds_total": ("ttft_s", "Sum of times to first token"),
     "cg_reply_seconds_total": ("seconds", "Sum of reply durations"),
     "cg_log_dropped_total": ("log_dropped", "Log lines that did not fit the queue"),
+    "auc_records_lost_total": ("records_lost", "Billing records that could not be encoded"),
     "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
     "auc_weight_reload_total": ("bid_updates", "Bid updates applied to a live reply"),
     "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
 }
-GAUGES = {"cg_replies_live": ("live", "Replies being written")}
+GAUGES = {
+    "cg_replies_live": ("live", "Replies being written"),
+    "auc_log_lag": ("log_lag", "Billing records waiting for the disk at the last token"),
+}

@@ -75,9 +75,7 @@ class TritonDecoder:
             ]
         return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
 
-    def _decode(
-        self, op: Op, ids: NDArray[np.int32], weights: Weights, index: int
-    ) -> Outcome:
+    def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights, index: int) -> Outcome:
         if self._closed:
             raise SkynetError("cancelled", "The reply was ended.", 499)
         shape = (len(weights), 1)

@@ -30,6 +30,7 @@ from bls.reply.stats import COUNTERS, GAUGES, ReplyStats
 from bls.reply.watchdog import Watchdog
 from bls.request import ReplyRequest, is_update, parse_request, parse_update
 from bls.settings import load_settings
+from bls.settlement.ledger import Ledger
 from bls.tracing import setup_tracing
 from bls.triton.decode_step import TritonDecoder
 from bls.triton.outbox import Outbox
@@ -61,9 +62,10 @@ class TokenAuction:
             campaigns=load_campaigns(settings.campaigns),
         )
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
+        self._ledger = Ledger(settings.logs, settings.limits, self._fault)
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
-        self._journal = Journal(self._log, self._stats, tracer)
+        self._journal = Journal(self._log, self._ledger, self._stats, tracer)
         self._exporter = StatsExporter(self._stats, COUNTERS, GAUGES, pb_utils)
         self._exporter.start()
         self._outbox = Outbox(self._fault)
@@ -90,6 +92,7 @@ class TokenAuction:
         self._watchdog.close()
         self._outbox.close()
         self._exporter.stop()
+        self._ledger.close()
         self._log.close()
 
     def _serve(self, raw: bytes, sender: pb_utils.InferenceResponseSender) -> None:

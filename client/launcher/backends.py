@@ -10,6 +10,8 @@ from bls.settings import REPOSITORY
 from client.launcher.install import TritonInstall
 
 AUCTION_LIBRARY = REPOSITORY / "kernels_cuda" / "build" / "libtriton_auction.so"
+ACCELERATORS = ("libskynet_auction_cuda.so", "libskynet_auction_host.so")
+"""What the backend loads from beside itself when a model asks for it; built where possible."""
 
 
 def assemble_backends(
@@ -34,6 +36,9 @@ def assemble_backends(
     auction = folder / "auction"
     auction.mkdir(exist_ok=True)
     _link(auction / library.name, library)
+    for name in ACCELERATORS:
+        if (library.parent / name).is_file():
+            _link(auction / name, library.parent / name)
     return folder
 
 

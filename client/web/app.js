@@ -72,7 +72,7 @@ class Turn {
   receipt(receipt) {
     this.part("tbody").replaceChildren(...receipt.lines.map((line) => rowOf(
       line.advertiser, line.row,
-      [line.bid, line.tokens_influenced, dollars(line.clarke_micros),
+      [line.bid, line.tokens_influenced, dollars(line.pay_micros),
         dollars(line.critical_bid_micros), dollars(line.charge_micros)],
     )));
     this.part(".total").textContent = dollars(receipt.total_micros);

@@ -69,6 +69,9 @@ Status check(const AuctionInput& in) {
   if (!(in.temperature > 0.0f) || isinf(in.temperature)) {
     return Status::kBadTemperature;
   }
+  if (in.mode != Mode::kArgmax && in.mode != Mode::kSample) {
+    return Status::kBadMode;
+  }
   return Status::kOk;
 }
 
@@ -106,18 +109,19 @@ bool resolve_path(Path asked, Path* path) {
 }
 
 Status run(const AuctionInput& in, Path asked, Workspace& ws,
-           ReplyResult* reply, RowResult* rows) {
+           ReplyResult* reply, RowResult* rows, const TopResult* top) {
   if (reply == nullptr || rows == nullptr) return Status::kNullPointer;
   Path path;
+  if (in.mode == Mode::kSample || top != nullptr) asked = Path::kScalar;
   const Status status = prepare(in, asked, ws, &path);
   if (status != Status::kOk) return status;
   switch (path) {
     case Path::kAvx512:
-      return auction_avx512(in, ws, reply, rows);
+      return auction_avx512(in, ws, reply, rows, top);
     case Path::kAvx2:
-      return auction_avx2(in, ws, reply, rows);
+      return auction_avx2(in, ws, reply, rows, top);
     default:
-      return auction_scalar(in, ws, reply, rows);
+      return auction_scalar(in, ws, reply, rows, top);
   }
 }
 
@@ -158,6 +162,12 @@ const char* message(Status status) {
       return "out of memory";
     case Status::kNullPointer:
       return "a required buffer is missing";
+    case Status::kBadMode:
+      return "unknown mode, expected 0 (argmax) or 1 (sample)";
+    case Status::kDeviceFailed:
+      return "the accelerator reported an error";
+    case Status::kDeviceTimeout:
+      return "the accelerator did not answer in time";
   }
   return "unknown status";
 }

@@ -60,6 +60,10 @@ inline double probability(const Auction& a, const Row& row, int token) {
   return lane[0] * row.inv_z;
 }
 
+inline double log_normaliser(const Auction& a, const Row& row) {
+  return row.top / static_cast<double>(a.in.temperature) - log(row.inv_z);
+}
+
 inline void write_rows(const Auction& a, const Price* price, RowResult* out) {
   for (int k = 0; k < a.in.rows; ++k) {
     const Row& row = a.rows[k];
@@ -71,7 +75,8 @@ inline void write_rows(const Auction& a, const Price* price, RowResult* out) {
     }
     const bool ok = row.status == RowStatus::kOk;
     const double p = ok ? probability(a, row, a.best.token) : 0.0;
-    out[k] = {p, 0.0, 0.0, static_cast<float>(others), row.status};
+    const double log_z = ok ? log_normaliser(a, row) : 0.0;
+    out[k] = {p, 0.0, 0.0, log_z, static_cast<float>(others), row.status};
   }
   for (int s = 0; s < a.active_count; ++s) {
     out[a.active[s]].pay = price[s].pay;
@@ -80,7 +85,8 @@ inline void write_rows(const Auction& a, const Price* price, RowResult* out) {
 }
 
 inline Status run_auction(const AuctionInput& in, Workspace& ws,
-                          ReplyResult* reply, RowResult* rows) {
+                          ReplyResult* reply, RowResult* rows,
+                          const TopResult*) {
   Auction a(in, ws);
   const Status status = read_rows(a);
   if (status != Status::kOk) {
@@ -99,8 +105,14 @@ inline Status run_auction(const AuctionInput& in, Workspace& ws,
     if (set_prices(a, price) || precise) break;
   }
   const double margin = a.best.value - a.second;
-  *reply = {margin > 0.0 ? margin : 0.0, a.best.value, a.best.token,
-            a.rows[0].top_token,         near_tie,     precise};
+  *reply = {margin > 0.0 ? margin : 0.0,
+            a.best.value,
+            a.best.token,
+            a.rows[0].top_token,
+            near_tie,
+            precise,
+            -1,
+            0};
   write_rows(a, price, rows);
   return Status::kOk;
 }

@@ -77,9 +77,9 @@ bool close(double a, double b, double tolerance) {
 void compare(const AuctionInput& in, Path path, Workspace* ws) {
   ReplyResult slow = {}, fast = {};
   RowResult slow_rows[kMaxRows] = {}, fast_rows[kMaxRows] = {};
-  expect(run(in, Path::kScalar, *ws, &slow, slow_rows) == Status::kOk,
+  expect(run(in, Path::kScalar, *ws, &slow, slow_rows, nullptr) == Status::kOk,
          "scalar status", in.vocab);
-  expect(run(in, path, *ws, &fast, fast_rows) == Status::kOk, "status",
+  expect(run(in, path, *ws, &fast, fast_rows, nullptr) == Status::kOk, "status",
          in.vocab);
   expect(slow.token == fast.token, "token", in.vocab);
   expect(slow.ref_token == fast.ref_token, "ref_token", in.vocab);
@@ -113,8 +113,16 @@ void check_path(Path path) {
         weights[0] = 1.0f;
         for (const void* logits : {static_cast<const void*>(guarded.data()),
                                    static_cast<const void*>(heap.data())}) {
-          compare({logits, weights, vocab, rows, vocab, type, 0.7f}, path,
-                  ws.get());
+          compare({logits,
+                   weights,
+                   vocab,
+                   rows,
+                   vocab,
+                   type,
+                   0.7f,
+                   {},
+                   Mode::kArgmax},
+                  path, ws.get());
         }
       }
     }
@@ -127,27 +135,37 @@ void check_refusals() {
   Workspace ws;
   ReplyResult reply;
   RowResult rows[kMaxRows] = {};
-  const auto status = [&](AuctionInput in) {
-    return run(in, Path::kAuto, ws, &reply, rows);
+  const AuctionInput good = {
+      logits, weights, 2, 2, 2, LogitType::kF32, 1.0f, {}, Mode::kArgmax};
+  const auto expect_status = [&](AuctionInput in, Status want,
+                                 const char* what) {
+    expect(run(in, Path::kAuto, ws, &reply, rows, nullptr) == want, what, 0);
   };
-  const LogitType f32 = LogitType::kF32;
-  expect(status({logits, weights, 2, 0, 2, f32, 1}) == Status::kBadRows,
-         "no rows", 0);
-  expect(status({logits, weights, 2, 34, 2, f32, 1}) == Status::kBadRows,
-         "34 rows", 0);
-  expect(status({logits, weights, 2, 1, 0, f32, 1}) == Status::kBadVocab,
-         "no vocabulary", 0);
-  expect(status({logits, weights, 1, 1, 2, f32, 1}) == Status::kBadVocab,
-         "short stride", 0);
-  expect(status({logits, weights, 2, 1, 2, f32, 0}) == Status::kBadTemperature,
-         "T = 0", 0);
-  expect(status({logits, none, 2, 1, 2, f32, 1}) == Status::kNoWeight,
-         "no weight", 0);
-  expect(
-      status({logits + 1, weights, 2, 1, 2, f32, 1}) == Status::kBadReference,
-      "NaN reference", 0);
-  expect(status({logits, weights, 2, 2, 2, f32, 1}) == Status::kOk,
-         "NaN advertiser", 0);
+  AuctionInput in = good;
+  in.rows = 0;
+  expect_status(in, Status::kBadRows, "no rows");
+  in.rows = 34;
+  expect_status(in, Status::kBadRows, "34 rows");
+  in = good;
+  in.vocab = 0;
+  expect_status(in, Status::kBadVocab, "no vocabulary");
+  in = good;
+  in.row_stride = 1;
+  expect_status(in, Status::kBadVocab, "short stride");
+  in = good;
+  in.temperature = 0.0f;
+  expect_status(in, Status::kBadTemperature, "T = 0");
+  in = good;
+  in.mode = static_cast<Mode>(2);
+  expect_status(in, Status::kBadMode, "mode 2");
+  in = good;
+  in.weights = none;
+  expect_status(in, Status::kNoWeight, "no weight");
+  in = good;
+  in.logits = logits + 1;
+  in.rows = 1;
+  expect_status(in, Status::kBadReference, "NaN reference");
+  expect_status(good, Status::kOk, "NaN advertiser");
   expect(rows[1].status == RowStatus::kNotFinite, "NaN row status", 0);
 }
 

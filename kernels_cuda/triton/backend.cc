@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "error.h"
-#include "model.h"
+#include "instance.h"
 
 namespace {
 
@@ -55,8 +55,9 @@ TRITONSERVER_Error* create_instance(TRITONBACKEND_ModelInstance* handle) {
   void* model = nullptr;
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceModel(handle, &owner));
   SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ModelState(owner, &model));
-  auto instance =
-      std::make_unique<Instance>(handle, *static_cast<Model*>(model));
+  std::unique_ptr<Instance> instance;
+  SKYNET_RETURN_IF_ERROR(
+      Instance::create(handle, *static_cast<Model*>(model), &instance));
   SKYNET_RETURN_IF_ERROR(
       TRITONBACKEND_ModelInstanceSetState(handle, instance.get()));
   instance.release();

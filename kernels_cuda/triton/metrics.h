@@ -10,8 +10,18 @@
 
 namespace skynet {
 
-enum Counter { kTokens, kNearTies, kRowsDropped, kErrors, kCpuSeconds };
-constexpr int kCounters = 5;
+enum Counter {
+  kTokens,
+  kNearTies,
+  kRowsDropped,
+  kErrors,
+  kCpuSeconds,
+  kDeviceTokens,
+  kDeviceSeconds,
+  kFailovers,
+  kFailoverSeconds,
+};
+constexpr int kCounters = 9;
 
 // The families: one set for the backend. Null where metrics are switched off.
 struct MetricFamilies {

@@ -15,6 +15,7 @@ struct Tensor {
   const char* data;
   int64_t rows;
   int64_t width;
+  bool on_device;
 };
 
 size_t type_bytes(TRITONSERVER_DataType type) {
@@ -43,10 +44,11 @@ std::string shape_text(const int64_t* shape, uint32_t dims) {
   return text + "]";
 }
 
-// Points at the input's only chunk, or copies its chunks into scratch.
+// Points at the input's only chunk, or copies its chunks into scratch. A lone
+// chunk may lie on GPU `device`.
 TRITONSERVER_Error* contiguous(TRITONBACKEND_Input* input, const char* name,
-                               uint32_t buffers, uint64_t bytes,
-                               std::vector<char>* scratch, const char** data) {
+                               uint32_t buffers, uint64_t bytes, int64_t device,
+                               std::vector<char>* scratch, Tensor* tensor) {
   if (buffers > 1) scratch->resize(bytes);
   uint64_t filled = 0;
   for (uint32_t i = 0; i < buffers; ++i) {
@@ -56,15 +58,17 @@ TRITONSERVER_Error* contiguous(TRITONBACKEND_Input* input, const char* name,
     int64_t memory_id = 0;
     SKYNET_RETURN_IF_ERROR(TRITONBACKEND_InputBuffer(
         input, i, &chunk, &chunk_bytes, &memory, &memory_id));
-    if (memory == TRITONSERVER_MEMORY_GPU) {
-      return expected(name, "CPU memory", "GPU memory");
+    tensor->on_device = memory == TRITONSERVER_MEMORY_GPU;
+    if (tensor->on_device && (buffers > 1 || memory_id != device)) {
+      return expected(name, "CPU memory or one buffer on the instance's GPU",
+                      "GPU " + std::to_string(memory_id));
     }
     if (filled + chunk_bytes > bytes) break;
     if (buffers == 1) {
-      *data = static_cast<const char*>(chunk);
+      tensor->data = static_cast<const char*>(chunk);
     } else if (chunk_bytes > 0) {
       memcpy(scratch->data() + filled, chunk, chunk_bytes);
-      *data = scratch->data();
+      tensor->data = scratch->data();
     }
     filled += chunk_bytes;
   }
@@ -75,7 +79,7 @@ TRITONSERVER_Error* contiguous(TRITONBACKEND_Input* input, const char* name,
 
 TRITONSERVER_Error* read_tensor(TRITONBACKEND_Request* request,
                                 const TensorSpec& spec,
-                                TRITONSERVER_DataType type,
+                                TRITONSERVER_DataType type, int64_t device,
                                 std::vector<char>* scratch, Tensor* tensor) {
   TRITONBACKEND_Input* input = nullptr;
   SKYNET_RETURN_IF_ERROR(
@@ -110,7 +114,7 @@ TRITONSERVER_Error* read_tensor(TRITONBACKEND_Request* request,
   }
   tensor->rows = shape[0];
   tensor->width = shape[1];
-  return contiguous(input, spec.name, buffers, bytes, scratch, &tensor->data);
+  return contiguous(input, spec.name, buffers, bytes, device, scratch, tensor);
 }
 
 // A value of the whole reply is repeated on its rows.
@@ -233,17 +237,23 @@ TRITONSERVER_Error* find_top(TRITONBACKEND_Request* request, bool* wanted) {
 
 TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
                                  TRITONSERVER_DataType logits_type,
-                                 Gather* gather, Reply* reply) {
+                                 int64_t device, Gather* gather, Reply* reply) {
   Tensor logits = {}, weights = {}, temperature = {}, draw = {};
-  SKYNET_RETURN_IF_ERROR(
-      read_tensor(request, kInputs[0], logits_type, &gather->logits, &logits));
-  SKYNET_RETURN_IF_ERROR(read_tensor(
-      request, kInputs[1], TRITONSERVER_TYPE_FP32, &gather->weights, &weights));
-  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[2],
-                                     TRITONSERVER_TYPE_FP32,
-                                     &gather->temperature, &temperature));
-  SKYNET_RETURN_IF_ERROR(read_tensor(
-      request, kInputs[3], TRITONSERVER_TYPE_UINT64, &gather->draw, &draw));
+  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[0], logits_type, device,
+                                     &gather->logits, &logits));
+  const struct {
+    TRITONSERVER_DataType type;
+    std::vector<char>* scratch;
+    Tensor* tensor;
+  } small[] = {{TRITONSERVER_TYPE_FP32, &gather->weights, &weights},
+               {TRITONSERVER_TYPE_FP32, &gather->temperature, &temperature},
+               {TRITONSERVER_TYPE_UINT64, &gather->draw, &draw}};
+  for (size_t i = 0; i < 3; ++i) {
+    SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[i + 1], small[i].type,
+                                       kNoDevice, small[i].scratch,
+                                       small[i].tensor));
+  }
+  reply->on_device = logits.on_device;
   if (weights.rows != logits.rows) {
     return expected("WEIGHT", std::to_string(logits.rows) + " rows",
                     std::to_string(weights.rows));

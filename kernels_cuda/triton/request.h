@@ -13,7 +13,8 @@
 
 namespace skynet {
 
-// Buffers reused between requests; a tensor in one CPU chunk is not copied.
+// One request's buffers, reused between requests; a tensor in one CPU chunk is
+// not copied.
 struct Gather {
   std::vector<char> logits, weights, temperature, draw;
 };
@@ -25,12 +26,13 @@ struct Reply {
   ReplyResult result = {};
   RowResult rows[kMaxRows] = {};
   bool wants_top = false;
+  bool on_device = false;  // LOGITS lie in the instance's GPU memory
 
   void clear() {
     input = {};
     result = {};
     std::fill_n(rows, kMaxRows, RowResult{});
-    wants_top = false;
+    wants_top = on_device = false;
   }
 
   TopResult top() {
@@ -46,11 +48,15 @@ struct Reply {
   float top_logit_[kMaxRows * kMaxRows * kTop];
 };
 
+// No GPU memory is taken.
+constexpr int64_t kNoDevice = -1;
+
 // Fills reply->input from the request's tensors, checking every shape. The
-// pointers stay good until the request is released or gather is reused.
+// pointers stay good until the request is released or gather is reused. LOGITS
+// may lie in the memory of GPU `device`; nothing is copied then.
 TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
                                  TRITONSERVER_DataType logits_type,
-                                 Gather* gather, Reply* reply);
+                                 int64_t device, Gather* gather, Reply* reply);
 
 // Creates the requested outputs, and only those, in the response.
 TRITONSERVER_Error* write_response(TRITONBACKEND_Request* request,

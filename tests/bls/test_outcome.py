@@ -82,7 +82,7 @@ def test_both_rules_are_reported_one_is_charged(rule: str, micros: int) -> None:
     )
     account.add(paid, winner=1)
     line = account.lines()[0]
-    assert (line["clarke_micros"], line["critical_bid_micros"]) == (100, 120)
+    assert (line["pay_micros"], line["critical_bid_micros"]) == (100, 120)
     assert line["charge_micros"] == account.total_micros == micros
 
 

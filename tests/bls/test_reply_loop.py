@@ -19,13 +19,13 @@ import pytest
 from tokenizers import Tokenizer
 
 from bls.campaigns import load_campaigns
+from bls.contracts import Mode
 from bls.errors import SkynetError, internal
 from bls.limits import LIMITS
 from bls.llm.engine import Engine
 from bls.llm.session import LLMSession, SessionOptions
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
-from bls.contracts import Mode
 from bls.reply.decoder import Weights
 from bls.reply.draw import DrawKey
 from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
@@ -330,7 +330,12 @@ def test_unknown_campaign_is_refused_before_anything_is_allocated(
 ) -> None:
     decoder = LocalDecoder(client)
     with pytest.raises(SkynetError) as caught:
-        open_reply(request(auction={"bidders": [{"advertiser": "nobody"}]}), services, decoder)
+        open_reply(
+            request(auction={"bidders": [{"advertiser": "nobody"}]}),
+            decoder.draw,
+            services,
+            decoder,
+        )
     assert caught.value.code == "unknown_campaign"
     assert decoder.calls == decoder.ended == 0
 

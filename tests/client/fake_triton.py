@@ -231,7 +231,7 @@ def end(request: ReplyRequest, tokens: int, reason: str = "stop", charged: bool 
             "bid": BIDS[row],
             "tokens_influenced": 2 if row == 1 else 0,
             "tokens_dropped": 0,
-            "clarke_micros": 250 if row == 1 and charged else 0,
+            "pay_micros": 250 if row == 1 and charged else 0,
             "critical_bid_micros": 500 if row == 1 else 0,
             "charge_micros": 250 if row == 1 and charged else 0,
         }

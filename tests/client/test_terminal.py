@@ -104,7 +104,7 @@ def test_receipt_table_adds_up(events: list[Event]) -> None:
         "advertiser",
         "bid",
         "tokens",
-        "clarke",
+        "payment",
         "critical",
         "bid",
         "charged",

@@ -18,9 +18,9 @@ from tests.kernels.cases import Case, make_case
 
 @pytest.fixture(scope="module")
 def server(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[triton.Server]:
-    running = triton.start(tmp_path_factory.mktemp("triton"), built / "libtriton_auction.so")
-    yield running
-    assert running.stop() == 0, running.log.read_text()[-3000:]
+    folder = tmp_path_factory.mktemp("triton")
+    with triton.serving(folder, built / "libtriton_auction.so") as running:
+        yield running
 
 
 def same_temperature(case: Case) -> np.ndarray:
@@ -46,6 +46,7 @@ def assert_answers(result, want: oracle.Outcome) -> None:
         ("CRITICAL_BID", want.critical_bid, 1e-6),
         ("W_MINUS", want.w_minus, 1e-5),
         ("ROW_STATUS", want.row_status, 0),
+        ("LOG_Z", want.log_z, 1e-8),
     ):
         np.testing.assert_allclose(got[name].ravel(), values, rtol=0, atol=tolerance)
 
@@ -55,6 +56,30 @@ def test_answers_match_the_oracle(server, rng, vocab: int) -> None:
     for rows in (1, 4, 33):
         case = make_case(rng, rows, min(vocab, 2000) if rows == 33 else vocab)
         assert_answers(ask(server, case), oracle.auction(*case.args))
+
+
+def test_audit_outputs_come_on_request(server, rng) -> None:
+    case = make_case(rng, 4, 5000)
+    tensors = triton.inputs(case.logits, case.weights, same_temperature(case))
+    names = ["TOP_ID", "TOP_LOGIT"]
+    outputs = [grpc.InferRequestedOutput(name) for name in names]
+    result = server.client().infer("auction", tensors, outputs=outputs)
+    ids = result.as_numpy("TOP_ID")
+    assert (ids == np.argsort(-case.logits, axis=1, kind="stable")[:, :16]).all()
+    assert (result.as_numpy("TOP_LOGIT") == case.logits[:, ids.ravel()]).all()
+
+
+def test_a_draw_depends_on_its_key_alone(server, rng) -> None:
+    case = make_case(rng, 3, 2000, scale=0.5)
+
+    def token(*draw: int) -> int:
+        tensors = triton.inputs(case.logits, case.weights, same_temperature(case), draw=(1, *draw))
+        return int(server.client().infer("auction", tensors).as_numpy("TOKEN")[0, 0])
+
+    drawn = [token(7, 1, index) for index in range(8)]
+    assert drawn == [token(7, 1, index) for index in range(8)]
+    assert drawn != [token(8, 1, index) for index in range(8)]
+    assert drawn != [token(7, 2, index) for index in range(8)]
 
 
 def test_half_precision_model(server, rng) -> None:
@@ -112,9 +137,10 @@ def test_only_requested_outputs_come_back(server, rng) -> None:
     assert names == ["PAY", "TOKEN"]
 
 
-def refuse(server, logits, weights, temperature, kind: str = "FP32") -> str:
+def refuse(server, logits, weights, temperature, kind: str = "FP32", *, draw=(0, 0, 0, 0)) -> str:
     with pytest.raises(grpc.InferenceServerException) as caught:
-        tensors = triton.inputs(logits, weights, np.asarray(temperature, np.float32), kind)
+        temperature = np.asarray(temperature, np.float32)
+        tensors = triton.inputs(logits, weights, temperature, kind, draw)
         server.client().infer("auction", tensors)
     return caught.value.message()
 
@@ -127,10 +153,11 @@ def test_bad_requests_are_refused_by_name(server, rng) -> None:
     assert "temperature" in refuse(server, z, w, [np.nan] * 3)
     assert "sum to 0" in refuse(server, z, np.zeros(3), t)
     assert "its weight" in refuse(server, z, np.array([np.nan, 1, 1]), t)
+    assert "DRAW mode" in refuse(server, z, np.ones(3), t, draw=(2, 0, 0, 0))
     assert "1 to 33 rows" in refuse(server, np.zeros((34, 5), np.float32), np.ones(34), [1.0] * 34)
     wide = np.zeros((1, (1 << 18) + 1), np.float32)
     assert "262144 values" in refuse(server, wide, np.ones(1), [1.0])
-    assert server.series("auc_errors_total") == before + 7
+    assert server.series("auc_errors_total") == before + 8
 
 
 def test_the_server_refuses_what_the_config_forbids(server, rng) -> None:

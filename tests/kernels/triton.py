@@ -10,9 +10,12 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,7 @@ OUTPUTS = [
     "CRITICAL_BID",
     "W_MINUS",
     "ROW_STATUS",
+    "LOG_Z",
 ]
 MODEL = ROOT / "model_repository" / "auction"
 
@@ -44,13 +48,17 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def add_model(repository: Path, name: str, logits_type: str) -> None:
-    """A copy of the shipped model whose LOGITS have another type."""
+def add_model(
+    repository: Path, name: str, logits_type: str, parameters: Mapping[str, str] = {}
+) -> None:
+    """A copy of the shipped model whose LOGITS have another type, or which has parameters."""
     folder = repository / name
     (folder / "1").mkdir(parents=True)
     config = (MODEL / "config.pbtxt").read_text()
     config = config.replace('name: "auction"', f'name: "{name}"', 1)
     config = config.replace("TYPE_FP32", logits_type, 1)
+    for key, value in parameters.items():
+        config += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
     (folder / "config.pbtxt").write_text(config)
 
 
@@ -66,11 +74,11 @@ class Server:
     def client(self) -> grpc.InferenceServerClient:
         return grpc.InferenceServerClient(self.address)
 
-    def series(self, name: str) -> float:
-        """Sum of one of the auction's counters over the `auction` model's versions."""
+    def series(self, name: str, model: str = "auction") -> float:
+        """Sum of one of the auction's counters over a model's versions."""
         with urllib.request.urlopen(self.metrics_url, timeout=5) as page:
             text = page.read().decode()
-        lines = re.findall(rf'^{name}{{model="auction".*}} (\S+)$', text, re.MULTILINE)
+        lines = re.findall(rf'^{name}{{model="{model}".*}} (\S+)$', text, re.MULTILINE)
         assert lines, f"{name} is not on /metrics"
         return sum(map(float, lines))
 
@@ -83,17 +91,31 @@ class Server:
             return self.process.wait()
 
 
-def start(folder: Path, library: Path) -> Server:
-    """Start the server of the pip wheel with `library` as its backend."""
+def start(
+    folder: Path,
+    library: Path,
+    models: Mapping[str, Mapping[str, str]] = {},
+    environment: Mapping[str, str] = {},
+    accelerators: bool = True,
+) -> Server:
+    """Start the server of the pip wheel with `library` as its backend.
+
+    `models` are copies of the shipped one with these parameters.
+    """
     wheel = find_spec("pytriton")
     assert wheel is not None and wheel.origin is not None
     site = Path(wheel.origin).parents[1]
     backend, repository = folder / "backends" / "auction", folder / "models"
     backend.mkdir(parents=True)
     shutil.copy(library, backend)
+    if accelerators:
+        for each in library.parent.glob("libskynet_auction_*.so"):
+            shutil.copy(each, backend)
     shutil.copytree(MODEL, repository / "auction")
     for name, kind in (("half", "TYPE_FP16"), ("brain", "TYPE_BF16"), ("wrong", "TYPE_INT32")):
         add_model(repository, name, kind)
+    for name, parameters in models.items():
+        add_model(repository, name, "TYPE_FP32", parameters)
     http, grpc_port, metrics = free_ports(3)
     log = folder / "server.log"
     command = [
@@ -111,12 +133,24 @@ def start(folder: Path, library: Path) -> Server:
             for kind, port in (("http", http), ("grpc", grpc_port), ("metrics", metrics))
         ),
     ]
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs")}
+    libraries = {"LD_LIBRARY_PATH": str(site / "nvidia_pytriton.libs")}
+    variables = {**os.environ, **libraries, **environment}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=variables, stdout=out, stderr=out)
     server = Server(process, log, f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{metrics}/metrics")
     wait_until_ready(server)
     return server
+
+
+@contextmanager
+def serving(folder: Path, library: Path, **options: Any) -> Iterator[Server]:
+    """`start`, and a clean stop however the block ends."""
+    server = start(folder, library, **options)
+    try:
+        yield server
+    finally:
+        code = server.stop()
+    assert code == 0, server.log.read_text()[-3000:]
 
 
 def wait_until_ready(server: Server, seconds: float = 20.0) -> None:
@@ -133,14 +167,22 @@ def wait_until_ready(server: Server, seconds: float = 20.0) -> None:
 
 
 def inputs(
-    logits: NDArray, weights: NDArray, temperature: NDArray, kind: str = "FP32"
+    logits: NDArray,
+    weights: NDArray,
+    temperature: NDArray,
+    kind: str = "FP32",
+    draw: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> list[grpc.InferInput]:
-    """One reply as request tensors; weights and temperature one value a row."""
+    """One reply as request tensors; weights and temperature one value a row.
+
+    `draw` is mode, seed, conv, index.
+    """
     made = []
     for name, values, dtype in (
         ("LOGITS", logits, kind),
         ("WEIGHT", weights.reshape(-1, 1).astype(np.float32), "FP32"),
         ("TEMPERATURE", temperature.reshape(-1, 1).astype(np.float32), "FP32"),
+        ("DRAW", np.tile(np.array(draw, np.uint64), (len(weights), 1)), "UINT64"),
     ):
         tensor = grpc.InferInput(name, list(values.shape), dtype)
         tensor.set_data_from_numpy(values)

@@ -72,3 +72,12 @@ def test_library_that_was_not_built(install: TritonInstall, tmp_path: Path) -> N
         assemble_backends(install, tmp_path / "run", tmp_path / "missing.so")
     assert caught.value.code == "backend_missing"
     assert not (tmp_path / "run").exists()
+
+
+def test_built_accelerators_lie_beside_the_backend(
+    install: TritonInstall, library: Path, tmp_path: Path
+) -> None:
+    (library.parent / "libskynet_auction_host.so").write_bytes(b"host")
+    folder = assemble_backends(install, tmp_path / "run", library)
+    found = sorted(path.name for path in (folder / "auction").iterdir())
+    assert found == ["libskynet_auction_host.so", "libtriton_auction.so"]

@@ -18,6 +18,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +83,16 @@ class ReferenceBidder:
         opening = next(turns).open
         if opening.vocabulary != self.vocabulary.sha256:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "another vocabulary")
-        conv, index = opening.conversation, 0
+        conv = opening.conversation
         prompt = self._ad.put_into(tuple(opening.prompt))
         try:
-            logits = self._ask(lambda reply: Prefill(conv, conv, (prompt,), reply))
-            yield self._chunk(opening, index, logits)
+            logits = self._ask(partial(Prefill, conv, conv, (prompt,)))
+            yield self._chunk(opening, 0, logits)
             for turn in turns:
                 if not turn.HasField("next"):
                     return
-                token, index = turn.next.token, turn.next.index
-                logits = self._ask(lambda reply, token=token: Step(conv, 1, token, reply))
-                yield self._chunk(opening, index, logits)
+                logits = self._ask(partial(Step, conv, 1, turn.next.token))
+                yield self._chunk(opening, turn.next.index, logits)
         finally:
             self._engine.submit(End(conv, lambda result: None))
 

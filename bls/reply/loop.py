@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from bls.bidding import Bidder, ConstantBidder, Seat, choose_seats
+from bls.bidding import LiveBidder, Seat, choose_seats
 from bls.campaigns import Campaigns
 from bls.errors import SkynetError
 from bls.policy.filter import PolicyFilter, load_filter
@@ -85,7 +85,7 @@ class Reply:
     seats: tuple[Seat, ...]
     prompt: PromptRows
     line: Replayable
-    bidder: Bidder
+    bidder: LiveBidder
     account: Account
     text: TextStream
     policy: ReplyPolicy
@@ -183,7 +183,7 @@ def open_reply(
         seats=seats,
         prompt=prompt,
         line=Replayable(decoder, prompt.rows),
-        bidder=ConstantBidder(seats),
+        bidder=LiveBidder(seats),
         account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
         policy=ReplyPolicy(

@@ -18,6 +18,7 @@ class ReplyStats:
     tokens: int = 0
     sponsored: int = 0
     replays: int = 0
+    bid_updates: int = 0
     ttft_s: float = 0.0
     seconds: float = 0.0
     charged_micros: int = 0
@@ -44,6 +45,7 @@ COUNTERS = {
     "cg_log_dropped_total": ("log_dropped", "Log lines that did not fit the queue"),
     "auc_records_lost_total": ("records_lost", "Billing records that could not be encoded"),
     "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
+    "auc_weight_reload_total": ("bid_updates", "Bid updates applied to a live reply"),
     "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
     "auc_policy_tokens_total": ("policy_tokens", "Tokens the output filter judged"),
     "auc_policy_seconds_total": ("policy_s", "Seconds spent in the output filter"),

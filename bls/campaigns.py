@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
+from bls.remote.endpoint import RemoteEndpoint
 from bls.request import Name, Strict, from_validation
 
 DEFAULT_FILE = Path(__file__).with_name("campaigns.json")
@@ -22,13 +23,25 @@ _WORD = re.compile(r"[a-z]+")
 
 
 class Campaign(Strict):
-    """One advertiser's offer: what it bids per token and what its model is told."""
+    """One advertiser's offer: what it bids per token, and what its model is told or where it runs.
+
+    Attributes:
+        creative: ad prompt of a row of our own model.
+        remote: the advertiser's own model instead.
+    """
 
     advertiser: Name
     brand: Annotated[str, Field(min_length=1, max_length=80)]
     bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)]
     keywords: tuple[str, ...]
-    creative: Annotated[str, Field(min_length=1, max_length=LIMITS.ad_prompt_bytes)]
+    creative: Annotated[str, Field(min_length=1, max_length=LIMITS.ad_prompt_bytes)] | None = None
+    remote: RemoteEndpoint | None = None
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Campaign:
+        if (self.creative is None) == (self.remote is None):
+            raise ValueError("a campaign has either a creative or a remote")
+        return self
 
 
 class Campaigns(Strict):
@@ -39,6 +52,15 @@ class Campaigns(Strict):
 
     def named(self, advertiser: str) -> Campaign | None:
         return next((c for c in self.campaigns if c.advertiser == advertiser), None)
+
+    @property
+    def remotes(self) -> tuple[Campaign, ...]:
+        """Campaigns with a remote bidder, in the file's order; its place is its number."""
+        return tuple(c for c in self.campaigns if c.remote is not None)
+
+    def remote_number(self, campaign: Campaign) -> int | None:
+        """The number of a campaign's remote bidder; None when the row is our own model's."""
+        return self.remotes.index(campaign) if campaign.remote is not None else None
 
     def matching(self, text: str, most: int = 3) -> tuple[Campaign, ...]:
         """At most `most` campaigns whose keywords occur in `text`; best match, then bid, first."""

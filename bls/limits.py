@@ -36,6 +36,17 @@ class Limits:
     temperature_min: float = 0.05
     temperature_max: float = 2.0
     deadline_ms: int = 120_000
+    bid_updates_per_s: int = 20
+    bid_update_bytes: int = 4_096
+
+    # remote bidders
+    remote_deadline_ms: int = 1_000
+    remote_top_k: int = 1_024
+    remote_turns: int = 32
+    remote_misses: int = 3
+    remote_faults: int = 3
+    remote_pause_s: float = 0.5
+    remote_pause_max_s: float = 30.0
 
     # llm_step
     kv_rows: int = 64

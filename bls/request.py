@@ -7,7 +7,7 @@ model. Unknown fields are refused by name.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import from_json
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
@@ -153,13 +154,50 @@ class ReplyRequest(Strict):
         return stop
 
 
+class BidUpdate(Strict):
+    """New bids for advertisers of a reply that is being written; the others keep theirs."""
+
+    request_id: Identifier
+    conv_id: Identifier
+    bids: Annotated[
+        dict[Name, Annotated[float, Field(ge=0, le=LIMITS.bid_max)]],
+        Field(min_length=1, max_length=LIMITS.bidders),
+    ]
+
+
 def parse_request(raw: bytes) -> ReplyRequest:
     """The request in `raw` JSON. Raises `SkynetError` naming the first field at fault."""
+    return _parse(ReplyRequest, raw)
+
+
+def parse_update(raw: bytes) -> BidUpdate:
+    """The bid update in `raw` JSON; raises as `parse_request`."""
+    return _parse(BidUpdate, raw)
+
+
+def is_update(raw: bytes) -> bool:
+    """Whether `raw` is meant as a bid update: a small JSON object with `bids`."""
+    if len(raw) > LIMITS.bid_update_bytes:
+        return False
     try:
-        return ReplyRequest.model_validate_json(raw)
+        value = from_json(raw)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "bids" in value
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _parse(model: type[_Model], raw: bytes) -> _Model:
+    try:
+        return model.model_validate_json(raw)
     except ValidationError as error:
         raise from_validation(error) from None
 
+
+_WHERE = 128
+"""Characters of a field's place in an error: names in it may be the caller's own."""
 
 _CODES = {
     "extra_forbidden": "unknown_field",
@@ -174,9 +212,9 @@ _CODES = {
 def from_validation(error: ValidationError) -> SkynetError:
     """The first fault of a pydantic error as our typed one; never echoes the value."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"])[:_WHERE]
     code = _CODES.get(first["type"], "invalid_value")
-    if where.startswith("auction") or where.startswith("skynet"):
+    if where.startswith(("auction", "skynet", "bids")):
         code = code if code != "invalid_value" else "invalid_auction"
     message = first["msg"].removeprefix("Value error, ")
     return SkynetError(code, f"{where}: {message}" if where else message, 400, where or None)

@@ -15,8 +15,9 @@ from click.shell_completion import get_completion_class
 
 from bls.errors import SkynetError
 from client.commands.audit import audit
+from client.commands.bid import bid
 from client.commands.chat import chat
-from client.commands.info import health, models
+from client.commands.info import health, models, vocabulary
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
 from client.replies import ReplyError
@@ -36,7 +37,7 @@ def completion(shell: str) -> None:
     click.echo(source(cli, {}, "skynet", "_SKYNET_COMPLETE").source())
 
 
-for command in (chat, serve, demo, models, health, settle, audit):
+for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit):
     cli.add_command(command)
 
 

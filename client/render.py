@@ -104,7 +104,7 @@ def token_line(token: Token, palette: Palette) -> str:
     shown = repr(printable(token.text))[1:-1][:14]
     winner = (token.winner or "reference")[:16]
     name = token.winner if token.sponsored else None
-    mark = "~" if token.near_tie else " "
+    mark = "!" if token.policy else "~" if token.near_tie else " "
     head = f"{token.index:>4}  {palette.paint(pad(shown, 14), name)}  "
     head += f"{palette.paint(f'{winner:<16}', name)} {mark}{_number(token.margin, 8, 4)}"
     return head + "".join(f" | {_bid(row)}" for row in token.rows)
@@ -159,8 +159,9 @@ def receipt_table(receipt: Receipt, palette: Palette) -> str:
 def _summary(receipt: Receipt) -> str:
     first = receipt.timings.get("ttft_ms")
     timing = f", first token {first:.0f} ms" if first is not None else ""
+    refused = f"{receipt.policy_tokens} replaced by policy, " if receipt.policy_tokens else ""
     return (
-        f"{receipt.completion_tokens} tokens, {receipt.sponsored_tokens} sponsored, "
+        f"{receipt.completion_tokens} tokens, {receipt.sponsored_tokens} sponsored, {refused}"
         f"charged by {receipt.charge_rule}, ended by {receipt.finish_reason}{timing}; "
         f"{receipt.request_id}"
     )

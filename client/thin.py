@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -83,6 +84,19 @@ def get_json(url: str, path: str) -> JSON:
     if response.status_code != httpx.codes.OK:
         raise http_error(response.status_code, response.content)
     return dict(response.json())
+
+
+def update_bids(url: str, conv_id: str, bids: dict[str, float]) -> int:
+    """Change bids of a live reply; the index of the first token they count for.
+
+    Raises as `stream_chat`.
+    """
+    path = f"/v1/replies/{quote(conv_id, safe='')}/bids"
+    address = url.rstrip("/") + path
+    response = httpx.put(address, json={"bids": bids}, headers=auth(), timeout=_TIMEOUT)
+    if response.status_code != httpx.codes.OK:
+        raise http_error(response.status_code, response.content)
+    return int(response.json()["applied_from"])
 
 
 def auth() -> dict[str, str]:

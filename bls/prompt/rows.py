@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The prompt rows of one reply: [SYS] [TAIL] shared by all, then [AD_PROMPT] of each advertiser.
 
-Seed: content_generation 2.3.2. Row 0 (the reference) has no ad prompt. Until the summariser
-exists, a chat longer than the prefix keeps its system message and its most recent tokens.
+Seed: content_generation 2.3.2. Row 0 (the reference) has no ad prompt; the row of a remote bidder
+only says which one it is. Until the summariser exists, a chat longer than the prefix keeps its
+system message and its most recent tokens.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bls.bidding import Seat
+from bls.contracts import REMOTE
 from bls.errors import invalid
 from bls.limits import LIMITS, Limits
 from bls.prompt.template import ChatTemplate, Turn
@@ -43,8 +45,12 @@ class PromptBuilder:
         self._limits = limits
 
     def build(self, messages: tuple[Message, ...], seats: tuple[Seat, ...]) -> PromptRows:
-        """Rows for a chat. Raises `prompt_too_long`, `ad_prompt_too_long`, `template_injection`."""
-        for seat in seats:
+        """Rows for a chat; `seats` have the remote ones last.
+
+        Raises `prompt_too_long`, `ad_prompt_too_long`, `template_injection`.
+        """
+        local = [seat for seat in seats if seat.remote is None]
+        for seat in local:
             self._check_ad(seat)
         turns = [Turn(message.role, message.content) for message in messages]
         if turns[0].role != "system":
@@ -58,8 +64,9 @@ class PromptBuilder:
             )
         kept = self._fit(turns, len(whole))
         reference = self._template.render(kept, reply_header=True)
-        ads = (self._template.render([*kept, _ad_turn(s)], reply_header=True) for s in seats)
-        rows = (tuple(reference), *(tuple(ad) for ad in ads))
+        ads = (self._template.render([*kept, _ad_turn(s)], reply_header=True) for s in local)
+        remote = ((REMOTE - seat.remote,) for seat in seats if seat.remote is not None)
+        rows = (tuple(reference), *(tuple(ad) for ad in ads), *remote)
         return PromptRows(rows, len(whole), kept != turns)
 
     def _check_ad(self, seat: Seat) -> None:

@@ -3,7 +3,8 @@
 
 Every `snapshot_every` tokens the outcome is kept as a savepoint. When the worker that held the
 KV cache is gone, the prompt is prefilled again, the generated tokens are fed again one by one,
-and the last savepoint must come out bit for bit; the reader sees a pause, not a gap.
+and the last savepoint must come out bit for bit; the reader sees a pause, not a gap. What a remote
+bidder answers in time is not ours to repeat: a reply with one is replayed without that check.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bls.contracts import REMOTE
 from bls.errors import SkynetError
 from bls.limits import LIMITS
 from bls.reply.outcome import Outcome
@@ -74,6 +76,10 @@ class Replayable:
         self._keep(outcome, weights)
         return outcome
 
+    def say_instead(self, token: int) -> None:
+        """The reader got `token` for the last outcome: it is what the rows and a replay are fed."""
+        self.tokens[-1] = token
+
     def _advance(self, weights: Weights) -> Outcome:
         if not self.tokens:
             return self.decoder.prefill(self.rows, weights)
@@ -84,10 +90,14 @@ class Replayable:
         last = max(self.savepoints)
         outcome = self.decoder.prefill(self.rows, self.weights[0])
         for index, token in enumerate(self.tokens):
-            if index == last:
+            if index == last and not self._has_remote:
                 self.audits.append((last, outcome.same_as(self.savepoints[last])))
             if index + 1 < len(self.tokens):
                 outcome = self.decoder.step(token, self.weights[index + 1], index + 1)
+
+    @property
+    def _has_remote(self) -> bool:
+        return self.rows[-1][0] <= REMOTE
 
     def _keep(self, outcome: Outcome, weights: Weights) -> None:
         if len(self.tokens) % LIMITS.snapshot_every == 0:

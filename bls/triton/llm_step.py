@@ -11,11 +11,15 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
+from bls.campaigns import load_campaigns
 from bls.contracts import Op
 from bls.errors import SkynetError, invalid
-from bls.llm.jobs import End, Job, Prefill, Reply, Span, Step, unpad
 from bls.llm.stats import COUNTERS, GAUGES
 from bls.llm.supervisor import Supervisor, WorkerOptions
+from bls.remote import stats as remote
+from bls.remote.bidder import bidders_of
+from bls.remote.conversation import Answer
+from bls.remote.exchange import Exchange
 from bls.settings import load_settings
 from bls.triton.stats_exporter import StatsExporter
 
@@ -24,51 +28,75 @@ _NO_LOGITS = np.zeros((1, 1), np.float32)
 
 
 class LLMStep:
-    """One supervised worker per process."""
+    """One supervised worker per process, and the lines to remote bidders."""
 
     def initialize(self, args: dict[str, str]) -> None:
         settings = load_settings()
+        folder = settings.llm_folder()
         self._worker = Supervisor(
             WorkerOptions(
                 python=settings.python,
-                model=settings.llm_folder(),
+                model=folder,
                 threads=settings.llm_threads,
                 rows=settings.kv_rows,
                 spin=settings.llm_spin,
             )
         )
+        bidders = bidders_of(load_campaigns(settings.campaigns), folder)
+        self._exchange = Exchange(self._worker, bidders)
         self._worker.start()
-        self._metrics = StatsExporter(self._worker.stats, COUNTERS, GAUGES, pb_utils)
-        self._metrics.start()
+        self._exchange.start()
+        self._metrics = (
+            StatsExporter(self._worker.stats, COUNTERS, GAUGES, pb_utils),
+            StatsExporter(self._exchange.stats, remote.COUNTERS, remote.GAUGES, pb_utils),
+        )
+        for exporter in self._metrics:
+            exporter.start()
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         for request in requests:
-            reply = self._reply_to(request)
+            answer = _answer_to(request)
             try:
-                self._worker.submit(_job(request, reply))
+                self._hand_in(request, answer)
             except SkynetError as error:
-                reply(error)
+                answer(error)
 
     def finalize(self) -> None:
-        self._metrics.stop()
+        for exporter in self._metrics:
+            exporter.stop()
         self._worker.stop()
+        self._exchange.stop()
 
-    def _reply_to(self, request: pb_utils.InferenceRequest) -> Reply:
-        sender = request.get_response_sender()
-        logits = self._worker.logits
+    def _hand_in(self, request: pb_utils.InferenceRequest, answer: Answer) -> None:
+        conv = _same(_input(request, "CONV"), "CONV")
+        op = _same(_input(request, "OP"), "OP")
+        ids = _input(request, "IDS").astype(np.int32, copy=False)
+        if op == Op.STEP:
+            if ids.shape[1] != 1:
+                raise invalid("bad_step", "A step carries one token per row.")
+            self._exchange.step(conv, len(ids), _same(ids, "IDS"), answer)
+        elif op == Op.PREFILL:
+            salt = _same(_input(request, "SALT"), "SALT")
+            self._exchange.prefill(conv, salt, ids, answer)
+        elif op == Op.END:
+            self._exchange.end(conv, answer)
+        else:
+            raise invalid("bad_op", "OP must be 0 (prefill), 1 (step) or 2 (end).")
 
-        def reply(result: Span | SkynetError) -> None:
-            if isinstance(result, SkynetError):
-                error = pb_utils.TritonError(result.to_wire())
-                response = pb_utils.InferenceResponse(error=error)
-            else:
-                rows = logits[result.start : result.start + result.rows]
-                response = pb_utils.InferenceResponse(
-                    [pb_utils.Tensor("LOGITS", rows if result.rows else _NO_LOGITS)]
-                )
-            sender.send(response, flags=_FINAL)
 
-        return reply
+def _answer_to(request: pb_utils.InferenceRequest) -> Answer:
+    sender = request.get_response_sender()
+
+    def answer(result: NDArray[np.float32] | SkynetError) -> None:
+        if isinstance(result, SkynetError):
+            error = pb_utils.TritonError(result.to_wire())
+            response = pb_utils.InferenceResponse(error=error)
+        else:
+            logits = result if len(result) else _NO_LOGITS
+            response = pb_utils.InferenceResponse([pb_utils.Tensor("LOGITS", logits)])
+        sender.send(response, flags=_FINAL)
+
+    return answer
 
 
 def _input(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generic]:
@@ -82,18 +110,3 @@ def _same(array: NDArray[np.generic], name: str) -> int:
     if array.size == 0 or (array != array.flat[0]).any():
         raise invalid("bad_tensor", f"{name} must be the same on every row.")
     return int(array.flat[0].item())
-
-
-def _job(request: pb_utils.InferenceRequest, reply: Reply) -> Job:
-    conv = _same(_input(request, "CONV"), "CONV")
-    op = _same(_input(request, "OP"), "OP")
-    ids = _input(request, "IDS").astype(np.int32, copy=False)
-    if op == Op.STEP:
-        if ids.shape[1] != 1:
-            raise invalid("bad_step", "A step carries one token per row.")
-        return Step(conv, ids.shape[0], _same(ids, "IDS"), reply)
-    if op == Op.PREFILL:
-        return Prefill(conv, _same(_input(request, "SALT"), "SALT"), unpad(ids), reply)
-    if op == Op.END:
-        return End(conv, reply)
-    raise invalid("bad_op", "OP must be 0 (prefill), 1 (step) or 2 (end).")

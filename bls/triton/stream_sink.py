@@ -79,6 +79,12 @@ class StreamSink:
         self._sender.send(pb_utils.InferenceResponse(list(tensors)))
 
 
+def send_update(sender: pb_utils.InferenceResponseSender, receipt: dict[str, object]) -> None:
+    """The answer to a bid update."""
+    tensors = [_integer("KIND", Kind.UPDATE), _text("RECEIPT", json.dumps(receipt))]
+    sender.send(pb_utils.InferenceResponse(tensors))
+
+
 def _integer(name: str, value: int) -> pb_utils.Tensor:
     return pb_utils.Tensor(name, np.array([int(value)], np.int32))
 

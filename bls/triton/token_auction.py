@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Triton model class of `token_auction`: a decoupled stream per reply, exactly one FINAL each."""
+"""Triton model class of `token_auction`: a decoupled stream per request, exactly one FINAL each.
+
+A request is a reply to write, or new bids for a reply that is being written.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,23 @@ from bls.campaigns import load_campaigns
 from bls.errors import SkynetError, capacity, internal
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
+from bls.policy.filter import load_filter
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
 from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
+from bls.reply.live import LiveReplies
 from bls.reply.loop import ReplyServices, open_reply, run_reply
 from bls.reply.stats import COUNTERS, GAUGES, ReplyStats
 from bls.reply.watchdog import Watchdog
-from bls.request import ReplyRequest, parse_request
+from bls.request import ReplyRequest, is_update, parse_request, parse_update
 from bls.settings import load_settings
 from bls.settlement.ledger import Ledger
 from bls.tracing import setup_tracing
 from bls.triton.decode_step import TritonDecoder
 from bls.triton.outbox import Outbox
 from bls.triton.stats_exporter import StatsExporter
-from bls.triton.stream_sink import StreamSink
+from bls.triton.stream_sink import StreamSink, send_update
 from export.manifest import LLMManifest
 
 _SWITCH_S = 0.0002
@@ -41,7 +46,7 @@ _FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 
 
 class TokenAuction:
-    """Shared services are built once; every request is one `run_reply`."""
+    """Shared services are built once; every reply is one `run_reply`."""
 
     def initialize(self, args: dict[str, str]) -> None:
         sys.setswitchinterval(_SWITCH_S)
@@ -56,6 +61,7 @@ class TokenAuction:
             tokenizer=tokenizer,
             prompts=PromptBuilder(template, tuple(manifest.special_tokens)),
             campaigns=load_campaigns(settings.campaigns),
+            policy=load_filter(settings.policy_model, settings.policy_rules),
         )
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
         self._ledger = Ledger(settings.logs, self._fault, settings.limits)
@@ -66,16 +72,20 @@ class TokenAuction:
         self._exporter.start()
         self._outbox = Outbox(self._fault)
         self._watchdog = Watchdog()
+        self._live = LiveReplies()
         self._slots = threading.BoundedSemaphore(LIMITS.streams)
         self._pool = ThreadPoolExecutor(LIMITS.streams, thread_name_prefix="reply")
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
-        """Give every request a thread of its own, as long as there are threads."""
+        """Give every reply a thread of its own, as long as there are threads."""
         for request in requests:
             sender = request.get_response_sender()
-            raw = pb_utils.get_input_tensor_by_name(request, "REQUEST").as_numpy()
-            if self._slots.acquire(blocking=False):
-                self._pool.submit(self._serve, bytes(raw.reshape(-1)[0]), sender)
+            tensor = pb_utils.get_input_tensor_by_name(request, "REQUEST").as_numpy()
+            raw = bytes(tensor.reshape(-1)[0])
+            if is_update(raw):
+                self._update(raw, sender)
+            elif self._slots.acquire(blocking=False):
+                self._pool.submit(self._serve, raw, sender)
             else:
                 self._outbox.put(partial(_finish, sender, capacity("replies").to_wire()))
 
@@ -104,6 +114,20 @@ class TokenAuction:
             self._slots.release()
         self._outbox.put(partial(_finish, sender, failure))
 
+    def _update(self, raw: bytes, sender: pb_utils.InferenceResponseSender) -> None:
+        """New bids count at once; the answer takes its turn in the outbox."""
+        try:
+            update = parse_update(raw)
+            applied_from = self._live.update(update.conv_id, update.bids)
+        except SkynetError as fault:
+            self._outbox.put(partial(_finish, sender, fault.to_wire()))
+            return
+        with self._stats.lock:
+            self._stats.bid_updates += 1
+        receipt = {"conv_id": update.conv_id, "applied_from": applied_from}
+        self._outbox.put(partial(send_update, sender, receipt))
+        self._outbox.put(partial(_finish, sender, ""))
+
     def _fault(self, fault: Exception, request_id: str = "") -> None:
         """Log a fault of ours; clients see none of it."""
         error = f"{type(fault).__name__}: {fault}"
@@ -114,7 +138,8 @@ class TokenAuction:
         draw = DrawKey.of(request)
         decoder = TritonDecoder(conv, _salt(request.user), request.temperature, draw)
         reply = open_reply(request, draw, self._services, decoder)
-        with self._journal.reply(reply) as entry:
+        live = self._live.holding(request.conv_id, reply.bidder)
+        with live, self._journal.reply(reply) as entry:
             run_reply(reply, StreamSink(sender, self._outbox, entry, reply.leave), self._watchdog)
 
 

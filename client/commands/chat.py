@@ -70,6 +70,7 @@ def reply_text(event: Event | None) -> str:
 @click.option("--temperature", type=float)
 @click.option("--seed", type=int, help="Of the draws in mode sample.")
 @click.option("--system", help="System message.")
+@click.option("--conv-id", help="Name of the conversation, for `skynet bid`.")
 @click.option("-i", "--interactive", is_flag=True, help="Keep asking until end of input.")
 @click.option("--per-token", is_flag=True, help="One line per token with its auction.")
 @click.option("--json", "raw", is_flag=True, help="Print raw chunks, one a line.")
@@ -96,7 +97,7 @@ def ask_from(given: dict[str, Any]) -> Ask:
         "mode": given["mode"],
         "charge_rule": given["charge_rule"],
         "w_ref": given["w_ref"],
-        "conv_id": f"conv-{uuid.uuid4().hex}",
+        "conv_id": given["conv_id"] or f"conv-{uuid.uuid4().hex}",
     }
     options = {name: given[name] for name in ("max_tokens", "temperature", "seed")}
     options["skynet"] = {name: value for name, value in auction.items() if value is not None}

@@ -15,7 +15,7 @@ import orjson
 
 from bls.contracts import Kind
 from bls.errors import internal
-from client.gateway.events import End, Event, Start, Token
+from client.gateway.events import End, Event, Start, Token, Updated
 
 _I32 = struct.Struct("<i")
 _F64 = struct.Struct("<d")
@@ -23,7 +23,7 @@ _F64 = struct.Struct("<d")
 Raw = Mapping[str, bytes]
 
 
-def decode(response: Any) -> Event | None:
+def decode(response: Any) -> Event | Updated | None:
     """The event in a protobuf response, None for an empty one (Triton's bare FINAL marker).
 
     Raises `SkynetError` (`internal`) when the response breaks the contract.
@@ -36,6 +36,8 @@ def decode(response: Any) -> Event | None:
         kind = _i32(raw["KIND"])
         if kind == Kind.TOKEN:
             return _token(raw)
+        if kind == Kind.UPDATE:
+            return _updated(raw)
         return _start(raw) if kind == Kind.START else _end(raw)
     except (KeyError, struct.error, orjson.JSONDecodeError, TypeError):
         raise internal() from None
@@ -77,6 +79,11 @@ def _end(raw: Raw) -> End:
         raise TypeError("receipt is not an object")
     text = _text(raw["TEXT"]) if "TEXT" in raw else ""
     return End(text, _text(raw["FINISH_REASON"]), receipt)
+
+
+def _updated(raw: Raw) -> Updated:
+    receipt = orjson.loads(_text(raw["RECEIPT"]))
+    return Updated(str(receipt["conv_id"]), int(receipt["applied_from"]))
 
 
 def _i32(raw: bytes) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three events of a reply, as they come out of `token_auction`'s tensors."""
+"""The events of `token_auction`, as they come out of its tensors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,16 @@ class End:
     receipt: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """New bids were taken, for all tokens from index `applied_from` on."""
+
+    conv_id: str
+    applied_from: int
+
+
 Event = Start | Token | End
+"""What a reply is made of."""
 
 
 class Order:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: chat, models, health, metrics, and the page."""
+"""The routes: chat, bids of a live reply, models, health, metrics, and the page."""
 
 from __future__ import annotations
-
-import hmac
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,11 +9,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bls.errors import SkynetError
+from client.gateway.bids import put_bids
 from client.gateway.body import read_json
 from client.gateway.chat_request import Ids, read_chat
+from client.gateway.keys import require_key
 from client.gateway.page import PAGE_ROUTES
 from client.gateway.reply import Reply
-from client.gateway.state import Gateway, gateway_of
+from client.gateway.state import gateway_of
 
 
 class ChatRoute:
@@ -68,19 +68,9 @@ async def metrics(request: Request) -> Response:
     return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def require_key(request: Request, gateway: Gateway) -> None:
-    """Raise `SkynetError` (401) unless the caller presents the key, when one is set."""
-    key = gateway.settings.api_key
-    if key is None:
-        return
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    known = hmac.compare_digest(given.strip().encode(), key.encode())
-    if scheme.lower() != "bearer" or not known:
-        raise SkynetError("invalid_api_key", "A valid API key is required.", 401)
-
-
 ROUTES = [
     Route("/v1/chat/completions", ChatRoute(), methods=["POST"]),
+    Route("/v1/replies/{conv_id}/bids", put_bids, methods=["PUT"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),

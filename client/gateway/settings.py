@@ -29,6 +29,7 @@ class GatewaySettings:
     heartbeat_s: float = LIMITS.heartbeat_s
     body_timeout_s: float = 10.0
     ready_timeout_s: float = 2.0
+    update_timeout_s: float = 5.0
     deadline_grace_ms: int = 2_000
 
     def __post_init__(self) -> None:
@@ -36,6 +37,6 @@ class GatewaySettings:
             raise ValueError("models must name at least one model")
         if self.streams < 1:
             raise ValueError("streams must be >= 1")
-        for name in ("heartbeat_s", "body_timeout_s", "ready_timeout_s"):
+        for name in ("heartbeat_s", "body_timeout_s", "ready_timeout_s", "update_timeout_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be > 0")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import grpc
@@ -18,9 +18,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from bls.contracts import TOKEN_AUCTION
 from bls.errors import SkynetError, internal
-from bls.request import ReplyRequest
+from bls.request import BidUpdate, ReplyRequest
 from client.gateway.decode import decode
-from client.gateway.events import Event
+from client.gateway.events import Event, Updated
 
 _CLOSE_S = 0.25
 _OPTIONS = [
@@ -60,6 +60,27 @@ class Triton:
 
         Raises `SkynetError`: the server's own, `unavailable`, or `internal`.
         """
+        async with aclosing(self._answers(request)) as answers:
+            async for event in answers:
+                if isinstance(event, Updated):
+                    raise internal()
+                yield event
+
+    async def update(self, update: BidUpdate, timeout_s: float) -> Updated:
+        """Replace bids of a live reply. Raises `SkynetError` as `events`."""
+        try:
+            async with asyncio.timeout(timeout_s), aclosing(self._answers(update)) as answers:
+                found = [event async for event in answers]
+        except TimeoutError:
+            raise unavailable() from None
+        if len(found) != 1 or not isinstance(found[0], Updated):
+            raise internal()
+        return found[0]
+
+    async def _answers(
+        self, request: ReplyRequest | BidUpdate
+    ) -> AsyncGenerator[Event | Updated, None]:
+        """What `token_auction` says to one request, until its FINAL."""
         call = self._stub.ModelStreamInfer(iter((infer_request(request),)))
         try:
             while (response := await call.read()) is not grpc.aio.EOF:
@@ -82,7 +103,7 @@ class Triton:
             call.cancel()
 
 
-def infer_request(request: ReplyRequest) -> Any:
+def infer_request(request: ReplyRequest | BidUpdate) -> Any:
     """The request as KServe protobuf: one BYTES element of JSON."""
     raw = request.model_dump_json(exclude_none=True).encode()
     message = service_pb2.ModelInferRequest(model_name=TOKEN_AUCTION.name, id=request.request_id)

@@ -22,7 +22,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from bls.contracts import TOKEN_AUCTION, Flag, Kind
 from bls.errors import SkynetError
-from bls.request import ReplyRequest, parse_request
+from bls.request import BidUpdate, ReplyRequest, is_update, parse_request, parse_update
 
 ROWS = ("reference", "nimbus_air", "casa_verde")
 BIDS = (1.0, 0.8, 0.3)
@@ -63,16 +63,19 @@ class Send:
 
 Step = Sleep | Fail | Abort | Send
 Script = Callable[[ReplyRequest], Iterable[Step]]
+Updates = Callable[[BidUpdate], Iterable[Step]]
 
 
 @dataclass
 class FakeTriton:
-    """`script` may be swapped between requests; counters say what happened."""
+    """`script` and `on_update` may be swapped between requests; counters say what happened."""
 
     script: Script = field(default_factory=lambda: happy)
+    on_update: Updates = field(default_factory=lambda: updated)
     server_ready: bool = True
     model_ready: bool = True
     requests: list[ReplyRequest] = field(default_factory=list)
+    updates: list[BidUpdate] = field(default_factory=list)
     started: int = 0
     finished: int = 0
     cancelled: int = 0
@@ -126,10 +129,15 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
             finally:
                 self._fake.count("finished" if finished and not over.is_set() else "cancelled")
 
-    def _play(self, message: Any, context: Any, over: threading.Event) -> Iterator[Any]:
-        request = read_request(message)
+    def _steps(self, request: ReplyRequest | BidUpdate) -> Iterable[Step]:
+        if isinstance(request, BidUpdate):
+            self._fake.updates.append(request)
+            return self._fake.on_update(request)
         self._fake.requests.append(request)
-        for step in self._fake.script(request):
+        return self._fake.script(request)
+
+    def _play(self, message: Any, context: Any, over: threading.Event) -> Iterator[Any]:
+        for step in self._steps(read_request(message)):
             if over.is_set():
                 return
             if isinstance(step, Sleep):
@@ -145,14 +153,14 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
             yield final(message.id)
 
 
-def read_request(message: Any) -> ReplyRequest:
+def read_request(message: Any) -> ReplyRequest | BidUpdate:
     """What the model would read from tensor REQUEST."""
     assert message.model_name == TOKEN_AUCTION.name
     assert message.inputs[0].name == "REQUEST" and message.inputs[0].datatype == "BYTES"
     raw = message.raw_input_contents[0]
     (size,) = struct.unpack("<I", raw[:4])
     assert size == len(raw) - 4
-    return parse_request(raw[4:])
+    return parse_update(raw[4:]) if is_update(raw[4:]) else parse_request(raw[4:])
 
 
 def response(request_id: str, values: dict[str, Any]) -> Any:
@@ -247,6 +255,7 @@ def end(request: ReplyRequest, tokens: int, reason: str = "stop", charged: bool 
         "completion_tokens": tokens,
         "sponsored_tokens": 2,
         "near_tie_tokens": 0,
+        "policy_tokens": 0,
         "charge_rule": "clarke",
         "currency": "USD",
         "micros_per_weight": 1_000,
@@ -264,6 +273,12 @@ def happy(request: ReplyRequest) -> list[Step]:
     words = WORDS[: request.max_tokens]
     tokens = [token(i, word, 1 if i in (2, 3) else 0) for i, word in enumerate(words)]
     return [start(request), *tokens, end(request, len(words))]
+
+
+def updated(update: BidUpdate) -> list[Step]:
+    """New bids count from token 5 on."""
+    receipt = {"conv_id": update.conv_id, "applied_from": 5}
+    return [Send({"KIND": int(Kind.UPDATE), "RECEIPT": json.dumps(receipt)})]
 
 
 def forever(request: ReplyRequest) -> Iterator[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bls.errors import SkynetError
 from bls.settlement.faults import Fault
 from bls.settlement.recompute import settle
 from bls.settlement.record import BIDS, RECEIPTS, VCG, TokenRecord
+from bls.settlement.replay import CSV, replay
 from tests.settlement.tamper import Json, edit, floats, forge, text
 from tests.settlement.workshop import Workshop, receipt, write
 
@@ -64,18 +66,13 @@ def test_tokens_the_filter_replaced_cost_nothing(tmp_path: Path, workshop: Make)
     kept = [record for record in shop.reply(20) if isinstance(record, TokenRecord)]
     free = [i for i, t in enumerate(kept) if t.outcome.paid][:3]
     for place in free:
-        t = kept[place]
-        zero = np.zeros_like(t.outcome.pay)
-        changed = {"pay": zero, "critical_bid": zero}
-        outcome = type(t.outcome)(**(vars_of(t.outcome) | changed))
-        kept[place] = TokenRecord(t.head, t.ts, t.index, t.weights, outcome, policy=True)
+        token = kept[place]
+        kept[place] = replace(token, outcome=token.outcome.instead(5, 0.7))
     write(tmp_path, [*kept, receipt(kept[0].head, kept)])
     result = settle(tmp_path)
     assert len(free) == 3 and result.ok and not result.faults.counts
-
-
-def vars_of(outcome: Any) -> dict[str, Any]:
-    return {name: getattr(outcome, name) for name in type(outcome).__dataclass_fields__}
+    audit = replay(tmp_path, tmp_path / CSV)
+    assert audit.ok and audit.passed == 20
 
 
 def test_without_logs_there_is_an_error(tmp_path: Path) -> None:

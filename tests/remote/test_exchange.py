@@ -267,7 +267,7 @@ def other_hash(opening: Open, index: int) -> list[Act]:
 NONSENSE = {
     Fault.ENCODING: lambda opening, index: [b"\xff\xff"],
     Fault.VOCABULARY: other_hash,
-    Fault.SIZE: lambda opening, index: [top(opening, index, {i: 1.0 for i in range(V)})],
+    Fault.SIZE: lambda opening, index: [top(opening, index, dict.fromkeys(range(V), 1.0))],
     Fault.ID: lambda opening, index: [top(opening, index, {V: 1.0})],
     Fault.NOT_FINITE: lambda opening, index: [top(opening, index, {1: float("nan")})],
     Fault.ORDER: lambda opening, index: [top(opening, index + 1, {1: 1.0})],
@@ -381,11 +381,11 @@ def test_somebody_listens_but_does_not_answer() -> None:
         target = f"127.0.0.1:{mute.getsockname()[1]}"
         with Rig(bidder("a", target, deadline_ms=50)) as rig:
             began = time.monotonic()
-            rig.reply(50)
-            assert time.monotonic() - began < 0.05 * LIMITS.remote_misses + 0.4
+            rig.reply(300)
+            assert time.monotonic() - began < 0.05 * LIMITS.remote_misses + 0.8
             reasons = rig.left_out()
-            assert LIMITS.remote_turns <= reasons["deadline"] <= LIMITS.remote_turns + 2
-            assert reasons["unavailable"] == 50 - reasons["deadline"]
+            assert reasons["deadline"] >= LIMITS.remote_turns
+            assert reasons["unavailable"] == 300 - reasons["deadline"] > 0
 
 
 # -- the end of a reply ------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Settings:
         llm_spin: keep those threads spinning between operators.
         kv_rows: KV rows of the engine; the memory used is rows x longest row.
         campaigns: campaign file (JSON); empty takes the one in the package.
+        policy_model: folder of a toxicity classifier (bls/policy/README.md); empty uses rules only.
+        policy_rules: an operator's own word rules (TOML), beside the built-in ones.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
         python: interpreter that has the packages; the launcher sets its own.
@@ -46,6 +48,8 @@ class Settings:
     llm_spin: bool = True
     kv_rows: int = LIMITS.kv_rows
     campaigns: str = ""
+    policy_model: str = ""
+    policy_rules: str = ""
     auction_path: str = ""
     traces: str = "off"
     host: str = "127.0.0.1"

@@ -14,9 +14,11 @@ import httpx
 from click.shell_completion import get_completion_class
 
 from bls.errors import SkynetError
+from client.commands.audit import audit
 from client.commands.bid import bid
 from client.commands.chat import chat
 from client.commands.info import health, models, vocabulary
+from client.commands.settle import settle
 from client.commands.stack import demo, serve
 from client.replies import ReplyError
 
@@ -35,14 +37,14 @@ def completion(shell: str) -> None:
     click.echo(source(cli, {}, "skynet", "_SKYNET_COMPLETE").source())
 
 
-for command in (chat, bid, serve, demo, models, vocabulary, health):
+for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit):
     cli.add_command(command)
 
 
 def main() -> int:
     """Run the command line and turn every expected failure into one line and a code."""
     try:
-        cli.main(prog_name="skynet", standalone_mode=False)
+        code = cli.main(prog_name="skynet", standalone_mode=False) or 0
     except (click.Abort, KeyboardInterrupt):
         code = _fail("interrupted", 130)
     except click.ClickException as error:
@@ -53,8 +55,6 @@ def main() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush to
         code = 1
-    else:
-        code = 0
     return code
 
 

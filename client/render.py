@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from client.palette import Palette, printable, wants_colour
 from client.replies import Bid, Event, Receipt, Start, Text, Token
+from client.table import align, rule, widths
 
 _COLUMNS = ("advertiser", "bid", "tokens", "payment", "critical bid", "charged")
 
@@ -103,7 +104,7 @@ def token_line(token: Token, palette: Palette) -> str:
     shown = repr(printable(token.text))[1:-1][:14]
     winner = (token.winner or "reference")[:16]
     name = token.winner if token.sponsored else None
-    mark = "~" if token.near_tie else " "
+    mark = "!" if token.policy else "~" if token.near_tie else " "
     head = f"{token.index:>4}  {palette.paint(pad(shown, 14), name)}  "
     head += f"{palette.paint(f'{winner:<16}', name)} {mark}{_number(token.margin, 8, 4)}"
     return head + "".join(f" | {_bid(row)}" for row in token.rows)
@@ -148,26 +149,19 @@ def receipt_table(receipt: Receipt, palette: Palette) -> str:
         for line in receipt.lines
     ]
     total = ("total", "", str(receipt.sponsored_tokens), "", "", dollars(receipt.total_micros))
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, total, strict=True)]
-    body = [palette.paint(_row(row, widths), row[0]) for row in rows]
-    rule = "-" * (sum(widths) + 2 * len(widths) - 2)
-    table = [_row(_COLUMNS, widths), rule, *body, rule, _row(total, widths)]
+    columns = widths(_COLUMNS, *rows, total)
+    body = [palette.paint(align(row, columns), row[0]) for row in rows]
+    across = rule(columns)
+    table = [align(_COLUMNS, columns), across, *body, across, align(total, columns)]
     return "\n".join([*table, palette.dim(_summary(receipt))])
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = [
-        f"{cell:<{width}}" if index == 0 else f"{cell:>{width}}"
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join([first, *others])
 
 
 def _summary(receipt: Receipt) -> str:
     first = receipt.timings.get("ttft_ms")
     timing = f", first token {first:.0f} ms" if first is not None else ""
+    refused = f"{receipt.policy_tokens} replaced by policy, " if receipt.policy_tokens else ""
     return (
-        f"{receipt.completion_tokens} tokens, {receipt.sponsored_tokens} sponsored, "
+        f"{receipt.completion_tokens} tokens, {receipt.sponsored_tokens} sponsored, {refused}"
         f"charged by {receipt.charge_rule}, ended by {receipt.finish_reason}{timing}; "
         f"{receipt.request_id}"
     )

@@ -43,7 +43,10 @@ class Bid:
 
 @dataclass(frozen=True)
 class Token:
-    """One token of the reply and how it was sold."""
+    """One token of the reply and how it was sold.
+
+    `policy`: the auctioned token was refused; this is the reference's, and nobody pays for it.
+    """
 
     text: str
     index: int
@@ -51,6 +54,7 @@ class Token:
     winner: str | None
     sponsored: bool
     near_tie: bool
+    policy: bool
     margin: float | None
     rows: tuple[Bid, ...]
 
@@ -89,6 +93,7 @@ class Receipt:
     completion_tokens: int
     sponsored_tokens: int
     near_tie_tokens: int
+    policy_tokens: int
     charge_rule: str
     currency: str
     micros_per_weight: int

@@ -76,6 +76,10 @@ class Replayable:
         self._keep(outcome, weights)
         return outcome
 
+    def say_instead(self, token: int) -> None:
+        """The reader got `token` for the last outcome: it is what the rows and a replay are fed."""
+        self.tokens[-1] = token
+
     def _advance(self, weights: Weights) -> Outcome:
         if not self.tokens:
             return self.decoder.prefill(self.rows, weights)

@@ -3,11 +3,13 @@
 
 Billing, through the ledger, which loses nothing: `auction.bids` and `auction.vcg` (a line per
 token), `e2e.trace` (the receipt of every reply, also of cancelled and failed ones). For people:
-`template.debug` (a line per reply), `replay.audit` (a line per rebuilt KV cache).
+`template.debug` (a line per reply), `replay.audit` (a line per rebuilt KV cache), `policy.log` (a
+line per refused token).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Iterator
@@ -44,7 +46,10 @@ class Journal:
         def token(self, event: TokenEvent) -> None:
             """Book a token before it is delivered. Raises `ledger_stalled`."""
             outcome, stats, ledger = event.outcome, self.journal.stats, self.journal.ledger
-            ledger.put(TokenRecord(self.head, time.time(), event.index, event.weights, outcome))
+            token = TokenRecord(
+                self.head, time.time(), event.index, event.weights, outcome, outcome.policy
+            )
+            ledger.put(token)
             with stats.lock:
                 stats.tokens += 1
                 stats.sponsored += outcome.sponsored
@@ -71,7 +76,7 @@ class Journal:
                 self._close(reply, span)
 
     def _close(self, reply: Reply, span: trace.Span) -> None:
-        stats, receipt = self.stats, reply.receipt()
+        stats, receipt, policy = self.stats, reply.receipt(), reply.policy
         with stats.lock:
             stats.live -= 1
             stats.replies += 1
@@ -81,6 +86,12 @@ class Journal:
             stats.ttft_s += reply.first_token_s or 0.0
             stats.seconds += reply.elapsed_s
             stats.charged_micros += reply.account.total_micros
+            stats.policy_tokens += policy.tokens
+            stats.policy_s += policy.seconds
+            stats.policy_slow += policy.slow
+            stats.policy_replaced += policy.replaced
+            stats.policy_ended += policy.ended
+            stats.policy_faults += policy.faults
             stats.log_dropped = self.log.dropped
             stats.records_lost = self.ledger.lost
         for savepoint, identical in reply.line.audits:
@@ -90,6 +101,8 @@ class Journal:
                 savepoint=savepoint,
                 identical=identical,
             )
+        conv = {"conv_id": reply.request.conv_id}
+        self.log.write_many([("policy.log", conv | dataclasses.asdict(x)) for x in policy.lines])
         span.set_attributes(
             {
                 "finish_reason": reply.finish_reason,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reply loop: request in, tokens out, one auction per token, one receipt.
 
-    header -> [weights -> next outcome -> text, winner, charges -> event]* -> receipt
+    header -> [weights -> next outcome -> filter -> text, winner, charges -> event]* -> receipt
 
-Every exit (end of text, length, stop string, deadline, cancellation, error) frees the
+Every exit (end of text, length, stop string, filter, deadline, cancellation, error) frees the
 conversation's rows. A reply has a thread of its own, which blocks while a token is made; deadline
 and cancellation come from the watchdog, which frees the rows under it.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +22,10 @@ from tokenizers import Tokenizer
 from bls.bidding import LiveBidder, Seat, choose_seats
 from bls.campaigns import Campaigns
 from bls.errors import SkynetError
+from bls.policy.filter import PolicyFilter, load_filter
+from bls.policy.personal import contacts
+from bls.policy.reply import ReplyPolicy
+from bls.policy.window import Window
 from bls.prompt.rows import PromptBuilder, PromptRows
 from bls.reply.decoder import Decoder, Replayable, Weights
 from bls.reply.draw import DrawKey
@@ -68,6 +72,7 @@ class ReplyServices:
     tokenizer: Tokenizer
     prompts: PromptBuilder
     campaigns: Campaigns
+    policy: PolicyFilter = field(default_factory=load_filter)
 
 
 @dataclass
@@ -83,6 +88,7 @@ class Reply:
     bidder: LiveBidder
     account: Account
     text: TextStream
+    policy: ReplyPolicy
     began: float
     first_token_s: float | None = None
     finish_reason: str = ""
@@ -146,6 +152,7 @@ class Reply:
             "completion_tokens": account.tokens,
             "sponsored_tokens": account.sponsored,
             "near_tie_tokens": account.near_ties,
+            "policy_tokens": self.policy.replaced,
             **self._choice(),
             "charge_rule": account.rule,
             "currency": CURRENCY,
@@ -167,6 +174,8 @@ def open_reply(
     auction = request.auction
     seats = choose_seats(auction, request.messages, services.campaigns)
     prompt = services.prompts.build(request.messages, seats)
+    written = [message.content for message in request.messages]
+    written += [seat.ad_prompt for seat in seats]
     return Reply(
         request=request,
         draw=draw,
@@ -177,6 +186,13 @@ def open_reply(
         bidder=LiveBidder(seats),
         account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
+        policy=ReplyPolicy(
+            services.policy,
+            Window(services.tokenizer, request.stop),
+            contacts(written),
+            services.eos_ids,
+            request.temperature,
+        ),
         began=time.monotonic(),
     )
 
@@ -212,7 +228,12 @@ def _tokens(reply: Reply, sink: Sink) -> None:
         if reply.first_token_s is None:
             reply.first_token_s = reply.elapsed_s
         last = index + 1 == reply.request.max_tokens
-        sink.token(_event(reply, index, outcome, weights, last))
+        said = reply.policy.rule(outcome, index, last)
+        if said is None:
+            reply.finish_reason = "content_filter"
+            return None
+        reply.line.say_instead(said.token)
+        sink.token(_event(reply, index, said, weights, last))
         if reply.aborted and not reply.finish_reason:
             return _aborted(reply)
         if reply.finish_reason:
@@ -230,11 +251,12 @@ def _aborted(reply: Reply) -> None:
 def _event(reply: Reply, index: int, outcome: Outcome, weights: Weights, last: bool) -> TokenEvent:
     winner = outcome.winner(weights)
     reply.account.add(outcome, winner)
+    reply.text.drop(reply.policy.dropped)
     if outcome.token in reply.services.eos_ids:
         reply.finish_reason = "stop"
         text = reply.text.flush()
     else:
-        text = reply.text.push(outcome.token)
+        text = reply.text.push(outcome.token, reply.policy.held)
         if reply.text.stopped:
             reply.finish_reason = "stop"
         elif last:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +26,7 @@ class Outcome:
         log_z: ln sum_x exp(logit(x) / T) of each row, 0 for a dropped one.
         top_id: [R, 16] best tokens of each row, best first; -1 where there is none.
         top_logit: [R, 16 R] each row's logits at all the ids of `top_id`.
+        policy: the auctioned token was refused; `token` is the reference's in its place.
     """
 
     token: int
@@ -40,6 +41,7 @@ class Outcome:
     log_z: NDArray[np.float64]
     top_id: NDArray[np.int32]
     top_logit: NDArray[np.float32]
+    policy: bool = False
 
     @cached_property
     def paid(self) -> bool:
@@ -49,7 +51,7 @@ class Outcome:
     @cached_property
     def sponsored(self) -> bool:
         """An advertiser changed this token, or pays because it kept another from changing it."""
-        return self.token != self.ref_token or self.paid
+        return not self.policy and (self.token != self.ref_token or self.paid)
 
     def winner(self, weights: NDArray[np.float32]) -> int:
         """Row a sponsored token is credited to: who pays most, else who contributed most.
@@ -70,6 +72,8 @@ class Outcome:
             flags |= Flag.NEAR_TIE
         if any(self.row_status.tolist()):  # not RowStatus.OK
             flags |= Flag.ROW_DROPPED
+        if self.policy:
+            flags |= Flag.POLICY
         return flags
 
     def charges(self, rule: str) -> NDArray[np.float64]:
@@ -77,6 +81,22 @@ class Outcome:
         if rule == "critical_bid":
             return self.critical_bid * self.p_token
         return self.pay
+
+    def instead(self, place: int, temperature: float) -> Outcome:
+        """The reference's `top_id[0, place]` said in place of the token: nobody pays for it.
+
+        P(token) is that of the new token; margin, near tie and W_-i stay those of the auction.
+        """
+        logit = self.top_logit[:, place].astype(np.float64)
+        nothing = np.zeros_like(self.pay)
+        return replace(
+            self,
+            token=int(self.top_id[0, place]),
+            p_token=np.exp(logit / temperature - self.log_z),
+            pay=nothing,
+            critical_bid=nothing,
+            policy=True,
+        )
 
     def same_as(self, other: Outcome) -> bool:
         """Bit-for-bit equal: the sign that a replay computed the same logits."""

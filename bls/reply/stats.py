@@ -22,6 +22,12 @@ class ReplyStats:
     ttft_s: float = 0.0
     seconds: float = 0.0
     charged_micros: int = 0
+    policy_tokens: int = 0
+    policy_s: float = 0.0
+    policy_slow: int = 0
+    policy_replaced: int = 0
+    policy_ended: int = 0
+    policy_faults: int = 0
     log_dropped: int = 0
     log_lag: int = 0
     records_lost: int = 0
@@ -41,6 +47,12 @@ COUNTERS = {
     "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
     "auc_weight_reload_total": ("bid_updates", "Bid updates applied to a live reply"),
     "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
+    "auc_policy_tokens_total": ("policy_tokens", "Tokens the output filter judged"),
+    "auc_policy_seconds_total": ("policy_s", "Seconds spent in the output filter"),
+    "auc_policy_slow_total": ("policy_slow", "Tokens that took the filter more than 3 ms"),
+    "auc_policy_replaced_total": ("policy_replaced", "Refused tokens given to the reference"),
+    "auc_policy_ended_total": ("policy_ended", "Replies ended because no token was safe"),
+    "auc_policy_faults_total": ("policy_faults", "Checks in which the classifier failed"),
 }
 GAUGES = {
     "cg_replies_live": ("live", "Replies being written"),

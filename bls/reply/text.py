@@ -19,23 +19,31 @@ class TextStream:
         self._held = ""
         self.stopped = False
 
-    def push(self, token: int) -> str:
-        """Text this token makes safe to show; sets `stopped` when a stop string is complete."""
+    def push(self, token: int, hold: int = 0) -> str:
+        """Text this token makes safe to show; sets `stopped` when a stop string is complete.
+
+        Of the text at its end, at least `hold` characters stay back.
+        """
         self._held += self._stream.step(self._tokenizer, token) or ""
-        return self._release()
+        return self._release(hold)
+
+    def drop(self, characters: int) -> None:
+        """Forget that many characters at the end of what is held back."""
+        self._held = self._held[: len(self._held) - characters]
 
     def flush(self) -> str:
-        """What was held back for a stop string that never came."""
+        """What was held back and may be shown after all."""
         text, self._held = self._held, ""
         return "" if self.stopped else text
 
-    def _release(self) -> str:
+    def _release(self, hold: int) -> str:
         found = [at for s in self._stop if (at := self._held.find(s)) >= 0]
         if found:
             self.stopped = True
             text, self._held = self._held[: min(found)], ""
             return text
         keep = max((_overlap(self._held, s) for s in self._stop), default=0)
+        keep = max(keep, hold)
         cut = len(self._held) - keep
         text, self._held = self._held[:cut], self._held[cut:]
         return text

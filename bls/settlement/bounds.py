@@ -83,7 +83,7 @@ class Bounds:
 
     def at_token(self, values: F64) -> F64:
         """[n, C, ...] -> [n, ...] at the token's column."""
-        return values[np.arange(len(values)), self.column]
+        return np.asarray(values[np.arange(len(values)), self.column])
 
 
 def _mth_best(p: F64, m: int) -> F64:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,5 +51,5 @@ def unpack(packed: Packed, rows: int) -> tuple[NDArray[np.int32], NDArray[np.flo
     return ids, logits.reshape(len(ids), rows)
 
 
-def _text(array: NDArray[np.generic]) -> str:
-    return b2a_base64(array, newline=False).decode("ascii")
+def _text(array: NDArray[Any]) -> str:
+    return b2a_base64(array.data, newline=False).decode("ascii")

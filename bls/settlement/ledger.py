@@ -34,14 +34,17 @@ class Ledger:
 
     Attributes:
         lag: records that wait to be written.
-        lost: records that could not be encoded, a fault of ours; `failed` is told why.
+        lost: records that could not be encoded, a fault of ours.
+
+    Args:
+        failed: told of every fault: a record that cannot be encoded, a disk that refuses.
     """
 
     def __init__(
         self,
         folder: Path,
+        failed: Callable[[Exception], None],
         limits: Limits = LIMITS,
-        failed: Callable[[Exception], None] = lambda fault: None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(folder / _LOCK)

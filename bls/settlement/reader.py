@@ -151,7 +151,7 @@ def _parse(body: bytes, stream: str) -> Json | None:
         return None
     if not isinstance(record, dict) or record.get("v") != VERSION:
         return None
-    kinds = {"conv_id": str, "request_id": str}
+    kinds: dict[str, type] = {"conv_id": str, "request_id": str}
     if stream != RECEIPTS:
         kinds["token_idx"] = int
     return record if all(isinstance(record.get(n), kind) for n, kind in kinds.items()) else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The records of a token, written once: `auction.bids` (what went in), `auction.vcg` (what came out).
+"""The records of a token, defined once: `auction.bids` is what went in, `auction.vcg` the result.
 
 Both are JSON lines with the key (conv_id, request_id, token_idx), which makes them idempotent: a
 conversation has many replies, so `conv_id` and the index alone name no token. No number is in both.
@@ -24,8 +24,6 @@ BIDS = "auction.bids"
 VCG = "auction.vcg"
 RECEIPTS = "e2e.trace"
 STREAMS = (BIDS, VCG, RECEIPTS)
-
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def encode(records: Iterable[Record]) -> dict[str, list[bytes]]:
             tokens.append(record)
         else:
             line = {"v": VERSION, "ts": round(record.ts, 6), **record.receipt}
-            receipts.append(orjson.dumps(line, option=_OPTIONS))
+            receipts.append(orjson.dumps(line))
     return {
         BIDS: [_bids(token) for token in tokens],
         VCG: [_vcg(token, proof) for token, proof in zip(tokens, _evidence(tokens), strict=True)],
@@ -122,10 +120,10 @@ def _bids(record: TokenRecord) -> bytes:
     fields = {
         "ts": round(record.ts, 6),
         "token_idx": record.index,
-        "weights": record.weights,
-        "w_minus": record.outcome.w_minus,
+        "weights": record.weights.tolist(),
+        "w_minus": record.outcome.w_minus.tolist(),
     }
-    return record.head.bids + b"," + orjson.dumps(fields, option=_OPTIONS)[1:]
+    return record.head.bids + b"," + orjson.dumps(fields)[1:]
 
 
 def _vcg(record: TokenRecord, evidence: Packed) -> bytes:
@@ -138,16 +136,16 @@ def _vcg(record: TokenRecord, evidence: Packed) -> bytes:
         "margin": outcome.margin,
         "near_tie": outcome.near_tie,
         "policy": record.policy,
-        "pay": outcome.pay,
-        "critical_bid": outcome.critical_bid,
-        "p_token": outcome.p_token,
-        "row_status": outcome.row_status,
-        "log_z": outcome.log_z,
+        "pay": outcome.pay.tolist(),
+        "critical_bid": outcome.critical_bid.tolist(),
+        "p_token": outcome.p_token.tolist(),
+        "row_status": outcome.row_status.tolist(),
+        "log_z": outcome.log_z.tolist(),
         "top": outcome.top_id.shape[1],
         "top_id": evidence[0],
         "top_logit": evidence[1],
     }
-    return record.head.vcg + b"," + orjson.dumps(fields, option=_OPTIONS)[1:]
+    return record.head.vcg + b"," + orjson.dumps(fields)[1:]
 
 
 def _evidence(tokens: Sequence[TokenRecord]) -> list[Packed]:

@@ -20,6 +20,7 @@ from bls.campaigns import load_campaigns
 from bls.errors import SkynetError, capacity, internal
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
+from bls.policy.filter import load_filter
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
 from bls.reply.draw import DrawKey
@@ -60,9 +61,10 @@ class TokenAuction:
             tokenizer=tokenizer,
             prompts=PromptBuilder(template, tuple(manifest.special_tokens)),
             campaigns=load_campaigns(settings.campaigns),
+            policy=load_filter(settings.policy_model, settings.policy_rules),
         )
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
-        self._ledger = Ledger(settings.logs, settings.limits, self._fault)
+        self._ledger = Ledger(settings.logs, self._fault, settings.limits)
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
         self._journal = Journal(self._log, self._ledger, self._stats, tracer)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,10 +17,23 @@ def default_url() -> str:
     return f"http://{settings.host}:{settings.port}"
 
 
+def default_logs() -> Path:
+    """Where the server writes its log streams with these settings."""
+    return load_settings().logs
+
+
 BIDDER = "name=bid[:ad prompt]"
 
 url_option = click.option(
     "--url", default=default_url, show_default="the local stack", help="Gateway to talk to."
+)
+
+logs_option = click.option(
+    "--logs",
+    type=click.Path(path_type=Path),
+    default=default_logs,
+    show_default="the local stack's",
+    help="Folder with the log streams.",
 )
 
 

@@ -24,7 +24,8 @@ _SEPARATORS = tuple(
     for character in ("\x85", "\u2028", "\u2029")
 )
 _STATUS = {status.value: status.name.lower() for status in RowStatus}
-_SPONSORED, _NEAR_TIE = int(Flag.SPONSORED), int(Flag.NEAR_TIE)
+_SPONSORED, _NEAR_TIE, _POLICY = int(Flag.SPONSORED), int(Flag.NEAR_TIE), int(Flag.POLICY)
+_OPENAI_REASONS = frozenset({"stop", "length", "content_filter"})
 
 
 def event(data: object) -> bytes:
@@ -42,8 +43,8 @@ def error_event(error: SkynetError, request_id: str) -> bytes:
 
 
 def openai_reason(reason: str) -> str:
-    """OpenAI knows `stop` and `length`; the receipt keeps the true reason."""
-    return "stop" if reason == "stop" else "length"
+    """The reason if OpenAI knows it, else `length`; the receipt keeps the true one."""
+    return reason if reason in _OPENAI_REASONS else "length"
 
 
 def usage(receipt: dict[str, Any]) -> dict[str, int]:
@@ -71,6 +72,7 @@ def auction(token: Token, rows: tuple[str, ...]) -> dict[str, Any]:
         "winner": rows[winner] if 0 < winner < len(rows) else None,
         "sponsored": bool(token.flags & _SPONSORED),
         "near_tie": bool(token.flags & _NEAR_TIE),
+        "policy": bool(token.flags & _POLICY),
         "margin": token.margin,
         "rows": [
             {

@@ -183,6 +183,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     optional = {
         "SKYNET_LLM": settings.llm,
         "SKYNET_CAMPAIGNS": settings.campaigns,
+        "SKYNET_POLICY_MODEL": settings.policy_model,
+        "SKYNET_POLICY_RULES": settings.policy_rules,
         "SKYNET_AUCTION_PATH": settings.auction_path,
     }
     ours |= {name: value for name, value in optional.items() if value}

@@ -65,6 +65,7 @@ class Turn {
     const row = this.rows.indexOf(extra.winner);
     if (extra.sponsored && row > 0) span.classList.add("sponsored", `r${row}`);
     else if (extra.sponsored) span.classList.add("sponsored");
+    if (extra.policy) span.classList.add("policy");
     if (extra.rows) span.auction = extra;
     this.part(".reply").append(span);
   }
@@ -76,9 +77,10 @@ class Turn {
         dollars(line.critical_bid_micros), dollars(line.charge_micros)],
     )));
     this.part(".total").textContent = dollars(receipt.total_micros);
+    const refused = receipt.policy_tokens ? `${receipt.policy_tokens} replaced by policy, ` : "";
     this.part(".summary").textContent =
-      `${receipt.completion_tokens} tokens, ${receipt.sponsored_tokens} sponsored, charged by ` +
-      `${receipt.charge_rule}, ended by ${receipt.finish_reason}`;
+      `${receipt.completion_tokens} tokens, ${receipt.sponsored_tokens} sponsored, ${refused}` +
+      `charged by ${receipt.charge_rule}, ended by ${receipt.finish_reason}`;
     this.part(".receipt").hidden = false;
   }
 }
@@ -113,8 +115,9 @@ function showAuction(event) {
   box.hidden = !token;
   if (!token) return;
   const table = document.createElement("table");
-  const title = `token ${token.index}, won by ${token.winner ?? "the reference"}, ` +
-    `margin ${number(token.margin, 3)}`;
+  const how = token.policy ? "said by the reference: the auctioned one was refused"
+    : `won by ${token.winner ?? "the reference"}`;
+  const title = `token ${token.index}, ${how}, margin ${number(token.margin, 3)}`;
   const heads = ["advertiser", "bid", "charge", "critical bid", "P(token)"];
   const head = document.createElement("tr");
   head.append(...heads.map((text) => element("th", text)));

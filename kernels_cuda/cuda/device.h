@@ -16,16 +16,30 @@
 
 namespace skynet {
 
+// Which kernel serves. kAuto: the cluster kernel where the device has clusters
+// and a reply fits one, else the portable one. The others are for tests and
+// measurements.
+enum class Kernel : int32_t {
+  kAuto = 0,
+  kNaive = 1,     // float64 throughout, three launches, the obvious way
+  kPortable = 2,  // sm_80 and newer
+  kCluster = 3,   // sm_90 and newer; replies that do not fit are refused
+};
+
 struct DeviceOptions {
   int32_t device;   // CUDA ordinal
   int32_t replies;  // largest batch
   int32_t rows;     // largest R of one reply
   int32_t vocab;    // largest V
-  int32_t reserved;
+  Kernel kernel;
+  int32_t reserved;      // 0
+  int64_t staged_bytes;  // host logits one batch may bring; 0: as many as the
+                         // largest batch of f32 has, at most 256 MiB
 };
 
 // One reply of a batch. Pointers stay valid until wait returns kOk or the
-// engine is closed: the kernel reads logits in place.
+// engine is closed: the kernel reads logits in place. Logits on the device must
+// be complete, or ordered before skynet_device_stream, when submit is called.
 struct DeviceReply {
   AuctionInput input;  // logits on the device or, with staged, on the host
   int32_t staged;      // 1: logits lie in host memory and are copied first
@@ -46,13 +60,22 @@ void* skynet_device_open(const skynet::DeviceOptions* options, char* error,
 // "NVIDIA H100 80GB HBM3, sm_90, cluster kernel"; never NULL.
 const char* skynet_device_name(void* engine);
 
-// Starts one batch and returns. weights, temperature, mode and draw are read
-// before it returns. A Status; anything but kOk means nothing was started.
+// The CUDA stream of the engine, for ordering and capture; NULL on the CPU.
+void* skynet_device_stream(void* engine);
+
+// Starts one batch and returns. weights, temperature, mode and draw, and staged
+// logits, are read before it returns. A Status; anything but kOk means nothing
+// was started: kNoMemory where the batch has no replies, more than the options
+// say or more staged logits, or where the last one was not waited for;
+// kDeviceFailed after an error. A reply that cannot be auctioned (its sizes,
+// type, temperature, mode, pointers) gets its status and leaves the others be.
 int32_t skynet_device_submit(void* engine, skynet::DeviceReply* replies,
                              int32_t count);
 
-// Waits for the batch submitted last and fills its replies. kOk, kDeviceFailed
-// or kDeviceTimeout; after the last two the engine can only be closed.
+// Waits for the batch submitted last and fills its replies: reply, rows and top
+// where status is kOk; where it is kBadReference only rows' statuses. kOk,
+// kDeviceFailed or kDeviceTimeout; after the last two the engine can only be
+// closed. Without a batch in flight: kOk.
 int32_t skynet_device_wait(void* engine, int64_t timeout_us);
 
 // Never blocks for longer than a second, also when the device hangs.

@@ -255,6 +255,7 @@ def end(request: ReplyRequest, tokens: int, reason: str = "stop", charged: bool 
         "completion_tokens": tokens,
         "sponsored_tokens": 2,
         "near_tie_tokens": 0,
+        "policy_tokens": 0,
         "charge_rule": "clarke",
         "currency": "USD",
         "micros_per_weight": 1_000,

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of folded text, and words that were taken apart: `f.o.o`, `f o o`, `foo-bar`, `f@o`.
+
+Every pattern starts at the beginning of a word and never goes back over it: linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_WORD = re.compile(r"[^\W_]+")
+_LINKED = re.compile(r"(?<![^\W_])(?:[^\W_]+[-./|\u00b7])+[^\W_]+")
+_SPREAD = re.compile(r"(?<![^\W_])[^\W_](?:\W{1,3}[^\W_](?![^\W_])){2,}")
+_SPACE = re.compile(r"\s")
+_NO_LETTER = re.compile(r"[\W_]+")
+_ARTICLES = ("a", "i")
+_SYMBOLS = frozenset("@$!|")
+_SYMBOL_LETTERS = re.compile(r"(?<=[^\W_])[@$!|]+(?=[^\W_])|(?<!\S)[@$]+(?=[^\W\d_])")
+_AS_LETTERS = str.maketrans("@$!|", "asii")
+
+
+class Word(NamedTuple):
+    """Letters and digits, and where they lie in the folded text."""
+
+    text: str
+    start: int
+    end: int
+
+
+def words(folded: str) -> list[Word]:
+    """Runs of letters and digits."""
+    return [Word(match[0], match.start(), match.end()) for match in _WORD.finditer(folded)]
+
+
+def joined(folded: str) -> list[Word]:
+    """Words put together again that hyphens, dots or slashes split, or spaces letter by letter."""
+    found = []
+    linked = list(_LINKED.finditer(folded))
+    spread = [match for match in _SPREAD.finditer(folded) if _SPACE.search(match[0])]
+    for match in linked + spread:
+        word = _NO_LETTER.sub("", match[0])
+        found.append(Word(word, match.start(), match.end()))
+        if word.startswith(_ARTICLES) and not match[0][1].isalnum():  # no letter of the word
+            found.append(Word(word[1:], match.start() + 1, match.end()))
+    return found
+
+
+def with_symbol_letters(folded: str) -> str:
+    """The text with symbols that stand for letters inside words replaced; as long as it was."""
+    if _SYMBOLS.isdisjoint(folded):
+        return folded
+    return _SYMBOL_LETTERS.sub(lambda match: match[0].translate(_AS_LETTERS), folded)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settlement: every charge recomputed from the records, compared with the receipts.
+
+An independent path: numpy in float64 on logged normalisers and logits, no kernel. Sums are in
+weight units and become integer micro-units once per reply and advertiser, as in the receipt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bls.settlement.bounds import Bounds, Verdict
+from bls.settlement.events import F64, Events, batches
+from bls.settlement.faults import Fault, Faults
+from bls.settlement.prices import Prices
+from bls.settlement.reader import Json, Reader, ReplyKey, name
+
+TOLERANCE = 1e-4
+"""0.01 %, the specification's; one micro-unit more per sum, for its rounding."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass
+class Tally:
+    """What the records of one reply add up to; sums are [R] in weight units."""
+
+    advertisers: tuple[str, ...]
+    micros_per_weight: int
+    recomputed: F64 = field(init=False)
+    unproven: F64 = field(init=False)
+    paying: F64 = field(init=False)
+    indices: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.recomputed, self.unproven, self.paying = np.zeros((3, 1 + len(self.advertisers)))
+
+    def micros(self, row: int) -> int:
+        return round(float(self.recomputed[row]) * self.micros_per_weight)
+
+
+@dataclass
+class AdvertiserAccount:
+    """Totals of one advertiser; `unproven_micros` of them are bounded by records, not proven."""
+
+    tokens: int = 0
+    replies: int = 0
+    charged_micros: int = 0
+    recomputed_micros: int = 0
+    unproven_micros: float = 0.0
+
+    @property
+    def difference_micros(self) -> int:
+        return self.charged_micros - self.recomputed_micros
+
+    def as_json(self) -> Json:
+        return {**vars(self), "difference_micros": self.difference_micros}
+
+
+@dataclass
+class Settlement:
+    """The result. `ok`: every bill stands, within 0.01 %."""
+
+    tokens: int
+    receipts: int
+    undecided: int
+    accounts: dict[str, AdvertiserAccount]
+    faults: Faults
+    heads: dict[str, str]
+
+    @property
+    def total(self) -> AdvertiserAccount:
+        accounts = self.accounts.values()
+        return AdvertiserAccount(
+            tokens=sum(a.tokens for a in accounts),
+            replies=sum(a.replies for a in accounts),
+            charged_micros=sum(a.charged_micros for a in accounts),
+            recomputed_micros=sum(a.recomputed_micros for a in accounts),
+            unproven_micros=sum(a.unproven_micros for a in accounts),
+        )
+
+    @property
+    def ok(self) -> bool:
+        sums = (*self.accounts.values(), self.total)
+        return not self.faults.serious and all(
+            agree(a.charged_micros, a.recomputed_micros) for a in sums
+        )
+
+    def as_json(self) -> Json:
+        return {
+            "ok": self.ok,
+            "tolerance": TOLERANCE,
+            "tokens": self.tokens,
+            "receipts": self.receipts,
+            "undecided_charges": self.undecided,
+            "total": self.total.as_json(),
+            "advertisers": {n: a.as_json() for n, a in sorted(self.accounts.items())},
+            "faults": self.faults.as_json(),
+            "chain_heads": self.heads,
+        }
+
+
+def agree(charged: int, recomputed: int) -> bool:
+    """Equal within the tolerance."""
+    return abs(charged - recomputed) <= 1 + TOLERANCE * max(abs(charged), abs(recomputed))
+
+
+def settle(folder: Path, progress: Progress = lambda share: None) -> Settlement:
+    """Recompute every charge in `folder`. Raises `no_records`; faults are in the result."""
+    faults = Faults()
+    reader = Reader(folder, faults)
+    receipts = reader.receipts()
+    tallies: dict[ReplyKey, Tally] = {}
+    tokens = undecided = 0
+    for events in batches(reader.joined(), faults):
+        undecided += _add(events, tallies, faults)
+        tokens += len(events)
+        progress(reader.progress)
+    accounts: dict[str, AdvertiserAccount] = {}
+    for key, receipt in receipts.items():
+        _compare(key, receipt, tallies.pop(key, None), accounts, faults)
+    for key in tallies:
+        faults.add(Fault.UNBILLED, name(key))
+    return Settlement(tokens, len(receipts), undecided, accounts, faults, reader.heads)
+
+
+def _add(events: Events, tallies: dict[ReplyKey, Tally], faults: Faults) -> int:
+    """Book one batch; how many of its charges the records do not prove."""
+    bounds = Bounds.of(events)
+    charge = Prices.of(events, bounds).charge
+    verdicts = charge.verdicts(events.charges, events.weights).min(axis=1)
+    verdicts = np.where(bounds.sound, verdicts, Verdict.REFUTED)
+    amounts = charge.settle(events.charges)
+    unproven = np.where((verdicts == Verdict.UNDECIDED)[:, None], amounts, 0.0)
+    for place in np.flatnonzero(verdicts == Verdict.REFUTED):
+        faults.add(Fault.REFUTED, f"charge of {name(events.keys[place])}")
+    for place, key in enumerate(events.keys):
+        tally = tallies.get(key[:2])
+        if tally is None:
+            micros = int(events.micros_per_weight[place])
+            tally = tallies[key[:2]] = Tally(events.advertisers[place], micros)
+        if tally.advertisers != events.advertisers[place]:
+            faults.add(Fault.MALFORMED, f"advertisers of {name(key)}")
+            continue
+        tally.recomputed += amounts[place]
+        tally.unproven += unproven[place]
+        tally.paying += amounts[place] > 0
+        tally.indices.add(key[2])
+    return int((verdicts == Verdict.UNDECIDED).sum())
+
+
+def _compare(
+    key: ReplyKey,
+    receipt: Json,
+    tally: Tally | None,
+    accounts: dict[str, AdvertiserAccount],
+    faults: Faults,
+) -> None:
+    """One receipt against the records of its reply."""
+    try:
+        tokens, lines = int(receipt["completion_tokens"]), _lines(receipt)
+    except (KeyError, TypeError, ValueError):
+        faults.add(Fault.MALFORMED, f"receipt of {name(key)}")
+        return
+    if tally is None:
+        tally = Tally(tuple(advertiser for advertiser, _ in lines), 0)
+    for index in set(range(tokens)) - tally.indices:
+        faults.add(Fault.MISSING, name((*key, index)))
+    for index in tally.indices - set(range(tokens)):
+        faults.add(Fault.EXTRA, name((*key, index)))
+    if tuple(advertiser for advertiser, _ in lines) != tally.advertisers:
+        faults.add(Fault.MISMATCH, f"advertisers of {name(key)}")
+        return
+    for row, (advertiser, charged) in enumerate(lines, 1):
+        recomputed = tally.micros(row)
+        if not agree(charged, recomputed):
+            faults.add(Fault.MISMATCH, f"{name(key)} {advertiser}: {charged} and {recomputed}")
+        account = accounts.setdefault(advertiser, AdvertiserAccount())
+        account.replies += 1
+        account.tokens += int(tally.paying[row])
+        account.charged_micros += charged
+        account.recomputed_micros += recomputed
+        account.unproven_micros += float(tally.unproven[row]) * tally.micros_per_weight
+
+
+def _lines(receipt: Json) -> list[tuple[str, int]]:
+    """(advertiser, micros) of rows 1, 2, ... Raises when the receipt does not add up."""
+    lines = sorted(receipt["lines"], key=lambda line: int(line["row"]))
+    if [line["row"] for line in lines] != list(range(1, len(lines) + 1)):
+        raise ValueError("rows")
+    charges = [(str(line["advertiser"]), int(line["charge_micros"])) for line in lines]
+    if sum(charge for _, charge in charges) != receipt["total_micros"]:
+        raise ValueError("total")
+    return charges

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Step 2: the winner and, per advertiser, the best token without it.
+//
+// Crests bound every blend inside an octet from above, so only the octets that
+// could hold a first or second place are evaluated, all in float64.
+#ifndef SKYNET_CUDA_BLEND_H_
+#define SKYNET_CUDA_BLEND_H_
+
+#include "rows.h"
+
+namespace skynet {
+
+// Covers the f32 exponential, 33 products and sums in f32, and their scales.
+constexpr double kInflate = 1.0 + 0x1p-15;
+// A bound without one row is found by subtraction: its error is this much of
+// the bound with it.
+constexpr float kSlack = 0x1p-18f;
+constexpr float kShrink = 1.0f - 0x1p-18f;  // of a bar, which errs low
+
+// Thread 0: who takes part.
+template <class Logits>
+SKYNET_CODE void join_blend(const Block<Logits>& b) {
+  Control& c = *b.control;
+  double least = INFINITY, most = 0.0;
+  int active = 0;
+  for (int k = 0; k < b.rows(); ++k) {
+    if (!c.row[k].active) continue;
+    ++active;
+    least = c.row[k].weight < least ? c.row[k].weight : least;
+    most = c.row[k].weight > most ? c.row[k].weight : most;
+  }
+  c.blend.unit = most;
+  c.blend.active = active;
+  c.blend.exhaustive = least < most * 0x1p-40;
+  c.blend.status = !c.row[0].valid() ? Status::kBadReference
+                   : active == 0     ? Status::kNoWeight
+                                     : Status::kOk;
+}
+
+// A row's top token alone is worth this much, in units of the largest weight.
+SKYNET_CODE double lead_of(const Control& c, int k) {
+  const Row& row = c.row[k];
+  return row.active ? row.weight / c.blend.unit * row.inv_z : 0.0;
+}
+
+// Thread k: row k's share of a bound, and what B_-k surely reaches somewhere.
+template <class Logits>
+SKYNET_CODE void set_bounds(const Block<Logits>& b, int k) {
+  Control& c = *b.control;
+  const Row& row = c.row[k];
+  const Scale& scale = c.scale[k];
+  const double part =
+      scale.present ? exp_f64(c.part_top[k].value, row.top, row.to_exp2) : 0.0;
+  c.share[k] =
+      static_cast<float>(lead_of(c, k) * part * scale.unscale * kInflate);
+  double most = 0.0;
+  for (int j = 0; j < b.rows(); ++j) {
+    if (j != k && lead_of(c, j) > most) most = lead_of(c, j);
+  }
+  c.bar[k] = static_cast<float>(most) * kShrink;
+  c.peak[k] = {-1.0, 0.0, INT32_MAX};
+}
+
+// Thread 0: what N surely reaches on two tokens; blends under 2^-60 of the best
+// cannot change a margin.
+template <class Logits>
+SKYNET_CODE void set_blend_bar(const Block<Logits>& b) {
+  Control& c = *b.control;
+  int best = 0;
+  for (int k = 1; k < b.rows(); ++k) {
+    if (lead_of(c, k) > lead_of(c, best)) best = k;
+  }
+  double second = lead_of(c, best) * 0x1p-60;
+  for (int k = 0; k < b.rows(); ++k) {
+    if (c.row[k].octet == c.row[best].octet) continue;
+    if (lead_of(c, k) > second) second = lead_of(c, k);
+  }
+  c.bar[0] = static_cast<float>(second) * kShrink;
+  c.head = {-1.0, -1.0, INT32_MAX, -1};
+  c.listed = 0;
+  if (c.blend.exhaustive == 0) return;
+  for (int k = 0; k < b.rows(); ++k) c.bar[k] = -1.0f;
+}
+
+// The lowest id of the reference row's largest logit, if this block holds it.
+template <class Logits>
+SKYNET_CODE int find_ref_token(const Block<Logits>& b) {
+  const Row& row = b.control->row[0];
+  const int o = row.octet - b.rank * b.octets;
+  if (o < 0 || o >= b.octets) return -1;
+  int i = 0;
+  while (static_cast<double>(b.logits.at(0, o * kOctet + i)) != row.top) ++i;
+  return row.octet * kOctet + i;
+}
+
+template <class Logits>
+SKYNET_CODE float bound_octet(const Block<Logits>& b, int octet) {
+  float sum = 0.0f;
+  for (int k = 0; k < b.rows(); ++k) {
+    sum += b.control->share[k] * b.crest[k * b.octets + octet];
+  }
+  return sum;
+}
+
+// Whether a token of the octet may be first or second, or a peak.
+template <class Logits>
+SKYNET_CODE bool may_lead(const Block<Logits>& b, int octet, bool peaks) {
+  const float bound = bound_octet(b, octet);
+  if (bound > b.control->bar[0]) return true;
+  if (!peaks) return false;
+  for (int k = 1; k < b.rows(); ++k) {
+    const float share = b.control->share[k] * b.crest[k * b.octets + octet];
+    const float without = bound - share + bound * kSlack;
+    if (without > b.control->bar[k] && b.pays(k)) return true;
+  }
+  return false;
+}
+
+// The thread's most promising octet: evaluated first, it raises the bars.
+template <class Logits>
+SKYNET_CODE Top find_promising(const Block<Logits>& b, int thread, bool peaks) {
+  Top best = {-1.0f, INT32_MAX};
+  for (int o = thread; o < b.octets; o += kThreads) {
+    if (may_lead(b, o, peaks)) best = higher(best, {bound_octet(b, o), o});
+  }
+  return best;
+}
+
+// Thread 0: one octet a warp.
+template <class Logits>
+SKYNET_CODE void list_promising(const Block<Logits>& b) {
+  Control& c = *b.control;
+  c.listed = 0;
+  for (int w = 0; w < kWarps; ++w) {
+    c.promising[w] = b.template left_by<Top>(0, w).octet;
+    if (c.promising[w] < b.octets) c.list[c.listed++] = c.promising[w];
+  }
+}
+
+template <class Logits>
+SKYNET_CODE void list_if_open(const Block<Logits>& b, int octet, bool peaks) {
+  Control& c = *b.control;
+  if (octet >= b.octets || octet == c.promising[octet / 32 % kWarps]) return;
+  if (may_lead(b, octet, peaks)) c.list[add_shared(&c.listed, 1)] = octet;
+}
+
+// P_k of token j of a round: the list's octets from `from` on.
+template <class Logits>
+SKYNET_CODE void evaluate(const Block<Logits>& b, int from, int k, int j) {
+  const Row& row = b.control->row[k];
+  const int octet = b.control->list[from + j / kOctet];
+  const float z = b.logits.at(k, octet * kOctet + j % kOctet);
+  b.round[k * kRound + j] =
+      row.valid() ? exp_f64(z, row.top, row.to_exp2) * row.inv_z : 0.0;
+}
+
+// The blend of token j of the round without one row; -1 leaves none out. Always
+// added up, never obtained by subtraction: a dropped row leaves no trace.
+template <class Logits>
+SKYNET_CODE double blend_without(const Block<Logits>& b, int without, int j) {
+  double sum = 0.0;
+  for (int k = 0; k < b.rows(); ++k) {
+    const Row& row = b.control->row[k];
+    if (k != without && row.active) sum += row.weight * b.round[k * kRound + j];
+  }
+  return sum;
+}
+
+// A token in a ranking; `second` is the best value of the other tokens.
+struct Contender {
+  double first, second;
+  int32_t token;   // id in the reply
+  int32_t column;  // in the round
+};
+
+SKYNET_CODE Contender join(const Contender& a, const Contender& b) {
+  const bool a_first =
+      a.first > b.first || (a.first == b.first && a.token < b.token);
+  Contender out = a_first ? a : b;
+  const Contender& other = a_first ? b : a;
+  if (other.first > out.second) out.second = other.first;
+  return out;
+}
+
+template <class Logits>
+SKYNET_CODE Contender contend(const Block<Logits>& b, int from, int count,
+                              int without, int lane) {
+  Contender best = {-1.0, -1.0, INT32_MAX, 0};
+  for (int j = lane; j < count * kOctet; j += 32) {
+    const int octet = b.control->list[from + j / kOctet];
+    const int token = b.first_token() + octet * kOctet + j % kOctet;
+    if (token >= b.job().vocab) continue;
+    best = join(best, {blend_without(b, without, j), -1.0, token, j});
+  }
+  return best;
+}
+
+SKYNET_CODE void raise_bar(Control& c, int k, double value) {
+  const float bar = static_cast<float>(value / c.blend.unit) * kShrink;
+  if (bar > c.bar[k] && c.blend.exhaustive == 0) c.bar[k] = bar;
+}
+
+// Enters a round's best token in the ranking of N.
+template <class Logits>
+SKYNET_CODE void enter_head(const Block<Logits>& b, const Contender& found) {
+  Control& c = *b.control;
+  const Contender old = {c.head.first, c.head.second, c.head.token, -1};
+  const Contender best = join(old, found);
+  c.head.first = best.first;
+  c.head.second = best.second;
+  c.head.token = best.token;
+  raise_bar(c, 0, best.second);
+  if (best.column < 0) return;
+  for (int k = 0; k < b.rows(); ++k) {
+    c.column[k] = b.round[k * kRound + best.column];
+  }
+}
+
+// The same for the blend without row k.
+template <class Logits>
+SKYNET_CODE void enter_peak(const Block<Logits>& b, int k,
+                            const Contender& found) {
+  Peak& peak = b.control->peak[k];
+  if (found.first < peak.value) return;
+  if (found.first == peak.value && found.token > peak.token) return;
+  peak = {found.first, b.round[k * kRound + found.column], found.token};
+  raise_bar(*b.control, k, found.first);
+}
+
+// Tells the others this block's best token and, for row k, its peak.
+template <class Logits>
+SKYNET_CODE void post_head(const Block<Logits>& b, char* board, int k) {
+  const BoardLayout at = b.at();
+  const Control& c = *b.control;
+  cell<double>(board, at.columns, b.rows(), b.rank, k) = c.column[k];
+  cell<Peak>(board, at.peaks, b.rows(), b.rank, k) = c.peak[k];
+  if (k > 0) return;
+  cell<Head>(board, at.heads, 1, b.rank, 0) = {c.head.first, c.head.second,
+                                               c.head.token, c.ref_token};
+}
+
+// Thread k: the reply's best token, and row k's peak, from every block's.
+template <class Logits>
+SKYNET_CODE void join_head(const Block<Logits>& b, int k) {
+  const BoardLayout at = b.at();
+  Control& c = *b.control;
+  Contender best = {-1.0, -1.0, INT32_MAX, -1};
+  Peak peak = {-1.0, 0.0, INT32_MAX};
+  int ref_token = -1;
+  for (int s = 0; s < b.blocks; ++s) {
+    const Head& head = cell<Head>(b.board, at.heads, 1, s, 0);
+    best = join(best, {head.first, head.second, head.token, s});
+    ref_token = max_int(ref_token, head.ref_token);
+    const Peak& theirs = cell<Peak>(b.board, at.peaks, b.rows(), s, k);
+    if (theirs.value > peak.value) peak = theirs;
+  }
+  c.column[k] = cell<double>(b.board, at.columns, b.rows(), best.column, k);
+  c.peak[k] = peak;
+  if (k > 0) return;
+  const double second = best.second > 0.0 ? best.second : 0.0;
+  c.head = {best.first, second, best.token, ref_token};
+}
+
+}  // namespace skynet
+
+#endif  // SKYNET_CUDA_BLEND_H_

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one thread block holds of one reply. Every step of the auction is a
+// function of (block, thread); steps pass values on through this memory only,
+// never through a thread's own variables, so that a CPU can run all threads of
+// a step one after the other and get the same bits.
+#ifndef SKYNET_CUDA_BLOCK_H_
+#define SKYNET_CUDA_BLOCK_H_
+
+#include "exponential.h"
+#include "layout.h"
+#include "logits_view.h"
+
+namespace skynet {
+
+// One row of the reply, the same in every block.
+struct Row {
+  double weight;
+  double top;      // largest logit
+  double inv_z;    // 1 / sum_x exp((z(x) - top) / T)
+  double to_exp2;  // log2(e) / T
+  double z;
+  int32_t octet;  // lowest one that holds the largest logit
+  RowStatus status;
+  bool active;  // valid, and w > 0
+
+  SKYNET_CODE bool valid() const { return status == RowStatus::kOk; }
+};
+
+// What a reply's rows amount to.
+struct Blend {
+  double unit;         // the largest active weight
+  int32_t active;      // rows that are
+  int32_t exhaustive;  // weights too unlike for bounds in float32
+  Status status;
+};
+
+struct Outcome {
+  double margin;
+  double blend;
+  int32_t near_tie;
+  int32_t unsure;  // float32 normalisers leave a decision or a digit open
+  int32_t any_pay;
+};
+
+struct Control {
+  Job job;
+  Scale scale[kMaxRows];    // of this block's part of a row
+  Top part_top[kMaxRows];   // its largest logit
+  double part[kMaxRows];    // its sum of exponentials, by the f32 sweep
+  float share[kMaxRows];    // crest -> upper bound on w P, in units of `unit`
+  float bar[kMaxRows];      // bounds at or under it cannot matter; [0]: N
+  double column[kMaxRows];  // P(best token)
+  double rival[kMaxRows];   // B_-i(t)
+  double pay[kMaxRows];
+  Row row[kMaxRows];
+  Peak peak[kMaxRows];
+  Bid bid[kMaxRows];
+  int32_t doubt[kMaxRows];  // this row's price needs float64 normalisers
+  Head head;
+  Blend blend;
+  Outcome outcome;
+  int32_t ref_token;          // row 0's, if this block holds it, else -1
+  int32_t tied;               // lowest id that ties with the best
+  int32_t promising[kWarps];  // octets evaluated first
+  int32_t listed;
+  int32_t list[kThreads];  // octets of this block to evaluate
+};
+
+template <class Logits>
+struct Block {
+  Control* control;
+  Logits logits;
+  char* partial;  // [rows][kWarps] of kPartialBytes
+  double* round;  // [rows][kRound] P of the tokens under evaluation
+  char* board;
+  float* crest;  // [rows][octets] largest exponential of an octet
+  int rank;      // among the blocks of the reply
+  int blocks;
+  int octets;  // of this block
+
+  SKYNET_CODE const Job& job() const { return control->job; }
+  SKYNET_CODE int rows() const { return control->job.rows; }
+  SKYNET_CODE int first_token() const { return rank * octets * kOctet; }
+  SKYNET_CODE BoardLayout at() const { return board_layout(blocks, rows()); }
+
+  // Who pays can be known only where somebody else takes part.
+  SKYNET_CODE bool pays(int k) const {
+    return k > 0 && control->row[k].active && control->blend.active > 1;
+  }
+  template <class T>
+  SKYNET_CODE T& left_by(int k, int warp) const {
+    static_assert(sizeof(T) == kPartialBytes, "a warp leaves this much");
+    return reinterpret_cast<T*>(partial)[k * kWarps + warp];
+  }
+};
+
+// `shared`: the block's own memory. `scratch`: its team's, null for a cluster.
+template <class Logits>
+SKYNET_CODE Block<Logits> make_block(Control* control, const Job& job,
+                                     char* shared, char* scratch, int rank,
+                                     int blocks) {
+  using Source = typename Logits::Source;
+  constexpr bool resident = Logits::kResident;
+  const Layout at = make_layout(
+      job.rows, job.vocab, kChunks<typename Logits::Type>, blocks, resident);
+  const int first = rank * at.octets * kOctet;
+  const int left = max_int(job.vocab - first, 0);
+  const Source source = {&control->job, first,
+                         min_int(left, at.octets * kOctet)};
+  Block<Logits> b;
+  b.control = control;
+  if constexpr (resident) {
+    b.logits = {source, shared + at.logits, at.row_bytes};
+  } else {
+    b.logits = source;
+  }
+  char* common = resident ? shared : scratch;
+  const uint32_t crests = resident ? 0 : at.crest_bytes * rank;
+  b.partial = shared + at.partial;
+  b.round = reinterpret_cast<double*>(shared + at.round);
+  b.board = common + at.board;
+  b.crest = reinterpret_cast<float*>(common + at.crest + crests);
+  b.rank = rank;
+  b.blocks = blocks;
+  b.octets = at.octets;
+  return b;
+}
+
+// The cell of a board that a block fills for one row.
+template <class T>
+SKYNET_CODE T& cell(char* board, uint32_t offset, int rows, int sender, int k) {
+  return reinterpret_cast<T*>(board + offset)[sender * rows + k];
+}
+
+SKYNET_CODE bool good_weight(float w) {
+  return w >= 0.0f && w < INFINITY;
+}
+
+// A row's octets are dealt to warps in runs of 32, starting with another warp
+// for each row so that all have work when rows are short.
+SKYNET_CODE int first_octet(int k, int octets, int thread) {
+  const int runs = divide_up(octets, 32);
+  const int warp = thread / 32;
+  const int turn = (warp + kWarps - (k * runs) % kWarps) % kWarps;
+  return turn * 32 + thread % 32;
+}
+
+}  // namespace skynet
+
+#endif  // SKYNET_CUDA_BLOCK_H_

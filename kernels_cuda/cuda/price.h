@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Step 3 in argmax mode: Clarke payments and critical bids.
+#ifndef SKYNET_CUDA_PRICE_H_
+#define SKYNET_CUDA_PRICE_H_
+
+#include "blend.h"
+
+namespace skynet {
+
+// Float32 normalisers err by 2e-9 of a blend. A difference of blends keeps six
+// digits if it is more than this share of them.
+constexpr double kSure = 0x1p-8;
+
+// The blend of the winner without one row; -1 leaves none out.
+SKYNET_CODE double winner_without(const Control& c, int without) {
+  double sum = 0.0;
+  for (int k = 0; k < c.job.rows; ++k) {
+    const Row& row = c.row[k];
+    if (k != without && row.active) sum += row.weight * c.column[k];
+  }
+  return sum;
+}
+
+// pay = max B_-i - B_-i(t), within [0, w_i P_i(t)]; 0 exactly if t is also a
+// winner without i.
+SKYNET_CODE double clarke(double peak, double rival, double ceiling) {
+  const double pay = peak - rival;
+  if (pay <= kTieRel * peak) return 0.0;
+  return pay < ceiling ? pay : ceiling;
+}
+
+SKYNET_CODE Bid bid_of(double lead, double spread) {
+  return {lead > 0.0 && spread > 0.0 ? lead / spread : 0.0, lead, spread};
+}
+
+SKYNET_CODE Bid higher(const Bid& a, const Bid& b) {
+  if (a.bid == b.bid) return a.spread < b.spread ? a : b;
+  return a.bid > b.bid ? a : b;
+}
+
+// Thread k: what row k owes, and the bid its peak already forces.
+template <class Logits>
+SKYNET_CODE void price_row(const Block<Logits>& b, int k) {
+  Control& c = *b.control;
+  const Row& row = c.row[k];
+  const Peak& peak = c.peak[k];
+  c.pay[k] = 0.0;
+  c.bid[k] = {0.0, 0.0, 0.0};
+  c.doubt[k] = 0;
+  c.rival[k] = winner_without(c, k);
+  if (!b.pays(k)) return;
+  const double share = row.weight * c.column[k];
+  c.pay[k] = clarke(peak.value, c.rival[k], share);
+  c.doubt[k] = c.pay[k] > 0.0 && c.pay[k] < kSure * peak.value;
+  if (c.pay[k] <= 0.0) return;
+  c.bid[k] = bid_of(peak.value - c.rival[k], share - row.weight * peak.p);
+}
+
+// Thread 0: whether the winner and every price so far are beyond doubt.
+template <class Logits>
+SKYNET_CODE void judge(const Block<Logits>& b) {
+  Control& c = *b.control;
+  const double blend = winner_without(c, -1);
+  const double margin = blend - c.head.second;
+  Outcome out = {margin > 0.0 ? margin : 0.0, blend, 0, 0, 0};
+  out.near_tie = out.margin <= kNearTieRel * blend;
+  // Twice the bound: what lies just above it may prove to lie below.
+  out.unsure = out.margin <= 2.0 * kNearTieRel * blend;
+  for (int k = 1; k < b.rows(); ++k) {
+    out.unsure |= c.doubt[k];
+    out.any_pay |= c.pay[k] > 0.0;
+  }
+  c.outcome = out;
+}
+
+// Whether a token of the octet may beat t at a bid found so far: then it sets a
+// higher one (Dinkelbach's argument).
+template <class Logits>
+SKYNET_CODE bool may_raise(const Block<Logits>& b, int octet) {
+  const Control& c = *b.control;
+  const float bound = bound_octet(b, octet);
+  for (int k = 1; k < b.rows(); ++k) {
+    if (c.pay[k] <= 0.0) continue;
+    const double part = c.bid[k].bid;
+    const float share = c.share[k] * b.crest[k * b.octets + octet];
+    const double reach = static_cast<double>(bound) -
+                         (1.0 - part) * static_cast<double>(share) +
+                         static_cast<double>(bound * kSlack);
+    const double bar = c.rival[k] + part * c.row[k].weight * c.column[k];
+    if (reach * c.blend.unit > bar) return true;
+  }
+  return c.blend.exhaustive != 0;
+}
+
+template <class Logits>
+SKYNET_CODE void list_if_raising(const Block<Logits>& b, int octet) {
+  Control& c = *b.control;
+  if (octet >= b.octets) return;
+  if (may_raise(b, octet)) c.list[add_shared(&c.listed, 1)] = octet;
+}
+
+// The highest bid a lane's tokens of a round force on row k.
+template <class Logits>
+SKYNET_CODE Bid raise_bid(const Block<Logits>& b, int count, int k, int lane) {
+  const Control& c = *b.control;
+  Bid most = {0.0, 0.0, 0.0};
+  if (c.pay[k] <= 0.0) return most;
+  const double weight = c.row[k].weight;
+  for (int j = lane; j < count * kOctet; j += 32) {
+    const double lead = blend_without(b, k, j) - c.rival[k];
+    const double spread =
+        weight * c.column[k] - weight * b.round[k * kRound + j];
+    most = higher(most, bid_of(lead, spread));
+  }
+  return most;
+}
+
+// Thread k: row k's bid, from every block's.
+template <class Logits>
+SKYNET_CODE void join_bid(const Block<Logits>& b, int k) {
+  Control& c = *b.control;
+  Bid most = {0.0, 0.0, 0.0};
+  for (int s = 0; s < b.blocks; ++s) {
+    most = higher(most, cell<Bid>(b.board, b.at().bids, b.rows(), s, k));
+  }
+  if (c.pay[k] <= 0.0) return;
+  const double blends = c.rival[k] + c.peak[k].value;
+  c.doubt[k] |= most.spread < kSure * blends || most.lead < kSure * blends;
+  most.bid = most.bid < 1.0 ? most.bid : 1.0;
+  c.bid[k] = most;
+}
+
+}  // namespace skynet
+
+#endif  // SKYNET_CUDA_PRICE_H_

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Step 1: each row's validity, maximum and softmax normaliser. Every block
+// works relative to the largest logit of its own part, so that one exchange
+// between the blocks is enough.
+#ifndef SKYNET_CUDA_ROWS_H_
+#define SKYNET_CUDA_ROWS_H_
+
+#include "block.h"
+
+namespace skynet {
+
+// Terms over this share of a block's sum are added again in float64. What is
+// left are many independent rounding errors (3e-8 each, rms): together under
+// 3e-8 sqrt(kCut) of the sum.
+constexpr double kCut = 0x1p-9;
+
+SKYNET_CODE Top higher(const Top& a, const Top& b) {
+  if (a.value == b.value) return a.octet < b.octet ? a : b;
+  return a.value > b.value ? a : b;
+}
+
+template <class Logits>
+SKYNET_CODE Top scan_part(const Block<Logits>& b, int k, int thread) {
+  Top top = {-INFINITY, INT32_MAX};
+  if (!good_weight(b.job().weights[k])) return top;
+  for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
+    const float most = largest(b.logits.octet(k, o));
+    const Top found = {most < INFINITY ? most : INFINITY,
+                       b.rank * b.octets + o};
+    top = higher(top, found);
+  }
+  return top;
+}
+
+// Thread k: the constants of row k's exponentials.
+template <class Logits>
+SKYNET_CODE void set_scale(const Block<Logits>& b, int k) {
+  Top top = b.template left_by<Top>(k, 0);
+  for (int w = 1; w < kWarps; ++w) {
+    top = higher(top, b.template left_by<Top>(k, w));
+  }
+  const bool present = top.value > -INFINITY && top.value < INFINITY;
+  Scale& scale = b.control->scale[k];
+  scale = make_scale(present ? top.value : 0.0f, b.job().temperature);
+  scale.present = present;
+  b.control->part_top[k] = top;
+}
+
+SKYNET_CODE double sum_wide(const Octet& octet, const Scale& s, double* most) {
+  double sum = 0.0;
+  SKYNET_UNROLL
+  for (int i = 0; i < kOctet; ++i) {
+    const double e = exp_f64(octet.z[i], s.top, s.to_exp2);
+    *most = e > *most ? e : *most;
+    sum += e;
+  }
+  return sum;
+}
+
+SKYNET_CODE float sum_narrow(const Octet& octet, const Scale& s, float* most) {
+  float e[kOctet];
+  SKYNET_UNROLL
+  for (int i = 0; i < kOctet; ++i) e[i] = exp_f32(octet.z[i], s);
+  *most = e[0];
+  SKYNET_UNROLL
+  for (int i = 1; i < kOctet; ++i) *most = larger(*most, e[i]);
+  return ((e[0] + e[1]) + (e[2] + e[3])) + ((e[4] + e[5]) + (e[6] + e[7]));
+}
+
+// A thread's share of row k's normaliser; leaves the octets' crests. Crests are
+// never 0, so that a bound made of them stays an upper bound.
+template <class Logits>
+SKYNET_CODE double sum_part(const Block<Logits>& b, int k, int thread,
+                            bool precise) {
+  const Scale scale = b.control->scale[k];
+  float* crest = b.crest + k * b.octets;
+  double sum = 0.0;
+  for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
+    if (scale.present == 0) {
+      crest[o] = 0.0f;
+      continue;
+    }
+    const Octet octet = b.logits.octet(k, o);
+    if (scale.narrow != 0 && !precise) {
+      sum += static_cast<double>(sum_narrow(octet, scale, &crest[o]));
+      continue;
+    }
+    double most = 0x1p-120;
+    sum += sum_wide(octet, scale, &most);
+    if (scale.narrow == 0) crest[o] = static_cast<float>(most);
+  }
+  return sum;
+}
+
+// Thread k adds up what the warps left for row k.
+template <class Logits>
+SKYNET_CODE double add_warps(const Block<Logits>& b, int k) {
+  double sum = 0.0;
+  for (int w = 0; w < kWarps; ++w) sum += b.template left_by<double>(k, w);
+  return sum;
+}
+
+// An octet's sum with the terms over `cut` in float64.
+SKYNET_CODE double sum_mixed(const Octet& octet, const Scale& s, float cut) {
+  double sum = 0.0;
+  SKYNET_UNROLL
+  for (int i = 0; i < kOctet; ++i) {
+    const float e = exp_f32(octet.z[i], s);
+    sum += e > cut ? exp_f64(octet.z[i], s.top, s.to_exp2)
+                   : static_cast<double>(e) * s.unscale;
+  }
+  return sum;
+}
+
+// What the sum gains by adding octets with terms over kCut of it once more.
+template <class Logits>
+SKYNET_CODE double correct_part(const Block<Logits>& b, int k, int thread) {
+  const Scale scale = b.control->scale[k];
+  if (scale.present == 0 || scale.narrow == 0) return 0.0;
+  const float cut = static_cast<float>(b.control->part[k] * kCut);
+  const float* crest = b.crest + k * b.octets;
+  double gain = 0.0;
+  for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
+    if (crest[o] <= cut) continue;
+    const Octet octet = b.logits.octet(k, o);
+    float most;
+    const double narrow =
+        static_cast<double>(sum_narrow(octet, scale, &most)) * scale.unscale;
+    gain += sum_mixed(octet, scale, cut) - narrow;
+  }
+  return gain;
+}
+
+// Tells the others row k's sum over this block's part.
+template <class Logits>
+SKYNET_CODE void post_sum(const Block<Logits>& b, char* board, int k,
+                          bool precise) {
+  const Scale& scale = b.control->scale[k];
+  const bool narrow = scale.narrow != 0 && !precise;
+  const double sum = narrow
+                         ? b.control->part[k] * scale.unscale + add_warps(b, k)
+                         : b.control->part[k];
+  cell<RowSum>(board, b.at().sums, b.rows(), b.rank, k) = {
+      sum, b.control->part_top[k]};
+}
+
+SKYNET_CODE RowStatus row_status(float weight, double top) {
+  if (!good_weight(weight)) return RowStatus::kBadWeight;
+  if (top == INFINITY) return RowStatus::kNotFinite;
+  return top == -INFINITY ? RowStatus::kEmpty : RowStatus::kOk;
+}
+
+// Thread k: row k of the whole reply, from every block's part of it.
+template <class Logits>
+SKYNET_CODE void join_row(const Block<Logits>& b, int k) {
+  const uint32_t sums = b.at().sums;
+  Top top = {-INFINITY, INT32_MAX};
+  for (int c = 0; c < b.blocks; ++c) {
+    top = higher(top, cell<RowSum>(b.board, sums, b.rows(), c, k).top);
+  }
+  Row& row = b.control->row[k];
+  const float weight = b.job().weights[k];
+  row.weight = static_cast<double>(weight);
+  row.top = static_cast<double>(top.value);
+  row.octet = top.octet;
+  row.to_exp2 = b.control->scale[k].to_exp2;
+  row.status = row_status(weight, row.top);
+  row.active = row.valid() && weight > 0.0f;
+  row.z = 0.0;
+  row.inv_z = 0.0;
+  if (!row.valid()) return;
+  for (int c = 0; c < b.blocks; ++c) {
+    const RowSum& s = cell<RowSum>(b.board, sums, b.rows(), c, k);
+    row.z += s.z * exp_f64(s.top.value, row.top, row.to_exp2);
+  }
+  row.inv_z = 1.0 / row.z;
+}
+
+}  // namespace skynet
+
+#endif  // SKYNET_CUDA_ROWS_H_

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Among blends equal within kTieRel the lowest id wins. Looked at only when the
+// margin, with float64 normalisers, is small enough for that to matter.
+#ifndef SKYNET_CUDA_TIE_H_
+#define SKYNET_CUDA_TIE_H_
+
+#include "price.h"
+
+namespace skynet {
+
+SKYNET_CODE double least_winner(const Control& c) {
+  return c.head.first * (1.0 - kTieRel);
+}
+
+template <class Logits>
+SKYNET_CODE void list_if_tied(const Block<Logits>& b, int octet) {
+  Control& c = *b.control;
+  if (octet >= b.octets) return;
+  if (b.first_token() + octet * kOctet > c.head.token) return;
+  const double bound = static_cast<double>(bound_octet(b, octet));
+  if (bound * c.blend.unit >= least_winner(c) || c.blend.exhaustive != 0) {
+    c.list[add_shared(&c.listed, 1)] = octet;
+  }
+}
+
+// The lowest id of a lane's tokens of a round that wins.
+template <class Logits>
+SKYNET_CODE Contender find_tied(const Block<Logits>& b, int from, int count,
+                                int lane) {
+  Contender lowest = {0.0, 0.0, INT32_MAX, 0};
+  for (int j = lane; j < count * kOctet; j += 32) {
+    const int octet = b.control->list[from + j / kOctet];
+    const int token = b.first_token() + octet * kOctet + j % kOctet;
+    if (token < lowest.token &&
+        blend_without(b, -1, j) >= least_winner(*b.control)) {
+      lowest = {0.0, 0.0, token, j};
+    }
+  }
+  return lowest;
+}
+
+template <class Logits>
+SKYNET_CODE void enter_tied(const Block<Logits>& b, const Contender& found) {
+  Control& c = *b.control;
+  if (found.token >= c.tied) return;
+  c.tied = found.token;
+  for (int k = 0; k < b.rows(); ++k) {
+    c.column[k] = b.round[k * kRound + found.column];
+  }
+}
+
+template <class Logits>
+SKYNET_CODE void post_tied(const Block<Logits>& b, char* board, int k) {
+  const BoardLayout at = b.at();
+  const Control& c = *b.control;
+  cell<double>(board, at.columns, b.rows(), b.rank, k) = c.column[k];
+  if (k == 0) cell<Head>(board, at.heads, 1, b.rank, 0).token = c.tied;
+}
+
+// Thread k: moves the win to the lowest of the tied ids.
+template <class Logits>
+SKYNET_CODE void join_tied(const Block<Logits>& b, int k) {
+  const BoardLayout at = b.at();
+  Control& c = *b.control;
+  int sender = -1, token = c.head.token;
+  for (int s = 0; s < b.blocks; ++s) {
+    const Head& head = cell<Head>(b.board, at.heads, 1, s, 0);
+    if (head.token >= token) continue;
+    token = head.token;
+    sender = s;
+  }
+  if (sender < 0) return;
+  c.column[k] = cell<double>(b.board, at.columns, b.rows(), sender, k);
+  if (k == 0) c.tied = token;
+}
+
+// Thread 0: the token it was tied with is now the best of the others.
+template <class Logits>
+SKYNET_CODE void settle(const Block<Logits>& b) {
+  Control& c = *b.control;
+  if (c.tied >= c.head.token) return;
+  c.head.token = c.tied;
+  c.head.second = c.head.first;
+}
+
+}  // namespace skynet
+
+#endif  // SKYNET_CUDA_TIE_H_

@@ -57,9 +57,13 @@ def _seats(
     options: AuditOptions,
     rng: np.random.Generator,
 ) -> tuple[Seat, ...]:
-    """The campaigns that fit the last message; seeded others fill the remaining seats."""
-    chosen: list[Campaign] = list(campaigns.matching(messages[-1].content, options.bidders))
+    """The campaigns that fit the last message; seeded others fill the remaining seats.
+
+    Remote bidders take no part: only they can compute their rows.
+    """
+    fitting = campaigns.matching(messages[-1].content, options.bidders)
+    chosen: list[Campaign] = [c for c in fitting if c.creative]
     others = [c for c in campaigns.campaigns if c not in chosen and c.creative]
     for at in rng.permutation(len(others))[: options.bidders - len(chosen)]:
         chosen.append(others[at])
-    return tuple(Seat(c.advertiser, c.creative, c.bid) for c in chosen)
+    return tuple(Seat(c.advertiser, c.creative or "", c.bid) for c in chosen)

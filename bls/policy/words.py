@@ -15,9 +15,9 @@ _SPREAD = re.compile(r"(?<![^\W_])[^\W_](?:\W{1,3}[^\W_](?![^\W_])){2,}")
 _SPACE = re.compile(r"\s")
 _NO_LETTER = re.compile(r"[\W_]+")
 _ARTICLES = ("a", "i")
-_SYMBOLS = frozenset("@$!|")
+_SYMBOLS = "@$!|"
 _SYMBOL_LETTERS = re.compile(r"(?<=[^\W_])[@$!|]+(?=[^\W_])|(?<!\S)[@$]+(?=[^\W\d_])")
-_AS_LETTERS = str.maketrans("@$!|", "asii")
+_AS_LETTERS = str.maketrans(_SYMBOLS, "asii")
 
 
 class Word(NamedTuple):
@@ -48,6 +48,6 @@ def joined(folded: str) -> list[Word]:
 
 def with_symbol_letters(folded: str) -> str:
     """The text with symbols that stand for letters inside words replaced; as long as it was."""
-    if _SYMBOLS.isdisjoint(folded):
+    if not any(symbol in folded for symbol in _SYMBOLS):
         return folded
     return _SYMBOL_LETTERS.sub(lambda match: match[0].translate(_AS_LETTERS), folded)

@@ -59,7 +59,7 @@ def _seats(
 ) -> tuple[Seat, ...]:
     """The campaigns that fit the last message; seeded others fill the remaining seats."""
     chosen: list[Campaign] = list(campaigns.matching(messages[-1].content, options.bidders))
-    others = [c for c in campaigns.campaigns if c not in chosen]
+    others = [c for c in campaigns.campaigns if c not in chosen and c.creative]
     for at in rng.permutation(len(others))[: options.bidders - len(chosen)]:
         chosen.append(others[at])
     return tuple(Seat(c.advertiser, c.creative, c.bid) for c in chosen)

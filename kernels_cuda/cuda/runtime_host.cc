@@ -148,9 +148,9 @@ void HostRuntime::enqueue(std::function<void()> task) {
 }
 
 // A running server's device can be made to fail from outside: the file named by
-// SKYNET_HOST_DEVICE_FAULT says `error`, `hang` or `delay_us N`.
+// HOST_DEVICE_FAULT_FILE says `error`, `hang` or `delay_us N`.
 void HostRuntime::read_fault_file() {
-  const char* path = getenv("SKYNET_HOST_DEVICE_FAULT");
+  const char* path = getenv("HOST_DEVICE_FAULT_FILE");
   FILE* file = path != nullptr ? fopen(path, "r") : nullptr;
   if (file == nullptr) return;
   char word[32] = "";

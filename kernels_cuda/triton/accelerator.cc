@@ -46,7 +46,11 @@ std::unique_ptr<Accelerator> Accelerator::open(DeviceChoice choice, int ordinal,
     *why = std::string(file) + " is of another version";
     return nullptr;
   }
-  const DeviceOptions options = {ordinal, kBatch, kMaxRows, kMaxVocab, 0};
+  DeviceOptions options = {};
+  options.device = ordinal;
+  options.replies = kBatch;
+  options.rows = kMaxRows;
+  options.vocab = kMaxVocab;
   char error[256] = "unknown error";
   made->engine_ = open_engine(&options, error, sizeof error);
   if (made->engine_ != nullptr) return made;

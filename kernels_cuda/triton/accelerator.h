@@ -33,9 +33,10 @@ class Accelerator {
   Accelerator(const Accelerator&) = delete;
   Accelerator& operator=(const Accelerator&) = delete;
 
-  // Runs a batch and fills each reply's status. After kDeviceFailed or
-  // kDeviceTimeout the object can only be destroyed, and until then the device
-  // may still read the batch's logits.
+  // Runs a batch and fills each reply's status. kNoMemory: it was too large
+  // and nothing was started. After kDeviceFailed or kDeviceTimeout the object
+  // can only be destroyed, and until then the device may still read the batch's
+  // logits.
   Status run(DeviceReply* replies, int count, int64_t timeout_us);
 
   const char* name() const { return name_(engine_); }

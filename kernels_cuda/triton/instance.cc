@@ -181,6 +181,7 @@ bool Instance::run_on_accelerator(int count) {
   const Status status =
       accelerator_->run(batch, filled, model_.config.device_timeout_us);
   model_.metrics->add(kDeviceSeconds, seconds_since(began));
+  if (status == Status::kNoMemory) return true;  // the CPU does this batch
   if (status != Status::kOk) {
     model_.metrics->add(kFailovers, 1);
     warn(std::string("the auction goes on without its accelerator: ") +

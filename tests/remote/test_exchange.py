@@ -267,7 +267,7 @@ def other_hash(opening: Open, index: int) -> list[Act]:
 NONSENSE = {
     Fault.ENCODING: lambda opening, index: [b"\xff\xff"],
     Fault.VOCABULARY: other_hash,
-    Fault.SIZE: lambda opening, index: [top(opening, index, {i: 1.0 for i in range(V)})],
+    Fault.SIZE: lambda opening, index: [top(opening, index, dict.fromkeys(range(V), 1.0))],
     Fault.ID: lambda opening, index: [top(opening, index, {V: 1.0})],
     Fault.NOT_FINITE: lambda opening, index: [top(opening, index, {1: float("nan")})],
     Fault.ORDER: lambda opening, index: [top(opening, index + 1, {1: 1.0})],

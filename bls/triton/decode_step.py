@@ -32,6 +32,8 @@ class TritonDecoder:
         self._draw = draw
         self._opened = False
         self._closed = False
+        self._weights: Weights = np.empty(0, np.float32)
+        self._prices: list[pb_utils.Tensor] = []
         self._constant: dict[tuple[Op, int], list[pb_utils.Tensor]] = {}
 
     def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
@@ -75,19 +77,24 @@ class TritonDecoder:
             ]
         return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
 
+    def _terms(self, weights: Weights, index: int) -> list[pb_utils.Tensor]:
+        """Inputs of `auction`; the weights are written again only when a bid has changed."""
+        shape = (len(weights), 1)
+        if not np.array_equal(weights, self._weights):
+            self._weights = weights
+            self._prices = [
+                pb_utils.Tensor("WEIGHT", weights.reshape(shape)),
+                pb_utils.Tensor("TEMPERATURE", np.full(shape, self._temperature, np.float32)),
+            ]
+        return [*self._prices, pb_utils.Tensor("DRAW", np.tile(self._draw.at(index), shape))]
+
     def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights, index: int) -> Outcome:
         if self._closed:
             raise SkynetError("cancelled", "The reply was ended.", 499)
-        shape = (len(weights), 1)
         request = pb_utils.InferenceRequest(
             model_name=DECODE_STEP.name,
             requested_output_names=_OUTPUTS,
-            inputs=[
-                *self._head(op, ids),
-                pb_utils.Tensor("WEIGHT", weights.reshape(shape)),
-                pb_utils.Tensor("TEMPERATURE", np.full(shape, self._temperature, np.float32)),
-                pb_utils.Tensor("DRAW", np.tile(self._draw.at(index), shape)),
-            ],
+            inputs=[*self._head(op, ids), *self._terms(weights, index)],
             timeout=_DEFAULT_TIMEOUT_US,
         )
         response = request.exec()

@@ -16,6 +16,7 @@ from bls.policy.fold import fold
 from bls.policy.match import Match
 from bls.policy.phones import numbers, phones
 
+_DIGIT = re.compile(r"[0-9]")
 _UNFINISHED_NUMBER = re.compile(r"\(?[0-9](?:[ ().-]{0,2}[0-9])*[ ().-]{0,2}\Z")
 _TAIL = 100
 _SHOWN_DIGITS = 6
@@ -25,9 +26,10 @@ _LONGEST_NUMBER = 34
 def personal_data(folded: str) -> Iterator[Match]:
     """E-mail addresses, phone, card and account numbers in folded text."""
     yield from emails(folded)
-    yield from phones(folded)
-    yield from cards(folded)
-    yield from ibans(folded)
+    if _DIGIT.search(folded):
+        yield from phones(folded)
+        yield from cards(folded)
+        yield from ibans(folded)
 
 
 def contacts(texts: Iterable[str]) -> frozenset[str]:

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 _WORD = re.compile(r"[^\W_]+")
 _LINKED = re.compile(r"(?<![^\W_])(?:[^\W_]+[-./|\u00b7])+[^\W_]+")
-_SPREAD = re.compile(r"(?<![^\W_])[^\W_](?:\W{1,3}[^\W_](?![^\W_])){2,}")
-_SPACE = re.compile(r"\s")
+_SPREAD = re.compile(r"(?<![^\W_])[^\W_](?=(\W{1,3}))(?:\1[^\W_](?![^\W_])){2,40}")
+_FEWEST = 3
 _NO_LETTER = re.compile(r"[\W_]+")
-_ARTICLES = ("a", "i")
-_SYMBOLS = frozenset("@$!|")
+_SYMBOLS = "@$!|"
 _SYMBOL_LETTERS = re.compile(r"(?<=[^\W_])[@$!|]+(?=[^\W_])|(?<!\S)[@$]+(?=[^\W\d_])")
-_AS_LETTERS = str.maketrans("@$!|", "asii")
+_AS_LETTERS = str.maketrans(_SYMBOLS, "asii")
 
 
 class Word(NamedTuple):
@@ -34,20 +33,23 @@ def words(folded: str) -> list[Word]:
 
 
 def joined(folded: str) -> list[Word]:
-    """Words put together again that hyphens, dots or slashes split, or spaces letter by letter."""
+    """Words put together again that hyphens, dots or slashes split, or spaces letter by letter.
+
+    Where spread letters begin to be a word cannot be seen: every three or more to the end are one.
+    """
     found = []
-    linked = list(_LINKED.finditer(folded))
-    spread = [match for match in _SPREAD.finditer(folded) if _SPACE.search(match[0])]
-    for match in linked + spread:
-        word = _NO_LETTER.sub("", match[0])
-        found.append(Word(word, match.start(), match.end()))
-        if word.startswith(_ARTICLES) and not match[0][1].isalnum():  # no letter of the word
-            found.append(Word(word[1:], match.start() + 1, match.end()))
+    for match in _LINKED.finditer(folded):
+        found.append(Word(_NO_LETTER.sub("", match[0]), match.start(), match.end()))
+    for match in _SPREAD.finditer(folded):
+        places = [at for at in range(*match.span()) if folded[at].isalnum()]
+        word = "".join(folded[at] for at in places)
+        for first, at in enumerate(places[: 1 - _FEWEST]):
+            found.append(Word(word[first:], at, match.end()))
     return found
 
 
 def with_symbol_letters(folded: str) -> str:
     """The text with symbols that stand for letters inside words replaced; as long as it was."""
-    if _SYMBOLS.isdisjoint(folded):
+    if not any(symbol in folded for symbol in _SYMBOLS):
         return folded
     return _SYMBOL_LETTERS.sub(lambda match: match[0].translate(_AS_LETTERS), folded)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from bls.settings import REPOSITORY, load_settings
 from client.launcher.stack import Stack
-from perf_analyzer_configs.bench import auction, churn, repeat, speed
+from perf_analyzer_configs.bench import auction, churn, policy, repeat, speed
 from perf_analyzer_configs.bench.figures import Figure, publish
 from perf_analyzer_configs.bench.floor import Floor
 
-PARTS = ("auction", "inter_token", "first_token", "stall", "throughput", "repeat", "churn")
+ALONE: dict[str, Callable[[], list[Figure]]] = {"auction": auction.step, "policy": policy.latency}
+"""Parts that need no server."""
+PARTS = (*ALONE, "inter_token", "first_token", "stall", "throughput", "repeat", "churn")
 
 
 def main() -> int:
@@ -28,10 +30,11 @@ def main() -> int:
     args = parser.parse_args()
     chosen = args.only or PARTS
     figures: list[Figure] = []
-    if "auction" in chosen:
-        _say("auction step against numpy")
-        figures += auction.step()
-    if set(chosen) - {"auction"}:
+    for name, part in ALONE.items():
+        if name in chosen:
+            _say(name)
+            figures += part()
+    if set(chosen) - set(ALONE):
         figures += _with_stack(chosen, args.rounds, args.replies)
     publish(figures, args.json)
     return 0 if all(figure.met is not False for figure in figures) else 1

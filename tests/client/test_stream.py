@@ -9,6 +9,7 @@ import json
 import httpx
 import pytest
 
+from bls.contracts import Flag
 from bls.errors import SkynetError
 from client.gateway.decode import decode
 from client.gateway.events import End, Order, Start, Token
@@ -100,6 +101,34 @@ def test_deadline_maps_to_length_and_the_receipt_keeps_the_reason(
     last = chunks_of(gateway.stream())[-1]
     assert last["choices"][0]["finish_reason"] == "length"
     assert last["skynet"]["receipt"]["finish_reason"] == "deadline"
+
+
+def test_a_token_of_the_output_filter_is_marked(triton: FakeTriton, gateway: LiveGateway) -> None:
+    triton.script = lambda request: [
+        start(request),
+        token(0, "a", FLAGS=int(Flag.POLICY | Flag.NEAR_TIE)),
+        token(1, "b"),
+        end(request, 2),
+    ]
+    tokens = [chunk["skynet"] for chunk in chunks_of(gateway.stream())[1:3]]
+    assert [field["policy"] for field in tokens] == [True, False]
+    assert (tokens[0]["winner"], tokens[0]["sponsored"]) == (None, False)
+    assert tokens[0]["rows"][0]["w_minus"] == 1.3
+    whole = gateway.post(chat()).json()["skynet"]["tokens"]
+    assert [field["policy"] for field in whole] == [True, False]
+
+
+def test_content_filter_is_openais_word_too(triton: FakeTriton, gateway: LiveGateway) -> None:
+    triton.script = lambda request: [
+        start(request),
+        token(0, "a"),
+        end(request, 1, "content_filter"),
+    ]
+    last = chunks_of(gateway.stream())[-1]
+    assert last["choices"][0]["finish_reason"] == "content_filter"
+    assert last["skynet"]["receipt"]["finish_reason"] == "content_filter"
+    whole = gateway.post(chat()).json()["choices"][0]
+    assert (whole["finish_reason"], whole["message"]["content"][:1]) == ("content_filter", "a")
 
 
 def test_held_back_text_of_the_end_is_sent(triton: FakeTriton, gateway: LiveGateway) -> None:

@@ -98,6 +98,22 @@ def test_a_dropped_row_says_why(events: list[Event]) -> None:
     assert "left out: not_finite" in line
 
 
+def test_a_replaced_token_is_marked(events: list[Event]) -> None:
+    token = next(event for event in events if isinstance(event, Token))
+    plain, marked = (
+        token_line(dataclasses.replace(token, policy=policy), Palette(False))
+        for policy in (False, True)
+    )
+    assert "!" in marked and "!" not in plain and len(marked) == len(plain)
+
+
+def test_replaced_tokens_are_counted_where_there_are_any(events: list[Event]) -> None:
+    receipt = receipt_of(events)
+    assert "policy" not in receipt_table(receipt, Palette(False))
+    counted = dataclasses.replace(receipt, policy_tokens=2)
+    assert ", 2 replaced by policy, charged by" in receipt_table(counted, Palette(False))
+
+
 def test_receipt_table_adds_up(events: list[Event]) -> None:
     table = receipt_table(receipt_of(events), Palette(False)).splitlines()
     assert table[0].split() == [

@@ -18,12 +18,14 @@ def test_words_have_their_places() -> None:
 @pytest.mark.parametrize(
     ("text", "whole"),
     [
-        ("f.o.o", ["foo"]),
+        ("f.oo", ["foo"]),
         ("f o o", ["foo"]),
         ("f - o - o", ["foo"]),
         ("fo-o b/ar", ["foo", "bar"]),
+        ("1 @ 5%. f o o", ["foo"]),
         ("a f o o", ["afoo", "foo"]),
-        ("i-pod", ["ipod", "pod"]),
+        ("f(o, o)", []),
+        ("i-pod", ["ipod"]),
         ("foo bar", []),
         ("a b", []),
         ("ad-hoc", ["adhoc"]),

@@ -32,6 +32,11 @@ int64_t staged_stride(const AuctionInput& in) {
   return (in.vocab + unit - 1) / unit * unit;
 }
 
+void grow(Scratch* team, const Layout& at) {
+  team->board_bytes = std::max(team->board_bytes, at.board_bytes);
+  team->crest_bytes = std::max(team->crest_bytes, at.crest_bytes);
+}
+
 bool options_ok(const DeviceOptions& o, std::string* error) {
   const bool ok = o.device >= 0 && o.replies >= 1 && o.rows >= 1 &&
                   o.rows <= kMaxRows && o.vocab >= 1 && o.vocab <= kMaxVocab &&
@@ -82,15 +87,15 @@ bool Engine::reserve() {
   staged_bytes_ = options_.staged_bytes > 0
                       ? static_cast<size_t>(options_.staged_bytes)
                       : std::min(logits, kStagedDefault);
-  size_t team = 0;
-  for (int blocks = 1; blocks <= kMaxBlocks; blocks *= 2) {
+  for (int blocks = 1; blocks <= kMaxTeam; blocks *= 2) {
     const Plan plan = {Kernel::kPortable, blocks};
-    const Layout at =
-        plan_layout(plan, LogitType::kF32, options_.rows, options_.vocab);
-    team = std::max(team, size_t{at.scratch_bytes});
+    Scratch team = {};
+    grow(&team, plan_layout(plan, LogitType::kF32, Mode::kArgmax, options_.rows,
+                            options_.vocab));
+    scratch_team_ = std::max(scratch_team_, size_t{team.bytes(blocks)});
   }
-  const size_t teams = std::min<size_t>(replies, kScratchBudget / team + 1);
-  scratch_team_ = team;
+  const size_t teams =
+      std::min<size_t>(replies, kScratchBudget / scratch_team_ + 1);
   scratch_teams_ = static_cast<int>(teams);
   records_ = runtime_->map(replies * sizeof(Record));
   top_id_ = runtime_->map(replies * rows * kTop * sizeof(int32_t));
@@ -99,7 +104,7 @@ bool Engine::reserve() {
   staging_ = runtime_->map(staged_bytes_);
   device_jobs_ = static_cast<char*>(runtime_->allocate(replies * sizeof(Job)));
   device_staging_ = static_cast<char*>(runtime_->allocate(staged_bytes_));
-  scratch_ = static_cast<char*>(runtime_->allocate(team * teams));
+  scratch_ = static_cast<char*>(runtime_->allocate(scratch_team_ * teams));
   entries_.reserve(replies);
   logits_.resize(replies);
   stride_.resize(replies);
@@ -207,12 +212,13 @@ bool Engine::launch_run(size_t first, size_t count, bool jobs_copied) {
     const int teams = std::max(1, device.team_blocks / entry.plan.blocks);
     launch.groups = std::min({launch.groups, teams, scratch_teams_});
   }
-  for (size_t e = 0; e < count; ++e) {
-    const Layout at =
-        plan_layout(entry.plan, entry.type, jobs[e].rows, jobs[e].vocab);
-    launch.shared_bytes = std::max(launch.shared_bytes, at.shared_bytes);
-  }
   Batch& batch = launch.batch;
+  for (size_t e = 0; e < count; ++e) {
+    const Layout at = plan_layout(entry.plan, entry.type, jobs[e].mode,
+                                  jobs[e].rows, jobs[e].vocab);
+    launch.shared_bytes = std::max(launch.shared_bytes, at.shared_bytes);
+    grow(&batch.team, at);
+  }
   batch.records = static_cast<Record*>(records_.device);
   batch.top_id = static_cast<int32_t*>(top_id_.device);
   batch.top_logit = static_cast<float*>(top_logit_.device);

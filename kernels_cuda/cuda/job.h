@@ -6,16 +6,11 @@
 #ifndef SKYNET_CUDA_JOB_H_
 #define SKYNET_CUDA_JOB_H_
 
-#include "../include/auction_contract.h"
-#include "code.h"
+#include "layout.h"
 
 namespace skynet {
 
-constexpr int kThreads = 256;  // of a block; every kernel has this many
-constexpr int kWarps = kThreads / 32;
-constexpr int kMaxBlocks = 32;   // of a portable team
-constexpr int kMaxCluster = 16;  // of a cluster, non-portable size
-constexpr int kInlineJobs = 8;   // 1.7 KB of the 4 KB every driver takes
+constexpr int kInlineJobs = 8;  // 1.7 KB of the 4 KB every driver takes
 
 // One reply, checked: sizes, type and temperature are within the contract.
 struct Job {
@@ -49,13 +44,14 @@ struct Candidate {
 struct Batch {
   const Job* jobs;  // device memory; null: inline_jobs
   Record* records;
-  int32_t* top_id;   // mapped, [slot][rows][kTop]
-  float* top_logit;  // mapped, [slot][rows][rows * kTop]
-  int32_t top_rows;  // rows one slot has room for
-  int32_t count;     // replies
-  int32_t blocks;    // blocks that share one reply
-  char* scratch;     // [blocks' team or reply][scratch_bytes]
-  size_t scratch_bytes;
+  int32_t* top_id;       // mapped, [slot][rows][kTop]
+  float* top_logit;      // mapped, [slot][rows][rows * kTop]
+  int32_t top_rows;      // rows one slot has room for
+  int32_t count;         // replies
+  int32_t blocks;        // blocks that share one reply
+  char* scratch;         // [blocks' team or reply][scratch_bytes]
+  size_t scratch_bytes;  // of one team
+  Scratch team;
   Job inline_jobs[kInlineJobs];
 };
 

@@ -11,6 +11,7 @@
 //                      leave(block, item, value)
 //   post(n, f)         f(block, board, item) for every copy of the board, then
 //                      a barrier of all blocks
+//   meet()             a barrier of all blocks
 //   each_block(f)      f(exec of one block): control flow of its own
 //   read(f)            f(block): a value that steers control flow; the same in
 //                      every block unless within each_block
@@ -18,6 +19,7 @@
 #define SKYNET_CUDA_AUCTION_H_
 
 #include "report.h"
+#include "top.h"
 
 namespace skynet {
 
@@ -270,6 +272,30 @@ SKYNET_CODE bool clear(Exec& exec, bool precise) {
   return exec.read(outcome).unsure == 0;
 }
 
+// ---- Audit outputs -------------------------------------------------------
+template <class Exec>
+SKYNET_CODE void find_top(Exec& exec) {
+  exec.phase([](const auto& b, int thread) { fill_crests(b, thread); });
+  SKYNET_ROLLED
+  for (int place = 0; place < kTop; ++place) {
+    exec.reduce(
+        exec.rows(),
+        [](const auto& b, int k, int thread) {
+          return find_pick(b, k, thread);
+        },
+        [](const Top& a, const Top& b) { return higher(a, b); },
+        [](const auto& b, int k, int warp, const Top& top) {
+          b.template left_by<Top>(k, warp) = top;
+        });
+    exec.for_rows([&](const auto& b, int k) { pick(b, k, place); });
+  }
+  exec.meet();
+  exec.phase([](const auto& b, int thread) { merge_picks(b, thread); });
+  exec.meet();
+  exec.phase([](const auto& b, int thread) { gather(b, thread); });
+  exec.meet();
+}
+
 // After read_rows.
 template <class Exec>
 SKYNET_CODE void run_auction(Exec& exec) {
@@ -282,6 +308,10 @@ SKYNET_CODE void run_auction(Exec& exec) {
     again = status == Status::kOk && !clear(exec, precise) && !precise;
     precise |= again;
   }
+  const bool top = exec.read([](const auto& b) {
+    return b.control->blend.status == Status::kOk && b.job().want_top != 0;
+  });
+  if (top) find_top(exec);
   exec.report(precise);
 }
 

@@ -56,6 +56,7 @@ struct Outcome {
 
 struct Control {
   Job job;
+  TopMemory top;
   Scale scale[kMaxRows];    // of this block's part of a row
   Top part_top[kMaxRows];   // its largest logit
   double part[kMaxRows];    // its sum of exponentials, by the f32 sweep
@@ -67,8 +68,9 @@ struct Control {
   Row row[kMaxRows];
   Peak peak[kMaxRows];
   Bid bid[kMaxRows];
-  int32_t doubt[kMaxRows];  // this row's price needs float64 normalisers
-  double drawn[kMaxRows];   // P(drawn token), where this block holds it
+  Candidate picked[kMaxRows];  // the last token picked for the top
+  int32_t doubt[kMaxRows];     // this row's price needs float64 normalisers
+  double drawn[kMaxRows];      // P(drawn token), where this block holds it
   double u_token;
   Drawn draw[2];  // the drawn row's token, the reference row's
   Head head;

@@ -37,6 +37,10 @@ void grow(Scratch* team, const Layout& at) {
   team->crest_bytes = std::max(team->crest_bytes, at.crest_bytes);
 }
 
+bool wants_top(const DeviceReply& reply) {
+  return reply.top.id != nullptr || reply.top.logit != nullptr;
+}
+
 bool options_ok(const DeviceOptions& o, std::string* error) {
   const bool ok = o.device >= 0 && o.replies >= 1 && o.rows >= 1 &&
                   o.rows <= kMaxRows && o.vocab >= 1 && o.vocab <= kMaxVocab &&
@@ -105,6 +109,10 @@ bool Engine::reserve() {
   device_jobs_ = static_cast<char*>(runtime_->allocate(replies * sizeof(Job)));
   device_staging_ = static_cast<char*>(runtime_->allocate(staged_bytes_));
   scratch_ = static_cast<char*>(runtime_->allocate(scratch_team_ * teams));
+  candidates_ = static_cast<Candidate*>(
+      runtime_->allocate(replies * kMaxTeam * rows * kTop * sizeof(Candidate)));
+  ids_ = static_cast<int32_t*>(
+      runtime_->allocate(replies * rows * kTop * sizeof(int32_t)));
   entries_.reserve(replies);
   logits_.resize(replies);
   stride_.resize(replies);
@@ -112,14 +120,13 @@ bool Engine::reserve() {
     if (m.host == nullptr || m.device == nullptr) return false;
   }
   return device_jobs_ != nullptr && device_staging_ != nullptr &&
-         scratch_ != nullptr;
+         scratch_ != nullptr && candidates_ != nullptr && ids_ != nullptr;
 }
 
 Status Engine::check(const DeviceReply& reply) const {
   const AuctionInput& in = reply.input;
-  const bool top = (reply.top.id == nullptr) == (reply.top.logit == nullptr);
-  if (in.logits == nullptr || in.weights == nullptr || !top ||
-      reply.reply == nullptr || reply.rows == nullptr) {
+  if (in.logits == nullptr || in.weights == nullptr || reply.reply == nullptr ||
+      reply.rows == nullptr) {
     return Status::kNullPointer;
   }
   if (in.rows < 1 || in.rows > options_.rows) return Status::kBadRows;
@@ -193,7 +200,7 @@ void Engine::write_jobs(const DeviceReply* replies) {
     job = {logits_[i], stride_[i],
            in.draw,    in.rows,
            in.vocab,   in.temperature,
-           in.mode,    reply.top.id != nullptr,
+           in.mode,    wants_top(reply),
            sequence_,  i,
            {}};
     std::copy_n(in.weights, in.rows, job.weights);
@@ -220,9 +227,8 @@ bool Engine::launch_run(size_t first, size_t count, bool jobs_copied) {
     grow(&batch.team, at);
   }
   batch.records = static_cast<Record*>(records_.device);
-  batch.top_id = static_cast<int32_t*>(top_id_.device);
-  batch.top_logit = static_cast<float*>(top_logit_.device);
-  batch.top_rows = options_.rows;
+  batch.top = {candidates_, ids_, static_cast<int32_t*>(top_id_.device),
+               static_cast<float*>(top_logit_.device), options_.rows};
   batch.count = static_cast<int32_t>(count);
   batch.blocks = entry.plan.blocks;
   batch.scratch = scratch_;
@@ -310,6 +316,15 @@ void Engine::collect(const Entry& entry) {
   out.status = static_cast<int32_t>(record.status);
   *out.reply = record.reply;
   std::copy_n(record.rows, rows, out.rows);
+  if (record.status != Status::kOk) return;
+  const size_t slot = static_cast<size_t>(entry.reply) * options_.rows * kTop;
+  const int32_t* id = static_cast<const int32_t*>(top_id_.host) + slot;
+  const float* logit =
+      static_cast<const float*>(top_logit_.host) + slot * options_.rows;
+  if (out.top.id != nullptr) std::copy_n(id, rows * kTop, out.top.id);
+  if (out.top.logit != nullptr) {
+    std::copy_n(logit, rows * rows * kTop, out.top.logit);
+  }
 }
 
 Status Engine::wait(int64_t timeout_us) {

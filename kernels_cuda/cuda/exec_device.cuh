@@ -148,6 +148,12 @@ class DeviceExec {
     group_.meet(block_.blocks);
   }
 
+  // What blocks left in device or host memory is theirs to see afterwards.
+  __device__ __forceinline__ void meet() {
+    __threadfence_system();
+    group_.meet(block_.blocks);
+  }
+
   template <class F>
   __device__ __forceinline__ void each_block(const F& f) {
     f(*this);

@@ -76,6 +76,8 @@ class HostExec {
     });
   }
 
+  void meet() {}
+
   template <class F>
   void each_block(const F& f) {
     each([&](int block) {

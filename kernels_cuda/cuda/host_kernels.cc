@@ -23,6 +23,7 @@ void HostKernels::run_fused(const Batch& batch, const Job& job, Order order) {
     Control* control = &controls_[static_cast<size_t>(rank)];
     char* own = shared_.data() + lead + rank * size_t{at.shared_bytes};
     control->job = job;
+    control->top = top_memory(batch, job.slot);
     blocks[rank] = make_block<Logits>(control, own, rank, batch.blocks);
     if constexpr (!Logits::kResident) {
       join_team(&blocks[rank], batch.scratch, batch.team, 0);

@@ -48,6 +48,10 @@ class DeviceLogits {
            first_;
   }
   SKYNET_CODE void load(int, int) const {}
+  // Any token of the reply, also of another block's part.
+  SKYNET_CODE float anywhere(int k, int id) const {
+    return Logit::widen(row(k)[id - first_]);
+  }
   SKYNET_CODE float at(int k, int token) const {
     return token < tokens_ ? Logit::widen(row(k)[token]) : -INFINITY;
   }
@@ -111,6 +115,10 @@ class SharedLogits {
                    : Logit::kMinusInfinity;
       }
     }
+  }
+
+  SKYNET_CODE float anywhere(int k, int id) const {
+    return source_.anywhere(k, id);
   }
 
   SKYNET_CODE float at(int k, int token) const {

@@ -127,9 +127,9 @@ def test_a_late_answer_is_counted(probe: Probe, far: ScriptedBidder) -> None:
 
 def test_a_slow_bidder_slows_its_own_reply_only(probe: Probe, far: ScriptedBidder) -> None:
     """Nobody's decode batch is held for a reply that waits for its bidder."""
-    far.script = slowly(0.1)
+    far.script = slowly(LIMITS.gather_s - 0.01)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(reply, probe, 30)
+        slow = pool.submit(reply, probe, 60)
         until(lambda: far.live == 1)
         began = time.monotonic()
         near = {"bidders": [{"advertiser": "near", "bid": 1.0}]}

@@ -128,6 +128,25 @@ class Auction:
 
         return run
 
+    def draws(
+        self,
+        logits: NDArray[Any],
+        weights: NDArray[Any],
+        temperature: float,
+        first: Draw,
+        count: int,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Tokens [count] and payments [count, rows] of `count` neighbouring indices."""
+        call = Call(logits, weights, temperature, first)
+        tokens = np.empty(count, np.int32)
+        pays = np.empty((count, len(logits)))
+        for at in range(count):
+            call.input.draw.index = first.index + at
+            self._run(call)
+            tokens[at] = call.reply.token
+            pays[at] = call.rows["pay"]
+        return tokens, pays
+
     def close(self) -> None:
         """Free the workspace; safe to call twice."""
         if self._workspace:

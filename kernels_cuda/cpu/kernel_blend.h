@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Step 2 of the vector paths: the winner and, per advertiser, the winner
-// without it. Included after kernel_rows.h.
+// Step 3 of the vector paths: the largest blends and, per advertiser, the
+// winner without it. Included after kernel_sum.h.
 //
 // Block maxima bound every blend inside a block from above, so only the blocks
 // that could hold a first or second place are evaluated, all in f64.
 
 #pragma once
 
-#include "kernel_rows.h"
+#include "kernel_sum.h"
 
 namespace skynet {
 namespace {
@@ -37,10 +37,67 @@ struct Auction {
 
   const Row& row(int slot) const { return rows[active[slot]]; }
   bool pays(int slot) const { return active[slot] > 0 && active_count > 1; }
-  const float* block_exp(int slot) const {
-    return ws.block_exp + static_cast<size_t>(active[slot]) * ws.stride;
+  bool pays_clarke(int slot) const {
+    return in.mode == Mode::kArgmax && pays(slot);
   }
+  // Every normaliser was summed in f64.
+  bool precise() const {
+    bool all = true;
+    for (int k = 0; k < in.rows; ++k) {
+      all &= rows[k].status != RowStatus::kOk || rows[k].wide;
+    }
+    return all;
+  }
+  // Whether the normalisers leave `difference`, of two numbers that add up to
+  // `sum`, within 1e-6 of what it should be.
+  bool exact(double difference, double sum) const {
+    double noise = 0.0;
+    for (int s = 0; s < active_count; ++s) {
+      noise = fmax(noise, row(s).noise * row(s).inv_z);
+    }
+    return fabs(difference) * 0x1p-20 > noise * sum;
+  }
+  float* block_max(int row) const { return ws.block_max + at(row); }
+  float* block_exp(int row) const { return ws.block_exp + at(row); }
+  double* group_sum(int row) const {
+    return ws.group_sum + static_cast<size_t>(row) * ws.groups;
+  }
+
+ private:
+  size_t at(int row) const { return static_cast<size_t>(row) * ws.stride; }
 };
+
+// Sets a row's normaliser; its logits have been scanned. Every term is summed
+// in f64 with precise, where f32 cannot hold the row, and where it is short.
+inline void normalise(Auction& a, const RowLogits& logits, bool precise,
+                      Row* row) {
+  const float* block_max = a.block_max(row->index);
+  float* block_exp = a.block_exp(row->index);
+  double* group_sum = a.group_sum(row->index);
+  const double maxima_sum =
+      exp_block_maxima(*row, a.ws.stride, block_max, block_exp);
+  row->wide = precise || !row->narrow || a.blocks <= kShortRow;
+  if (row->wide) {
+    sum_precisely(logits, a.blocks, group_sum, row);
+  } else {
+    sum_fast(logits, a.blocks, a.ws.stride, block_max, block_exp, maxima_sum,
+             group_sum, row);
+  }
+  row->z = 0.0;
+  for (int g = 0; g < a.ws.groups; ++g) row->z += group_sum[g];
+  row->inv_z = 1.0 / row->z;
+  row->to_share = row->weight * row->inv_z * row->unscale * (1.0 + kNearTieRel);
+}
+
+inline void normalise_precisely(Auction& a, int k) {
+  normalise(a, RowLogits(a.in, k, a.ws.logits), true, &a.rows[k]);
+}
+
+inline void normalise_precisely(Auction& a) {
+  for (int k = 0; k < a.in.rows; ++k) {
+    if (a.rows[k].status == RowStatus::kOk) normalise_precisely(a, k);
+  }
+}
 
 // w_k P_k, N and B_-k of the block's 64 tokens, into the workspace. B_-k is
 // added up without k, never N - w_k P_k: no cancellation, and a dropped row
@@ -74,6 +131,15 @@ inline void evaluate_block(Auction& a, int block) {
   }
 }
 
+// Evaluates one token's block; share and rival are then the token's.
+inline void evaluate_token(Auction& a, int token) {
+  evaluate_block(a, token / kBlock);
+  for (int s = 0; s < a.active_count; ++s) {
+    a.share[s] = a.ws.share[s * kBlock + token % kBlock];
+    a.rival[s] = a.ws.without[s * kBlock + token % kBlock];
+  }
+}
+
 inline double largest_of(const double* values) {
   D largest = Simd::load_d(values);
   for (int j = Simd::kD; j < kBlock; j += Simd::kD) {
@@ -103,7 +169,7 @@ inline void visit_block(Auction& a, int block) {
   }
   for (int s = 0; s < a.active_count; ++s) {
     const double* without = a.ws.without + s * kBlock;
-    if (!a.pays(s) || !(largest_of(without) > a.peak[s].value)) continue;
+    if (!a.pays_clarke(s) || !(largest_of(without) > a.peak[s].value)) continue;
     for (int j = 0; j < count; ++j) {
       if (without[j] > a.peak[s].value) a.peak[s] = {without[j], first + j};
     }
@@ -120,8 +186,9 @@ struct Bounds {
 inline void bound_blocks(const Auction& a, int block, Bounds* bounds) {
   D sum = Simd::set_d(0.0);
   for (int s = 0; s < a.active_count; ++s) {
-    bounds->share[s] = Simd::mul(Simd::widen(a.block_exp(s) + block),
-                                 Simd::set_d(a.row(s).to_share));
+    const float* block_exp = a.block_exp(a.active[s]) + block;
+    bounds->share[s] =
+        Simd::mul(Simd::widen(block_exp), Simd::set_d(a.row(s).to_share));
     bounds->without[s] = sum;
     sum = Simd::add(sum, bounds->share[s]);
   }
@@ -133,16 +200,23 @@ inline void bound_blocks(const Auction& a, int block, Bounds* bounds) {
   }
 }
 
+// Upper bounds on N, for every block.
+inline void bound_blends(Auction& a) {
+  for (int b = 0; b < a.ws.stride; b += Simd::kD) {
+    D sum = Simd::set_d(0.0);
+    for (int s = 0; s < a.active_count; ++s) {
+      const D e = Simd::widen(a.block_exp(a.active[s]) + b);
+      sum = Simd::fma(e, Simd::set_d(a.row(s).to_share), sum);
+    }
+    Simd::store_d(a.ws.bound + b, sum);
+  }
+}
+
 // The most promising blocks first, so that the bounds prune early.
 inline void visit_promising(Auction& a) {
   constexpr int kFirst = 4;
   int top[kFirst] = {0, 0, 0, 0};
   double value[kFirst] = {-1.0, -1.0, -1.0, -1.0};
-  Bounds bounds;
-  for (int b = 0; b < a.ws.stride; b += Simd::kD) {
-    bound_blocks(a, b, &bounds);
-    Simd::store_d(a.ws.bound + b, bounds.blend);
-  }
   for (int b = 0; b < a.blocks; ++b) {
     if (!(a.ws.bound[b] > value[kFirst - 1])) continue;
     int at = kFirst - 1;
@@ -159,6 +233,18 @@ inline void visit_promising(Auction& a) {
   }
 }
 
+// The blocks of kD from b on that may hold a new best, second or peak.
+inline unsigned open_blocks(const Auction& a, int b, double bar) {
+  Bounds bounds;
+  bound_blocks(a, b, &bounds);
+  unsigned open = Simd::greater(bounds.blend, Simd::set_d(bar));
+  for (int s = 0; s < a.active_count; ++s) {
+    if (!a.pays_clarke(s)) continue;
+    open |= Simd::greater(bounds.without[s], Simd::set_d(a.peak[s].value));
+  }
+  return open;
+}
+
 // Finds best, second and every peak. Blends under 2^-60 of the best cannot
 // change a margin, so blocks of impossible tokens are left alone.
 inline void find_peaks(Auction& a) {
@@ -166,18 +252,19 @@ inline void find_peaks(Auction& a) {
   a.best = {-1.0, a.in.vocab};
   a.second = -1.0;
   for (int s = 0; s < a.active_count; ++s) a.peak[s] = {-1.0, 0};
+  bound_blends(a);
   visit_promising(a);
-  Bounds bounds;
   for (int b = 0; b < a.blocks; b += Simd::kD) {
     const double noise = a.best.value * 0x1p-60;
     const double bar = a.second > noise ? a.second : noise;
-    bound_blocks(a, b, &bounds);
-    unsigned open = Simd::greater(bounds.blend, Simd::set_d(bar));
+    double least = bar;
     for (int s = 0; s < a.active_count; ++s) {
-      if (!a.pays(s)) continue;
-      open |= Simd::greater(bounds.without[s], Simd::set_d(a.peak[s].value));
+      const double peak = a.peak[s].value;
+      if (a.pays_clarke(s) && peak < least) least = peak;
     }
-    for (; open != 0; open &= open - 1) {
+    const D blends = Simd::load_d(a.ws.bound + b);
+    if (Simd::greater(blends, Simd::set_d(least)) == 0) continue;
+    for (unsigned open = open_blocks(a, b, bar); open != 0; open &= open - 1) {
       const int block = b + __builtin_ctz(open);
       if (block < a.blocks) visit_block(a, block);
     }

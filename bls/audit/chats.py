@@ -11,7 +11,7 @@ import numpy as np
 
 from bls.audit.options import AuditOptions
 from bls.bidding import Seat
-from bls.campaigns import Campaign, Campaigns
+from bls.campaigns import Campaigns
 from bls.request import Message
 
 _CHATS = files("export.llm") / "parity_chats.jsonl"
@@ -57,9 +57,12 @@ def _seats(
     options: AuditOptions,
     rng: np.random.Generator,
 ) -> tuple[Seat, ...]:
-    """The campaigns that fit the last message; seeded others fill the remaining seats."""
-    chosen: list[Campaign] = list(campaigns.matching(messages[-1].content, options.bidders))
-    others = [c for c in campaigns.campaigns if c not in chosen and c.creative]
-    for at in rng.permutation(len(others))[: options.bidders - len(chosen)]:
-        chosen.append(others[at])
-    return tuple(Seat(c.advertiser, c.creative, c.bid) for c in chosen)
+    """The campaigns that fit the last message; seeded others fill the remaining seats.
+
+    Remote bidders are left out: their rows are not the model's.
+    """
+    fitting = campaigns.matching(messages[-1].content, len(campaigns.campaigns))
+    others = [c for c in campaigns.campaigns if c not in fitting]
+    shuffled = [others[at] for at in rng.permutation(len(others))]
+    local = [Seat(c.advertiser, c.creative, c.bid) for c in (*fitting, *shuffled) if c.creative]
+    return tuple(local[: options.bidders])

@@ -36,7 +36,7 @@ class AuditOptions:
             ("replies", 1, 10_000),
             ("tokens", 1, LIMITS.output_tokens),
             ("bidders", 1, LIMITS.bidders),
-            ("draws", 0, 10_000),
+            ("draws", 1, 10_000),
         ):
             if not low <= getattr(self, name) <= high:
                 raise invalid("bad_option", f"{name} must be {low} to {high}.", name)

@@ -70,8 +70,8 @@ class SamplingReport:
     best_factor: Estimate
     best_gain: Estimate
     rational: float
-    drawn_over_expected: Estimate | None
-    above_value: float | None
+    drawn_over_expected: Estimate
+    above_value: float
 
 
 @dataclass(frozen=True)
@@ -150,17 +150,14 @@ def sampling_report(figures: SamplingFigures, options: AuditOptions) -> Sampling
     utility = np.array(figures.utility)
     best_gain = np.array(figures.best_gain)[:, None]
     replies, seed = figures.replies, options.seed
-    drawn = None
-    if options.draws:
-        pays = np.array(figures.drawn_pay)[:, None]
-        drawn = ratios(replies, pays, np.array(figures.expected_pay), seed)[0]
+    pays = np.array(figures.drawn_pay)[:, None]
     return SamplingReport(
         by_factor=ratios(replies, np.array(figures.gains), utility, seed),
         best_factor=means(replies, np.array(figures.best_factor), seed),
         best_gain=ratios(replies, best_gain, utility, seed)[0],
         rational=float((utility >= 0).mean()),
-        drawn_over_expected=drawn,
-        above_value=float(np.mean(figures.above_value)) if options.draws else None,
+        drawn_over_expected=ratios(replies, pays, np.array(figures.expected_pay), seed)[0],
+        above_value=float(np.mean(figures.above_value)),
     )
 
 

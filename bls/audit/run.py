@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from bls.audit.branches import Rows
 from bls.audit.chats import AuditedChat, audited_chats
 from bls.audit.options import AuditOptions
 from bls.audit.replies import Replayer, ReplyGame, Situation
@@ -38,14 +39,19 @@ class IncentiveAudit:
         self, folder: Path, threads: int, campaigns: Campaigns, options: AuditOptions
     ) -> None:
         variants = 1 + options.bidders * (len(options.factors) - 1)
-        self._rows = variants * (options.bidders + 1)
+        rows = variants * (options.bidders + 1)
         self._options = options
-        self._chats = audited_chats(campaigns, options)
-        self._session = LLMSession(folder, SessionOptions(threads, self._rows))
+        self._session = LLMSession(folder, SessionOptions(threads, rows))
         manifest = self._session.manifest
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         template = ChatTemplate(manifest.chat_template, tokenizer)
-        self._prompts = PromptBuilder(template, tuple(manifest.special_tokens))
+        prompts = PromptBuilder(template, tuple(manifest.special_tokens))
+        self._chats = [
+            (chat, prompts.build(chat.messages, chat.seats).rows)
+            for chat in audited_chats(campaigns, options)
+        ]
+        longest = max(len(row) for _, prompt in self._chats for row in prompt)
+        self._cache = KVCache(manifest, rows, longest + options.tokens)
         try:
             exact, fast = Auction(kernel.Path.SCALAR), Auction()
         except FileNotFoundError:
@@ -61,8 +67,8 @@ class IncentiveAudit:
         """Play every reply; about ten seconds each on two cores."""
         began = time.monotonic()
         games = []
-        for number, chat in enumerate(self._chats):
-            games.append(self._play(number, chat, progress))
+        for number, (chat, prompt) in enumerate(self._chats):
+            games.append(self._play(number, chat, prompt, progress))
             progress((number + 1) / len(self._chats))
         return IncentiveReport(
             model=self._session.manifest.name,
@@ -74,11 +80,7 @@ class IncentiveAudit:
             replies=reply_report(games, self._options),
         )
 
-    def _play(self, number: int, chat: AuditedChat, progress: Progress) -> ReplyGame:
-        prompt = self._prompts.build(chat.messages, chat.seats).rows
-        length = max(map(len, prompt)) + self._options.tokens
-        cache = KVCache(self._session.manifest, self._rows, length)
-
+    def _play(self, number: int, chat: AuditedChat, prompt: Rows, progress: Progress) -> ReplyGame:
         def seen(situation: Situation) -> None:
             p = probabilities(situation)
             self._tokens.add(situation, p)
@@ -86,4 +88,4 @@ class IncentiveAudit:
             self._seen += 1
             progress((number + situation.index / self._options.tokens) / len(self._chats))
 
-        return self._replayer.play(chat, number, prompt, cache, seen)
+        return self._replayer.play(chat, number, prompt, self._cache, seen)

@@ -109,9 +109,9 @@ class SamplingAudit:
             figures.best_factor.append(terms.best_factor)
             figures.best_gain.append(float(utility[-1]) - truthful)
             figures.expected_pay.append(float(terms.payment(np.array(terms.value))))
-            figures.drawn_pay.append(float(pays[:, row].mean()) if len(pays) else np.nan)
+            figures.drawn_pay.append(float(pays[:, row].mean()))
             above = pays[:, row] > terms.value * p[row, tokens]
-            figures.above_value.append(float(above.mean()) if len(pays) else np.nan)
+            figures.above_value.append(float(above.mean()))
 
     def _draws(self, situation: Situation) -> tuple[F64, F64]:
         """Payments [draws, R] and tokens [draws] of the kernel's draws of this token."""

@@ -69,7 +69,7 @@ class LLMSession:
         self._session = ort.InferenceSession(
             str(folder / "model.onnx"), settings, providers=list(options.providers)
         )
-        self._bound: OrderedDict[tuple[int, int, int], _Bound] = OrderedDict()
+        self._bound: OrderedDict[tuple[KVCache, int, int], _Bound] = OrderedDict()
 
     def decode(
         self, cache: KVCache, start: int, tokens: NDArray[np.int64], past: NDArray[np.int32]
@@ -103,7 +103,7 @@ class LLMSession:
         self._session.run_with_iobinding(bound.binding)
 
     def _decode_binding(self, cache: KVCache, start: int, rows: int) -> _Bound:
-        key = (id(cache), start, rows)
+        key = (cache, start, rows)  # keeps the cache: a binding holds its addresses
         bound = self._bound.get(key)
         if bound is None:
             bound = self._bound[key] = self._bind(cache, start, rows, 1)

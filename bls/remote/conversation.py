@@ -23,7 +23,7 @@ from bls.remote.bidder import Bidder
 from bls.remote.chunk import Fault, MalformedError, parse, write_row
 from bls.remote.line import Line
 from bls.remote.remote_bidder_pb2 import Next, Turn
-from bls.remote.stats import RemoteStats, add
+from bls.remote.stats import RemoteStats
 
 Logits = NDArray[np.float32]
 Answer = Callable[[Logits | SkynetError], None]
@@ -126,7 +126,7 @@ class Conversation:
         seconds = time.monotonic() - self._announced[chunk.index]
         bidder, token = line.bidder, self._token
         if token is None or token.index != chunk.index:
-            add(self._stats.late, advertiser=bidder.advertiser)
+            self._stats.late.add(advertiser=bidder.advertiser)
             if seconds <= bidder.deadline_s:
                 line.in_time()
             return
@@ -134,8 +134,8 @@ class Conversation:
         write_row(chunk, bidder.vocabulary, bidder.endpoint.top_k, row)
         token.came.add(line)
         line.in_time()
-        add(self._stats.chunks, advertiser=bidder.advertiser)
-        add(self._stats.answer_s, seconds, advertiser=bidder.advertiser)
+        self._stats.chunks.add(advertiser=bidder.advertiser)
+        self._stats.answer_s.add(seconds, advertiser=bidder.advertiser)
 
     def _look(self) -> None:
         """Send the token if nothing is worth waiting for; else look again when time is up."""
@@ -150,8 +150,7 @@ class Conversation:
                 return
             self._token = None
             self._leave_out(token)
-            self._stats.waits += now - token.local_at > 1e-3
-            self._stats.wait_s += now - token.local_at
+            self._stats.waited(now - token.local_at)
         token.answer(self._rows)
 
     def _wait_until(self, token: Token) -> float:
@@ -170,4 +169,4 @@ class Conversation:
                 reason = "malformed"
             elif line.up:
                 line.missed()
-            add(self._stats.left_out, advertiser=line.bidder.advertiser, reason=reason)
+            self._stats.left_out.add(advertiser=line.bidder.advertiser, reason=reason)

@@ -9,6 +9,7 @@ the rest of the reply, and its breaker keeps it out of the next ones for a while
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,8 +20,11 @@ from bls.limits import LIMITS
 from bls.remote.bidder import Bidder
 from bls.remote.chunk import Fault
 from bls.remote.remote_bidder_pb2 import Close, Turn
-from bls.remote.stats import RemoteStats, add
+from bls.remote.stats import RemoteStats
 
+_LOG = logging.getLogger(__name__)
+_DETAILS = 200
+"""Characters of what a stranger says of its failure that go into our log."""
 _GOODBYE_S = 1.0
 """How long a bidder may take to end the stream of a reply that is over."""
 
@@ -71,10 +75,10 @@ class Line:
 
     def faulty(self, fault: Fault) -> None:
         """It sent a malformed chunk; too many end the line."""
-        add(self._stats.malformed, advertiser=self.bidder.advertiser, reason=fault.value)
+        self._stats.malformed.add(advertiser=self.bidder.advertiser, reason=fault.value)
         self._faults += 1
         if self._faults >= LIMITS.remote_faults:
-            self._fail()
+            self._fail(f"{self._faults} malformed chunks, the last for {fault.value}")
 
     def open(self, turn: Turn) -> None:
         """Dial, unless the bidder is to be left alone for now."""
@@ -91,10 +95,10 @@ class Line:
             try:
                 self._turns.put_nowait(turn)
             except asyncio.QueueFull:
-                self._fail()
+                self._fail("it does not read")
 
-    def hang_up(self) -> asyncio.Task[None] | None:
-        """The reply is over: say so. The task that ends when the stream has."""
+    def hang_up(self) -> None:
+        """The reply is over: say so, and give the bidder a moment to end the stream."""
         if self.up:
             if not self.patient:
                 self.bidder.breaker.failed(self._dialled_at)
@@ -102,12 +106,12 @@ class Line:
             self.up = False
             if self._task is not None:
                 asyncio.get_running_loop().call_later(_GOODBYE_S, self._task.cancel)
-        return self._task
 
-    def _fail(self) -> None:
+    def _fail(self, why: str) -> None:
         """The bidder's fault: out, and on its record."""
         if self.up:
-            add(self._stats.unavailable, advertiser=self.bidder.advertiser)
+            _LOG.warning("remote bidder %s is out: %s", self.bidder.advertiser, why)
+            self._stats.unavailable.add(advertiser=self.bidder.advertiser)
             self.bidder.breaker.failed(self._dialled_at)
             self._out()
 
@@ -121,18 +125,21 @@ class Line:
     async def _talk(self) -> None:
         call = self.bidder.dial()
         writer = asyncio.create_task(self._write(call))
-        self._stats.streams += 1
+        self._stats.stream(1)
+        why = "a fault of ours"
         try:
             while (raw := await call.read()) is not grpc.aio.EOF:
                 self._hear(self, raw)
+            why = "it ended the stream"
         except grpc.aio.AioRpcError as error:
+            why = f"{error.code().name} {(error.details() or '')[:_DETAILS]!r}"
             if _too_large(error):
                 self.faulty(Fault.TOO_LARGE)
         finally:
-            self._stats.streams -= 1
+            self._stats.stream(-1)
             writer.cancel()
             call.cancel()
-            self._fail()
+            self._fail(why)
 
     async def _write(self, call: grpc.aio.StreamStreamCall) -> None:
         """Turns in order. A stream that broke is the reader's to report."""

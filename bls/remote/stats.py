@@ -3,39 +3,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
 from dataclasses import dataclass, field
 
-from bls.remote.chunk import Fault
-
-Labels = tuple[tuple[str, str], ...]
-Totals = dict[Labels, float]
+LEAST_WAIT_S = 1e-3
+"""Less is the time the answer takes to be sent, and is not counted as a wait."""
 
 
-def add(totals: Totals, amount: float = 1, **labels: str) -> None:
-    """Add to the total of these labels."""
-    key = tuple(labels.items())
-    totals[key] = totals.get(key, 0) + amount
+class Totals(dict[tuple[tuple[str, str], ...], float]):
+    """Totals by labels, ((name, value), ...); `add` from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def add(self, amount: float = 1, **labels: str) -> None:
+        key = tuple(labels.items())
+        with self._lock:
+            self[key] = self.get(key, 0) + amount
+
+    def of(self, **labels: str) -> float:
+        """Sum of the totals that have these labels."""
+        wanted = set(labels.items())
+        return sum(value for key, value in list(self.items()) if wanted <= set(key))
 
 
 @dataclass
 class RemoteStats:
-    """Changed under the lock of a conversation or on the loop; readers may see an older value."""
+    """Change it through its methods, from any thread; readers may see a slightly old value."""
 
-    chunks: Totals = field(default_factory=dict)
-    late: Totals = field(default_factory=dict)
-    malformed: Totals = field(default_factory=dict)
-    left_out: Totals = field(default_factory=dict)
-    unavailable: Totals = field(default_factory=dict)
-    answer_s: Totals = field(default_factory=dict)
+    chunks: Totals = field(default_factory=Totals)
+    late: Totals = field(default_factory=Totals)
+    malformed: Totals = field(default_factory=Totals)
+    left_out: Totals = field(default_factory=Totals)
+    unavailable: Totals = field(default_factory=Totals)
+    answer_s: Totals = field(default_factory=Totals)
     waits: int = 0
     wait_s: float = 0.0
     streams: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def faults(self, advertiser: str) -> Mapping[Fault, float]:
-        """Malformed chunks of one bidder by reason."""
-        labels = {f: (("advertiser", advertiser), ("reason", f.value)) for f in Fault}
-        return {f: self.malformed[key] for f, key in labels.items() if key in self.malformed}
+    def waited(self, seconds: float) -> None:
+        """A token's local rows were there for that long before it was decided."""
+        with self.lock:
+            self.waits += seconds > LEAST_WAIT_S
+            self.wait_s += seconds
+
+    def stream(self, change: int) -> None:
+        """A stream was opened (1) or has ended (-1)."""
+        with self.lock:
+            self.streams += change
 
 
 COUNTERS = {

@@ -46,10 +46,7 @@ class Journal:
         def token(self, event: TokenEvent) -> None:
             """Book a token before it is delivered. Raises `ledger_stalled`."""
             outcome, stats, ledger = event.outcome, self.journal.stats, self.journal.ledger
-            token = TokenRecord(
-                self.head, time.time(), event.index, event.weights, outcome, outcome.policy
-            )
-            ledger.put(token)
+            ledger.put(TokenRecord(self.head, time.time(), event.index, event.weights, outcome))
             with stats.lock:
                 stats.tokens += 1
                 stats.sponsored += outcome.sponsored

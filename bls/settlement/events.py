@@ -23,7 +23,8 @@ I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 _MODES = ("argmax", "sample")
-_RULES = ("clarke", "critical_bid")
+_BY_BID = "critical_bid"
+_RULES = ("clarke", "stable_sampling", _BY_BID)
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def _checked(joined: Joined) -> _Token:
     rows = len(bids["advertisers"]) + 1
     if table.shape != (1 + len(_ROW_FIELDS), rows):
         raise ValueError(f"expected {rows} rows, got {table.shape}")
+    if bids["charge_rule"] not in _RULES:
+        raise ValueError("unknown charge_rule")
     scalars = (bids["temperature"], bids["micros_per_weight"], vcg["token"], vcg["ref_token"])
     ids, logits = unpack((vcg["top_id"], vcg["top_logit"]), rows)
     return _Token(
@@ -136,7 +139,7 @@ def _checked(joined: Joined) -> _Token:
         scalars=np.array(scalars, np.float64),
         flags=(
             bool(_MODES.index(bids["mode"])),
-            bool(_RULES.index(bids["charge_rule"])),
+            bids["charge_rule"] == _BY_BID,
             bool(vcg["policy"]),
             bool(vcg["near_tie"]),
         ),

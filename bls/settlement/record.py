@@ -77,7 +77,6 @@ class TokenRecord:
 
     Attributes:
         ts: Unix seconds.
-        policy: the output filter put another token in the place of the auctioned one.
     """
 
     head: Head
@@ -85,7 +84,6 @@ class TokenRecord:
     index: int
     weights: NDArray[np.float32]
     outcome: Outcome
-    policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def _vcg(record: TokenRecord, evidence: Packed) -> bytes:
         "ref_token": outcome.ref_token,
         "margin": outcome.margin,
         "near_tie": outcome.near_tie,
-        "policy": record.policy,
+        "policy": outcome.policy,
         "pay": outcome.pay.tolist(),
         "critical_bid": outcome.critical_bid.tolist(),
         "p_token": outcome.p_token.tolist(),

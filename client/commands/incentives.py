@@ -83,12 +83,9 @@ def _summary(report: IncentiveReport) -> str:
         f"90th percentile {np.percentile(hindsight, 90):.0f} %",
         f"sampling: best factor of a token {sampling.best_factor.value:.2f} on average, knowing it "
         f"gains {_percent(sampling.best_gain)}; expected utility >= 0 for {sampling.rational:.1%}",
+        f"sampling: drawn payments / expected {_ratio(sampling.drawn_over_expected)}; "
+        f"{sampling.above_value:.1%} of draws charge more than v P(t)",
     ]
-    if sampling.drawn_over_expected and sampling.above_value is not None:
-        lines.append(
-            f"sampling: drawn payments / expected {_ratio(sampling.drawn_over_expected)}; "
-            f"{sampling.above_value:.1%} of draws charge more than v P(t)"
-        )
     return "\n".join(lines)
 
 

@@ -3,12 +3,15 @@
 // One reply's auction from end to end, as the blocks that share it run it. An
 // Exec supplies the threads:
 //   phase(f)           f(block, thread) for every thread, then a block barrier
+//   for_rows(f)        the same for threads 0 to rows - 1: f(block, row)
+//   single(f)          the same for thread 0: f(block)
 //   reduce(n, f, join, leave)          item by item: f(block, item, thread),
 //                      joined within each warp, leave(block, item, warp, value)
 //   reduce_by_warp(n, f, join, leave)  one warp an item: f(block, item, lane),
 //                      leave(block, item, value)
 //   post(n, f)         f(block, board, item) for every copy of the board, then
 //                      a barrier of all blocks
+//   meet()             a barrier of all blocks
 //   each_block(f)      f(exec of one block): control flow of its own
 //   read(f)            f(block): a value that steers control flow; the same in
 //                      every block unless within each_block
@@ -16,42 +19,11 @@
 #define SKYNET_CUDA_AUCTION_H_
 
 #include "report.h"
+#include "top.h"
 
 namespace skynet {
 
-// Evaluates the listed octets, `visit(from, count)` for each round of them, and
-// empties the list.
-template <class Exec, class Visit>
-SKYNET_CODE void visit_listed(Exec& exec, const Visit& visit) {
-  const int listed = exec.read([](const auto& b) { return b.control->listed; });
-  if (listed == 0) return;
-  for (int from = 0; from < listed; from += kRoundOctets) {
-    const int count = min_int(kRoundOctets, listed - from);
-    exec.phase([&](const auto& b, int thread) {
-      for (int i = thread; i < b.rows() * kRound; i += kThreads) {
-        const int j = i % kRound;
-        if (j < count * kOctet) evaluate(b, from, i / kRound, j);
-      }
-    });
-    visit(from, count);
-  }
-  exec.phase([](const auto& b, int thread) {
-    if (thread == 0) b.control->listed = 0;
-  });
-}
-
-// Lists a block's octets by `list(block, octet)`, as many at a time as it has
-// threads, and visits them.
-template <class Exec, class List, class Visit>
-SKYNET_CODE void visit_octets(Exec& exec, const List& list,
-                              const Visit& visit) {
-  const int octets = exec.read([](const auto& b) { return b.octets; });
-  for (int first = 0; first < octets; first += kThreads) {
-    exec.phase([&](const auto& b, int thread) { list(b, first + thread); });
-    visit_listed(exec, visit);
-  }
-}
-
+// ---- Step 1: rows --------------------------------------------------------
 template <class Exec>
 SKYNET_CODE void read_rows(Exec& exec) {
   exec.phase([](const auto& b, int thread) {
@@ -67,9 +39,7 @@ SKYNET_CODE void read_rows(Exec& exec) {
       [](const auto& b, int k, int warp, const Top& top) {
         b.template left_by<Top>(k, warp) = top;
       });
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) set_scale(b, thread);
-  });
+  exec.for_rows([](const auto& b, int k) { set_scale(b, k); });
 }
 
 template <class Exec>
@@ -84,9 +54,8 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
         return sum_part(b, k, thread, precise);
       },
       add, leave);
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) b.control->part[thread] = add_warps(b, thread);
-  });
+  exec.for_rows(
+      [](const auto& b, int k) { b.control->part[k] = add_warps(b, k); });
   if (!precise) {
     exec.reduce(
         exec.rows(),
@@ -98,14 +67,46 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
   exec.post(exec.rows(), [&](const auto& b, char* board, int k) {
     post_sum(b, board, k, precise);
   });
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) join_row(b, thread);
-  });
-  exec.phase([](const auto& b, int thread) {
-    if (thread == 0) join_blend(b);
-  });
+  exec.for_rows([](const auto& b, int k) { join_row(b, k); });
+  exec.single([](const auto& b) { join_blend(b); });
 }
 
+// ---- Octets in float64 ---------------------------------------------------
+// Evaluates the listed octets, `visit(from, count)` for each round of them, and
+// empties the list.
+template <class Exec, class Visit>
+SKYNET_CODE void visit_listed(Exec& exec, const Visit& visit) {
+  const int listed = exec.read([](const auto& b) { return b.control->listed; });
+  if (listed == 0) return;
+  SKYNET_ROLLED
+  for (int from = 0; from < listed; from += kRoundOctets) {
+    const int count = min_int(kRoundOctets, listed - from);
+    exec.phase([&](const auto& b, int thread) {
+      SKYNET_ROLLED
+      for (int i = thread; i < b.rows() * kRound; i += kThreads) {
+        const int j = i % kRound;
+        if (j < count * kOctet) evaluate(b, from, i / kRound, j);
+      }
+    });
+    visit(from, count);
+  }
+  exec.single([](const auto& b) { b.control->listed = 0; });
+}
+
+// Lists a block's octets by `list(block, first, thread)`, as many at a time as
+// it has threads, and visits them.
+template <class Exec, class List, class Visit>
+SKYNET_CODE void visit_octets(Exec& exec, int first, const List& list,
+                              const Visit& visit) {
+  const int octets = exec.read([](const auto& b) { return b.octets; });
+  SKYNET_ROLLED
+  for (; first < octets; first += kThreads) {
+    exec.phase([&](const auto& b, int thread) { list(b, first, thread); });
+    visit_listed(exec, visit);
+  }
+}
+
+// ---- Step 2: the ranking -------------------------------------------------
 // Enters the best tokens of a round in the rankings: N, then each B_-i.
 template <class Exec>
 SKYNET_CODE void rank_round(Exec& exec, int from, int count, int rankings) {
@@ -121,22 +122,12 @@ SKYNET_CODE void rank_round(Exec& exec, int from, int count, int rankings) {
       });
 }
 
-// The best token, the second best value and every peak. In sampling mode nobody
-// needs the peaks.
+// The best token, the second best value and, with `peaks`, every B_-i's best.
 template <class Exec>
 SKYNET_CODE void rank_tokens(Exec& exec, bool peaks) {
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) set_bounds(b, thread);
-  });
-  exec.phase([](const auto& b, int thread) {
-    if (thread == 0) set_blend_bar(b);
-    if (thread == 32) b.control->ref_token = find_ref_token(b);
-  });
+  exec.for_rows([](const auto& b, int k) { set_bounds(b, k); });
+  exec.single([](const auto& b) { set_blend_bar(b); });
   exec.each_block([&](auto& own) {
-    const int rankings = peaks ? own.rows() : 1;
-    const auto rank = [&](int from, int count) {
-      rank_round(own, from, count, rankings);
-    };
     own.reduce(
         1,
         [&](const auto& b, int, int thread) {
@@ -146,39 +137,72 @@ SKYNET_CODE void rank_tokens(Exec& exec, bool peaks) {
         [](const auto& b, int, int warp, const Top& top) {
           b.template left_by<Top>(0, warp) = top;
         });
-    own.phase([](const auto& b, int thread) {
-      if (thread == 0) list_promising(b);
-    });
-    visit_listed(own, rank);
     visit_octets(
-        own, [&](const auto& b, int octet) { list_if_open(b, octet, peaks); },
-        rank);
-  });
-  exec.post(exec.rows(),
-            [](const auto& b, char* board, int k) { post_head(b, board, k); });
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) join_head(b, thread);
+        own, -kThreads,
+        [&](const auto& b, int first, int thread) {
+          if (first >= 0) list_if_open(b, first + thread, peaks);
+          if (first < 0 && thread == 0) list_promising(b);
+        },
+        [&](int from, int count) {
+          rank_round(own, from, count, peaks ? own.rows() : 1);
+        });
   });
 }
 
 template <class Exec>
-SKYNET_CODE void price_rows(Exec& exec) {
+SKYNET_CODE void draw_token(Exec& exec) {
+  exec.single([](const auto& b) { start_draw(b); });
+  exec.reduce(
+      kDraws,
+      [](const auto& b, int d, int thread) {
+        return sum_for_warp(b, d, thread);
+      },
+      [](double a, double b) { return a + b; },
+      [](const auto& b, int d, int warp, double sum) {
+        b.control->draw[d].warp[warp] = sum;
+      });
+  exec.post(kDraws,
+            [](const auto& b, char* board, int d) { post_draw(b, board, d); });
+  // One draw a warp: neither waits for the other.
   exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) price_row(b, thread);
+    if (thread % 32 == 0 && thread / 32 < kDraws) find_warp(b, thread / 32);
   });
+  exec.phase([](const auto& b, int thread) { sum_strips(b, thread); });
   exec.phase([](const auto& b, int thread) {
-    if (thread == 0) judge(b);
+    if (thread % 32 == 0 && thread / 32 < kDraws) find_in_strip(b, thread / 32);
+  });
+  exec.for_rows([](const auto& b, int k) { find_drawn_column(b, k); });
+}
+
+// The token, what it is measured against, and what the reference row says.
+template <class Exec>
+SKYNET_CODE void find_token(Exec& exec, bool sample) {
+  if (sample) draw_token(exec);
+  rank_tokens(exec, !sample);
+  exec.single([&](const auto& b) {
+    b.control->ref_token =
+        sample ? b.control->draw[1].token : find_ref_token(b);
+  });
+  exec.post(exec.rows(), [&](const auto& b, char* board, int k) {
+    post_head(b, board, k);
+    if (sample) post_drawn(b, board, k);
+  });
+  exec.for_rows([&](const auto& b, int k) {
+    join_head(b, k);
+    if (sample) join_drawn(b, k);
   });
 }
 
+// ---- Step 3: prices ------------------------------------------------------
 template <class Exec>
 SKYNET_CODE void settle_tie(Exec& exec) {
-  exec.phase([](const auto& b, int thread) {
-    if (thread == 0) b.control->tied = INT32_MAX;
-  });
+  exec.single([](const auto& b) { b.control->tied = INT32_MAX; });
   exec.each_block([](auto& own) {
     visit_octets(
-        own, [](const auto& b, int octet) { list_if_tied(b, octet); },
+        own, 0,
+        [](const auto& b, int first, int thread) {
+          list_if_tied(b, first + thread);
+        },
         [&](int from, int count) {
           own.reduce_by_warp(
               1,
@@ -186,7 +210,7 @@ SKYNET_CODE void settle_tie(Exec& exec) {
                 return find_tied(b, from, count, lane);
               },
               [](const Contender& a, const Contender& b) {
-                return a.token < b.token ? a : b;
+                return lower_id(a, b);
               },
               [](const auto& b, int, const Contender& found) {
                 enter_tied(b, found);
@@ -195,20 +219,18 @@ SKYNET_CODE void settle_tie(Exec& exec) {
   });
   exec.post(exec.rows(),
             [](const auto& b, char* board, int k) { post_tied(b, board, k); });
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) join_tied(b, thread);
-  });
-  exec.phase([](const auto& b, int thread) {
-    if (thread == 0) settle(b);
-  });
-  price_rows(exec);
+  exec.for_rows([](const auto& b, int k) { join_tied(b, k); });
+  exec.single([](const auto& b) { settle(b); });
 }
 
 template <class Exec>
 SKYNET_CODE void find_bids(Exec& exec) {
   exec.each_block([](auto& own) {
     visit_octets(
-        own, [](const auto& b, int octet) { list_if_raising(b, octet); },
+        own, 0,
+        [](const auto& b, int first, int thread) {
+          list_if_raising(b, first + thread);
+        },
         [&](int, int count) {
           own.reduce_by_warp(
               own.rows(),
@@ -224,12 +246,8 @@ SKYNET_CODE void find_bids(Exec& exec) {
   exec.post(exec.rows(), [](const auto& b, char* board, int k) {
     cell<Bid>(board, b.at().bids, b.rows(), b.rank, k) = b.control->bid[k];
   });
-  exec.phase([](const auto& b, int thread) {
-    if (thread < b.rows()) join_bid(b, thread);
-  });
-  exec.phase([](const auto& b, int thread) {
-    if (thread == 0) judge(b);
-  });
+  exec.for_rows([](const auto& b, int k) { join_bid(b, k); });
+  exec.single([](const auto& b) { judge_bids(b); });
 }
 
 // Winner and prices with the normalisers at hand. False: they leave something
@@ -237,25 +255,52 @@ SKYNET_CODE void find_bids(Exec& exec) {
 template <class Exec>
 SKYNET_CODE bool clear(Exec& exec, bool precise) {
   const auto outcome = [](const auto& b) { return b.control->outcome; };
-  rank_tokens(exec, true);
-  price_rows(exec);
-  Outcome now = exec.read(outcome);
-  if (now.unsure != 0 && !precise) return false;
-  if (now.near_tie != 0) {
+  const Mode mode = exec.read([](const auto& b) { return b.job().mode; });
+  find_token(exec, mode == Mode::kSample);
+  Outcome now;
+  SKYNET_ROLLED
+  for (bool settled = false;; settled = true) {
+    exec.for_rows([](const auto& b, int k) { price_row(b, k); });
+    exec.single([](const auto& b) { judge(b); });
+    now = exec.read(outcome);
+    if (now.unsure != 0 && !precise) return false;
+    if (now.near_tie == 0 || settled) break;
     settle_tie(exec);
-    now = exec.read(outcome);
   }
-  if (now.any_pay != 0) {
-    find_bids(exec);
-    now = exec.read(outcome);
-  }
-  return now.unsure == 0;
+  if (now.any_bid == 0) return true;
+  find_bids(exec);
+  return exec.read(outcome).unsure == 0;
 }
 
+// ---- Audit outputs -------------------------------------------------------
+template <class Exec>
+SKYNET_CODE void find_top(Exec& exec) {
+  exec.phase([](const auto& b, int thread) { fill_crests(b, thread); });
+  SKYNET_ROLLED
+  for (int place = 0; place < kTop; ++place) {
+    exec.reduce(
+        exec.rows(),
+        [](const auto& b, int k, int thread) {
+          return find_pick(b, k, thread);
+        },
+        [](const Top& a, const Top& b) { return higher(a, b); },
+        [](const auto& b, int k, int warp, const Top& top) {
+          b.template left_by<Top>(k, warp) = top;
+        });
+    exec.for_rows([&](const auto& b, int k) { pick(b, k, place); });
+  }
+  exec.meet();
+  exec.phase([](const auto& b, int thread) { merge_picks(b, thread); });
+  exec.meet();
+  exec.phase([](const auto& b, int thread) { gather(b, thread); });
+  exec.meet();
+}
+
+// After read_rows.
 template <class Exec>
 SKYNET_CODE void run_auction(Exec& exec) {
-  read_rows(exec);
   bool precise = false;
+  SKYNET_ROLLED
   for (bool again = true; again;) {
     normalise(exec, precise);
     const Status status =
@@ -263,6 +308,10 @@ SKYNET_CODE void run_auction(Exec& exec) {
     again = status == Status::kOk && !clear(exec, precise) && !precise;
     precise |= again;
   }
+  const bool top = exec.read([](const auto& b) {
+    return b.control->blend.status == Status::kOk && b.job().want_top != 0;
+  });
+  if (top) find_top(exec);
   exec.report(precise);
 }
 

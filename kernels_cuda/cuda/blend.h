@@ -24,6 +24,7 @@ SKYNET_CODE void join_blend(const Block<Logits>& b) {
   Control& c = *b.control;
   double least = INFINITY, most = 0.0;
   int active = 0;
+  SKYNET_ROLLED
   for (int k = 0; k < b.rows(); ++k) {
     if (!c.row[k].active) continue;
     ++active;
@@ -55,6 +56,7 @@ SKYNET_CODE void set_bounds(const Block<Logits>& b, int k) {
   c.share[k] =
       static_cast<float>(lead_of(c, k) * part * scale.unscale * kInflate);
   double most = 0.0;
+  SKYNET_ROLLED
   for (int j = 0; j < b.rows(); ++j) {
     if (j != k && lead_of(c, j) > most) most = lead_of(c, j);
   }
@@ -68,10 +70,12 @@ template <class Logits>
 SKYNET_CODE void set_blend_bar(const Block<Logits>& b) {
   Control& c = *b.control;
   int best = 0;
+  SKYNET_ROLLED
   for (int k = 1; k < b.rows(); ++k) {
     if (lead_of(c, k) > lead_of(c, best)) best = k;
   }
   double second = lead_of(c, best) * 0x1p-60;
+  SKYNET_ROLLED
   for (int k = 0; k < b.rows(); ++k) {
     if (c.row[k].octet == c.row[best].octet) continue;
     if (lead_of(c, k) > second) second = lead_of(c, k);
@@ -80,6 +84,7 @@ SKYNET_CODE void set_blend_bar(const Block<Logits>& b) {
   c.head = {-1.0, -1.0, INT32_MAX, -1};
   c.listed = 0;
   if (c.blend.exhaustive == 0) return;
+  SKYNET_ROLLED
   for (int k = 0; k < b.rows(); ++k) c.bar[k] = -1.0f;
 }
 
@@ -97,6 +102,7 @@ SKYNET_CODE int find_ref_token(const Block<Logits>& b) {
 template <class Logits>
 SKYNET_CODE float bound_octet(const Block<Logits>& b, int octet) {
   float sum = 0.0f;
+  SKYNET_UNROLL_BY_4
   for (int k = 0; k < b.rows(); ++k) {
     sum += b.control->share[k] * b.crest[k * b.octets + octet];
   }
@@ -109,6 +115,7 @@ SKYNET_CODE bool may_lead(const Block<Logits>& b, int octet, bool peaks) {
   const float bound = bound_octet(b, octet);
   if (bound > b.control->bar[0]) return true;
   if (!peaks) return false;
+  SKYNET_ROLLED
   for (int k = 1; k < b.rows(); ++k) {
     const float share = b.control->share[k] * b.crest[k * b.octets + octet];
     const float without = bound - share + bound * kSlack;
@@ -121,6 +128,7 @@ SKYNET_CODE bool may_lead(const Block<Logits>& b, int octet, bool peaks) {
 template <class Logits>
 SKYNET_CODE Top find_promising(const Block<Logits>& b, int thread, bool peaks) {
   Top best = {-1.0f, INT32_MAX};
+  SKYNET_ROLLED
   for (int o = thread; o < b.octets; o += kThreads) {
     if (may_lead(b, o, peaks)) best = higher(best, {bound_octet(b, o), o});
   }
@@ -132,6 +140,7 @@ template <class Logits>
 SKYNET_CODE void list_promising(const Block<Logits>& b) {
   Control& c = *b.control;
   c.listed = 0;
+  SKYNET_ROLLED
   for (int w = 0; w < kWarps; ++w) {
     c.promising[w] = b.template left_by<Top>(0, w).octet;
     if (c.promising[w] < b.octets) c.list[c.listed++] = c.promising[w];
@@ -160,6 +169,7 @@ SKYNET_CODE void evaluate(const Block<Logits>& b, int from, int k, int j) {
 template <class Logits>
 SKYNET_CODE double blend_without(const Block<Logits>& b, int without, int j) {
   double sum = 0.0;
+  SKYNET_UNROLL_BY_4
   for (int k = 0; k < b.rows(); ++k) {
     const Row& row = b.control->row[k];
     if (k != without && row.active) sum += row.weight * b.round[k * kRound + j];
@@ -174,19 +184,21 @@ struct Contender {
   int32_t column;  // in the round
 };
 
+// Chosen field by field: a choice between references would put them in memory.
 SKYNET_CODE Contender join(const Contender& a, const Contender& b) {
-  const bool a_first =
+  const bool first =
       a.first > b.first || (a.first == b.first && a.token < b.token);
-  Contender out = a_first ? a : b;
-  const Contender& other = a_first ? b : a;
-  if (other.first > out.second) out.second = other.first;
-  return out;
+  const double loser = first ? b.first : a.first;
+  const double second = first ? a.second : b.second;
+  return {first ? a.first : b.first, loser > second ? loser : second,
+          first ? a.token : b.token, first ? a.column : b.column};
 }
 
 template <class Logits>
 SKYNET_CODE Contender contend(const Block<Logits>& b, int from, int count,
                               int without, int lane) {
   Contender best = {-1.0, -1.0, INT32_MAX, 0};
+  SKYNET_ROLLED
   for (int j = lane; j < count * kOctet; j += 32) {
     const int octet = b.control->list[from + j / kOctet];
     const int token = b.first_token() + octet * kOctet + j % kOctet;
@@ -212,6 +224,7 @@ SKYNET_CODE void enter_head(const Block<Logits>& b, const Contender& found) {
   c.head.token = best.token;
   raise_bar(c, 0, best.second);
   if (best.column < 0) return;
+  SKYNET_ROLLED
   for (int k = 0; k < b.rows(); ++k) {
     c.column[k] = b.round[k * kRound + best.column];
   }
@@ -248,6 +261,7 @@ SKYNET_CODE void join_head(const Block<Logits>& b, int k) {
   Contender best = {-1.0, -1.0, INT32_MAX, -1};
   Peak peak = {-1.0, 0.0, INT32_MAX};
   int ref_token = -1;
+  SKYNET_ROLLED
   for (int s = 0; s < b.blocks; ++s) {
     const Head& head = cell<Head>(b.board, at.heads, 1, s, 0);
     best = join(best, {head.first, head.second, head.token, s});

@@ -8,6 +8,7 @@
 #define SKYNET_CUDA_BLOCK_H_
 
 #include "exponential.h"
+#include "job.h"
 #include "layout.h"
 #include "logits_view.h"
 
@@ -35,16 +36,27 @@ struct Blend {
   Status status;
 };
 
+// A draw in progress: where the running sum of a row crosses u_token Z.
+struct Drawn {
+  int32_t row;
+  int32_t token;        // if this block holds it, else -1
+  int32_t found;        // the warp that holds it, -1: another block
+  double target;        // u_token Z
+  double before;        // the sum up to that warp
+  double warp[kWarps];  // sums over each warp's octets
+};
+
 struct Outcome {
   double margin;
   double blend;
   int32_t near_tie;
-  int32_t unsure;  // float32 normalisers leave a decision or a digit open
-  int32_t any_pay;
+  int32_t unsure;   // float32 normalisers leave a decision or a digit open
+  int32_t any_bid;  // somebody pays, so critical bids are due
 };
 
 struct Control {
   Job job;
+  TopMemory top;
   Scale scale[kMaxRows];    // of this block's part of a row
   Top part_top[kMaxRows];   // its largest logit
   double part[kMaxRows];    // its sum of exponentials, by the f32 sweep
@@ -56,7 +68,11 @@ struct Control {
   Row row[kMaxRows];
   Peak peak[kMaxRows];
   Bid bid[kMaxRows];
-  int32_t doubt[kMaxRows];  // this row's price needs float64 normalisers
+  Candidate picked[kMaxRows];  // the last token picked for the top
+  int32_t doubt[kMaxRows];     // this row's price needs float64 normalisers
+  double drawn[kMaxRows];      // P(drawn token), where this block holds it
+  double u_token;
+  Drawn draw[2];  // the drawn row's token, the reference row's
   Head head;
   Blend blend;
   Outcome outcome;
@@ -95,36 +111,38 @@ struct Block {
   }
 };
 
-// `shared`: the block's own memory. `scratch`: its team's, null for a cluster.
+// Everything but the job lies where the layout says; `shared` is 16-aligned.
 template <class Logits>
-SKYNET_CODE Block<Logits> make_block(Control* control, const Job& job,
-                                     char* shared, char* scratch, int rank,
+SKYNET_CODE Block<Logits> make_block(Control* control, char* shared, int rank,
                                      int blocks) {
-  using Source = typename Logits::Source;
-  constexpr bool resident = Logits::kResident;
-  const Layout at = make_layout(
-      job.rows, job.vocab, kChunks<typename Logits::Type>, blocks, resident);
+  const Job& job = control->job;
+  const Layout at =
+      make_layout(job.rows, job.vocab, job.mode, kChunks<typename Logits::Type>,
+                  blocks, Logits::kResident);
   const int first = rank * at.octets * kOctet;
   const int left = max_int(job.vocab - first, 0);
-  const Source source = {&control->job, first,
-                         min_int(left, at.octets * kOctet)};
   Block<Logits> b;
   b.control = control;
-  if constexpr (resident) {
-    b.logits = {source, shared + at.logits, at.row_bytes};
-  } else {
-    b.logits = source;
-  }
-  char* common = resident ? shared : scratch;
-  const uint32_t crests = resident ? 0 : at.crest_bytes * rank;
+  b.logits.source(&job, first, min_int(left, at.octets * kOctet));
   b.partial = shared + at.partial;
   b.round = reinterpret_cast<double*>(shared + at.round);
-  b.board = common + at.board;
-  b.crest = reinterpret_cast<float*>(common + at.crest + crests);
   b.rank = rank;
   b.blocks = blocks;
   b.octets = at.octets;
+  if constexpr (Logits::kResident) {
+    b.board = shared + at.board;
+    b.crest = reinterpret_cast<float*>(shared + at.crest);
+    b.logits.copy(shared + at.logits, at.row_bytes);
+  }
   return b;
+}
+
+// For logits in device memory: where the team's scratch holds the rest.
+template <class Logits>
+SKYNET_CODE void join_team(Block<Logits>* b, char* scratch, const Scratch& at,
+                           int turn) {
+  b->board = scratch + at.board(turn);
+  b->crest = reinterpret_cast<float*>(scratch + at.crest(b->rank));
 }
 
 // The cell of a board that a block fills for one row.

@@ -3,6 +3,10 @@
 // What lets the same kernel code compile for a GPU (nvcc) and for the CPU twin
 // (g++): function qualifiers, and the few operations the two spell differently.
 // Both give the same bits: products are fused only where fma is written.
+//
+// Loops are unrolled where they run for every logit. Elsewhere they are kept
+// rolled: a reply's kernel runs most of its code once, so code is fetched more
+// often than it is executed.
 #ifndef SKYNET_CUDA_CODE_H_
 #define SKYNET_CUDA_CODE_H_
 
@@ -14,10 +18,14 @@
 #define SKYNET_CODE __device__ __forceinline__
 #define SKYNET_BOTH __host__ __device__ inline
 #define SKYNET_UNROLL _Pragma("unroll")
+#define SKYNET_UNROLL_BY_4 _Pragma("unroll 4")
+#define SKYNET_ROLLED _Pragma("unroll 1")
 #else
 #define SKYNET_CODE inline
 #define SKYNET_BOTH inline
-#define SKYNET_UNROLL _Pragma("GCC unroll 8")
+#define SKYNET_UNROLL
+#define SKYNET_UNROLL_BY_4
+#define SKYNET_ROLLED
 #endif
 
 namespace skynet {

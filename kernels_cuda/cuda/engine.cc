@@ -32,6 +32,15 @@ int64_t staged_stride(const AuctionInput& in) {
   return (in.vocab + unit - 1) / unit * unit;
 }
 
+void grow(Scratch* team, const Layout& at) {
+  team->board_bytes = std::max(team->board_bytes, at.board_bytes);
+  team->crest_bytes = std::max(team->crest_bytes, at.crest_bytes);
+}
+
+bool wants_top(const DeviceReply& reply) {
+  return reply.top.id != nullptr || reply.top.logit != nullptr;
+}
+
 bool options_ok(const DeviceOptions& o, std::string* error) {
   const bool ok = o.device >= 0 && o.replies >= 1 && o.rows >= 1 &&
                   o.rows <= kMaxRows && o.vocab >= 1 && o.vocab <= kMaxVocab &&
@@ -82,15 +91,15 @@ bool Engine::reserve() {
   staged_bytes_ = options_.staged_bytes > 0
                       ? static_cast<size_t>(options_.staged_bytes)
                       : std::min(logits, kStagedDefault);
-  size_t team = 0;
-  for (int blocks = 1; blocks <= kMaxBlocks; blocks *= 2) {
+  for (int blocks = 1; blocks <= kMaxTeam; blocks *= 2) {
     const Plan plan = {Kernel::kPortable, blocks};
-    const Layout at =
-        plan_layout(plan, LogitType::kF32, options_.rows, options_.vocab);
-    team = std::max(team, size_t{at.scratch_bytes});
+    Scratch team = {};
+    grow(&team, plan_layout(plan, LogitType::kF32, Mode::kArgmax, options_.rows,
+                            options_.vocab));
+    scratch_team_ = std::max(scratch_team_, size_t{team.bytes(blocks)});
   }
-  const size_t teams = std::min<size_t>(replies, kScratchBudget / team + 1);
-  scratch_team_ = team;
+  const size_t teams =
+      std::min<size_t>(replies, kScratchBudget / scratch_team_ + 1);
   scratch_teams_ = static_cast<int>(teams);
   records_ = runtime_->map(replies * sizeof(Record));
   top_id_ = runtime_->map(replies * rows * kTop * sizeof(int32_t));
@@ -99,7 +108,11 @@ bool Engine::reserve() {
   staging_ = runtime_->map(staged_bytes_);
   device_jobs_ = static_cast<char*>(runtime_->allocate(replies * sizeof(Job)));
   device_staging_ = static_cast<char*>(runtime_->allocate(staged_bytes_));
-  scratch_ = static_cast<char*>(runtime_->allocate(team * teams));
+  scratch_ = static_cast<char*>(runtime_->allocate(scratch_team_ * teams));
+  candidates_ = static_cast<Candidate*>(
+      runtime_->allocate(replies * kMaxTeam * rows * kTop * sizeof(Candidate)));
+  ids_ = static_cast<int32_t*>(
+      runtime_->allocate(replies * rows * kTop * sizeof(int32_t)));
   entries_.reserve(replies);
   logits_.resize(replies);
   stride_.resize(replies);
@@ -107,14 +120,13 @@ bool Engine::reserve() {
     if (m.host == nullptr || m.device == nullptr) return false;
   }
   return device_jobs_ != nullptr && device_staging_ != nullptr &&
-         scratch_ != nullptr;
+         scratch_ != nullptr && candidates_ != nullptr && ids_ != nullptr;
 }
 
 Status Engine::check(const DeviceReply& reply) const {
   const AuctionInput& in = reply.input;
-  const bool top = (reply.top.id == nullptr) == (reply.top.logit == nullptr);
-  if (in.logits == nullptr || in.weights == nullptr || !top ||
-      reply.reply == nullptr || reply.rows == nullptr) {
+  if (in.logits == nullptr || in.weights == nullptr || reply.reply == nullptr ||
+      reply.rows == nullptr) {
     return Status::kNullPointer;
   }
   if (in.rows < 1 || in.rows > options_.rows) return Status::kBadRows;
@@ -188,7 +200,7 @@ void Engine::write_jobs(const DeviceReply* replies) {
     job = {logits_[i], stride_[i],
            in.draw,    in.rows,
            in.vocab,   in.temperature,
-           in.mode,    reply.top.id != nullptr,
+           in.mode,    wants_top(reply),
            sequence_,  i,
            {}};
     std::copy_n(in.weights, in.rows, job.weights);
@@ -207,16 +219,16 @@ bool Engine::launch_run(size_t first, size_t count, bool jobs_copied) {
     const int teams = std::max(1, device.team_blocks / entry.plan.blocks);
     launch.groups = std::min({launch.groups, teams, scratch_teams_});
   }
-  for (size_t e = 0; e < count; ++e) {
-    const Layout at =
-        plan_layout(entry.plan, entry.type, jobs[e].rows, jobs[e].vocab);
-    launch.shared_bytes = std::max(launch.shared_bytes, at.shared_bytes);
-  }
   Batch& batch = launch.batch;
+  for (size_t e = 0; e < count; ++e) {
+    const Layout at = plan_layout(entry.plan, entry.type, jobs[e].mode,
+                                  jobs[e].rows, jobs[e].vocab);
+    launch.shared_bytes = std::max(launch.shared_bytes, at.shared_bytes);
+    grow(&batch.team, at);
+  }
   batch.records = static_cast<Record*>(records_.device);
-  batch.top_id = static_cast<int32_t*>(top_id_.device);
-  batch.top_logit = static_cast<float*>(top_logit_.device);
-  batch.top_rows = options_.rows;
+  batch.top = {candidates_, ids_, static_cast<int32_t*>(top_id_.device),
+               static_cast<float*>(top_logit_.device), options_.rows};
   batch.count = static_cast<int32_t>(count);
   batch.blocks = entry.plan.blocks;
   batch.scratch = scratch_;
@@ -304,6 +316,15 @@ void Engine::collect(const Entry& entry) {
   out.status = static_cast<int32_t>(record.status);
   *out.reply = record.reply;
   std::copy_n(record.rows, rows, out.rows);
+  if (record.status != Status::kOk) return;
+  const size_t slot = static_cast<size_t>(entry.reply) * options_.rows * kTop;
+  const int32_t* id = static_cast<const int32_t*>(top_id_.host) + slot;
+  const float* logit =
+      static_cast<const float*>(top_logit_.host) + slot * options_.rows;
+  if (out.top.id != nullptr) std::copy_n(id, rows * kTop, out.top.id);
+  if (out.top.logit != nullptr) {
+    std::copy_n(logit, rows * rows * kTop, out.top.logit);
+  }
 }
 
 Status Engine::wait(int64_t timeout_us) {

@@ -56,6 +56,8 @@ class Engine {
   char* device_jobs_ = nullptr;
   char* device_staging_ = nullptr;
   char* scratch_ = nullptr;
+  Candidate* candidates_ = nullptr;
+  int32_t* ids_ = nullptr;
   size_t scratch_team_ = 0;  // bytes of one portable team
   int scratch_teams_ = 0;
   size_t staged_bytes_ = 0;

@@ -28,6 +28,18 @@ class HostExec {
     each_thread([&](const Block<Logits>& b, int thread) { f(b, thread); });
   }
 
+  template <class F>
+  void for_rows(const F& f) {
+    each([&](int block) {
+      each_of(rows(), [&](int k) { f(blocks_[block], k); });
+    });
+  }
+
+  template <class F>
+  void single(const F& f) {
+    each([&](int block) { f(blocks_[block]); });
+  }
+
   template <class F, class Join, class Leave>
   void reduce(int items, const F& f, const Join& join, const Leave& leave) {
     each([&](int block) {
@@ -63,6 +75,8 @@ class HostExec {
       }
     });
   }
+
+  void meet() {}
 
   template <class F>
   void each_block(const F& f) {

@@ -8,30 +8,29 @@ namespace {
 // Hardware fma where there is one; the library's gives the same bits.
 #define SKYNET_CLONES __attribute__((target_clones("arch=haswell", "default")))
 
-template <class Logits>
-Block<Logits> host_block(const Batch& batch, const Job& job, Control* control,
-                         char* shared, int rank) {
-  control->job = job;
-  return make_block<Logits>(control, job, shared, batch.scratch, rank,
-                            batch.blocks);
-}
-
 }  // namespace
 
 template <class Logits>
 void HostKernels::run_fused(const Batch& batch, const Job& job, Order order) {
   const Layout at =
-      make_layout(job.rows, job.vocab, kChunks<typename Logits::Type>,
+      make_layout(job.rows, job.vocab, job.mode, kChunks<typename Logits::Type>,
                   batch.blocks, Logits::kResident);
-  controls_.resize(batch.blocks);
+  controls_.resize(static_cast<size_t>(batch.blocks));
   shared_.resize(static_cast<size_t>(batch.blocks) * at.shared_bytes + 16);
   const size_t lead = -reinterpret_cast<uintptr_t>(shared_.data()) % 16;
-  Block<Logits> blocks[kMaxBlocks];
+  Block<Logits> blocks[kMaxTeam];
   for (int rank = 0; rank < batch.blocks; ++rank) {
+    Control* control = &controls_[static_cast<size_t>(rank)];
     char* own = shared_.data() + lead + rank * size_t{at.shared_bytes};
-    blocks[rank] = host_block<Logits>(batch, job, &controls_[rank], own, rank);
+    control->job = job;
+    control->top = top_memory(batch, job.slot);
+    blocks[rank] = make_block<Logits>(control, own, rank, batch.blocks);
+    if constexpr (!Logits::kResident) {
+      join_team(&blocks[rank], batch.scratch, batch.team, 0);
+    }
   }
   HostExec<Logits> exec(blocks, batch.blocks, order, &batch.records[job.slot]);
+  read_rows(exec);
   run_auction(exec);
 }
 

@@ -6,16 +6,11 @@
 #ifndef SKYNET_CUDA_JOB_H_
 #define SKYNET_CUDA_JOB_H_
 
-#include "../include/auction_contract.h"
-#include "code.h"
+#include "layout.h"
 
 namespace skynet {
 
-constexpr int kThreads = 256;  // of a block; every kernel has this many
-constexpr int kWarps = kThreads / 32;
-constexpr int kMaxBlocks = 32;   // of a portable team
-constexpr int kMaxCluster = 16;  // of a cluster, non-portable size
-constexpr int kInlineJobs = 8;   // 1.7 KB of the 4 KB every driver takes
+constexpr int kInlineJobs = 8;  // 1.7 KB of the 4 KB every driver takes
 
 // One reply, checked: sizes, type and temperature are within the contract.
 struct Job {
@@ -46,18 +41,41 @@ struct Candidate {
   int32_t id;
 };
 
+// Where one reply's TopResult is made and left.
+struct TopMemory {
+  Candidate* candidates;  // device memory, [kMaxTeam][rows][kTop]
+  int32_t* ids;           // device memory, [rows][kTop]
+  int32_t* id;            // mapped, [rows][kTop]
+  float* logit;           // mapped, [rows][rows * kTop]
+  int32_t rows;
+
+  SKYNET_BOTH Candidate* candidate(int rank, int k) const {
+    return candidates + (rank * rows + k) * kTop;
+  }
+  SKYNET_BOTH int32_t* best(int k) const { return ids + k * kTop; }
+};
+
 struct Batch {
   const Job* jobs;  // device memory; null: inline_jobs
   Record* records;
-  int32_t* top_id;   // mapped, [slot][rows][kTop]
-  float* top_logit;  // mapped, [slot][rows][rows * kTop]
-  int32_t top_rows;  // rows one slot has room for
-  int32_t count;     // replies
-  int32_t blocks;    // blocks that share one reply
-  char* scratch;     // [blocks' team or reply][scratch_bytes]
-  size_t scratch_bytes;
+  TopMemory top;         // of slot 0; the others follow at these sizes
+  int32_t count;         // replies
+  int32_t blocks;        // blocks that share one reply
+  char* scratch;         // [blocks' team or reply][scratch_bytes]
+  size_t scratch_bytes;  // of one team
+  Scratch team;
   Job inline_jobs[kInlineJobs];
 };
+
+SKYNET_BOTH TopMemory top_memory(const Batch& batch, int slot) {
+  TopMemory top = batch.top;
+  const int64_t cells = static_cast<int64_t>(slot) * top.rows * kTop;
+  top.candidates += cells * kMaxTeam;
+  top.ids += cells;
+  top.id += cells;
+  top.logit += cells * top.rows;
+  return top;
+}
 
 }  // namespace skynet
 

@@ -6,7 +6,8 @@
 #ifndef SKYNET_CUDA_LOGITS_VIEW_H_
 #define SKYNET_CUDA_LOGITS_VIEW_H_
 
-#include "layout.h"
+#include "job.h"
+#include "logit.h"
 
 namespace skynet {
 
@@ -28,26 +29,35 @@ SKYNET_CODE void finish_copies() {}
 #endif
 
 template <class Logit>
-struct DeviceLogits {
+class DeviceLogits {
+ public:
   using Type = Logit;
-  using Source = DeviceLogits;
   using Stored = typename Logit::Stored;
   static constexpr bool kResident = false;
-  const Job* job;
-  int first;   // token id of the block's first
-  int tokens;  // ids from there on that are below V
+
+  // The block's tokens: ids from `first` on.
+  SKYNET_CODE void source(const Job* job, int first, int tokens) {
+    job_ = job;
+    first_ = first;
+    tokens_ = tokens;
+  }
+  SKYNET_CODE int tokens() const { return tokens_; }
 
   SKYNET_CODE const Stored* row(int k) const {
-    return static_cast<const Stored*>(job->logits) + k * job->row_stride +
-           first;
+    return static_cast<const Stored*>(job_->logits) + k * job_->row_stride +
+           first_;
   }
   SKYNET_CODE void load(int, int) const {}
+  // Any token of the reply, also of another block's part.
+  SKYNET_CODE float anywhere(int k, int id) const {
+    return Logit::widen(row(k)[id - first_]);
+  }
   SKYNET_CODE float at(int k, int token) const {
-    return token < tokens ? Logit::widen(row(k)[token]) : -INFINITY;
+    return token < tokens_ ? Logit::widen(row(k)[token]) : -INFINITY;
   }
   SKYNET_CODE Octet octet(int k, int octet) const {
     const Stored* z = row(k) + octet * kOctet;
-    const bool whole = octet * kOctet + kOctet <= tokens;
+    const bool whole = octet * kOctet + kOctet <= tokens_;
     if (whole && reinterpret_cast<uintptr_t>(z) % sizeof(Chunk) == 0) {
       return widen<Logit>(reinterpret_cast<const Chunk*>(z));
     }
@@ -56,32 +66,43 @@ struct DeviceLogits {
     for (int i = 0; i < kOctet; ++i) out.z[i] = at(k, octet * kOctet + i);
     return out;
   }
+
+ private:
+  const Job* job_;
+  int first_;
+  int tokens_;
 };
 
 template <class Logit>
-struct SharedLogits {
+class SharedLogits {
+ public:
   using Type = Logit;
-  using Source = DeviceLogits<Logit>;
   using Stored = typename Logit::Stored;
   static constexpr bool kResident = true;
-  DeviceLogits<Logit> source;
-  char* shared;        // row k from byte k * row_bytes on
-  uint32_t row_bytes;  // a multiple of 16
+
+  SKYNET_CODE void source(const Job* job, int first, int tokens) {
+    source_.source(job, first, tokens);
+  }
+  // Row k is kept from byte k * row_bytes on, a multiple of 16.
+  SKYNET_CODE void copy(char* shared, uint32_t row_bytes) {
+    shared_ = shared;
+    row_bytes_ = row_bytes;
+  }
 
   // A row is copied so that source and copy agree in their address modulo 16:
   // its first logit lies this many bytes into the copy.
   SKYNET_CODE unsigned shift(int k) const {
-    return static_cast<unsigned>(reinterpret_cast<uintptr_t>(source.row(k)) %
+    return static_cast<unsigned>(reinterpret_cast<uintptr_t>(source_.row(k)) %
                                  sizeof(Chunk));
   }
 
   SKYNET_CODE void load(int k, int thread) const {
     const int shift_by = static_cast<int>(shift(k));
     const int size = static_cast<int>(sizeof(Stored));
-    const int end = shift_by + source.tokens * size;
-    const char* from = reinterpret_cast<const char*>(source.row(k)) - shift_by;
-    char* to = shared + static_cast<uint32_t>(k) * row_bytes;
-    const int bytes = static_cast<int>(row_bytes);
+    const int end = shift_by + source_.tokens() * size;
+    const char* from = reinterpret_cast<const char*>(source_.row(k)) - shift_by;
+    char* to = shared_ + static_cast<uint32_t>(k) * row_bytes_;
+    const int bytes = static_cast<int>(row_bytes_);
     for (int at = thread * 16; at < bytes; at += kThreads * 16) {
       if (at >= shift_by && at + 16 <= end) {
         copy_chunk(to + at, from + at);
@@ -96,14 +117,19 @@ struct SharedLogits {
     }
   }
 
+  SKYNET_CODE float anywhere(int k, int id) const {
+    return source_.anywhere(k, id);
+  }
+
   SKYNET_CODE float at(int k, int token) const {
-    const char* row = shared + static_cast<uint32_t>(k) * row_bytes + shift(k);
+    const char* row =
+        shared_ + static_cast<uint32_t>(k) * row_bytes_ + shift(k);
     return Logit::widen(reinterpret_cast<const Stored*>(row)[token]);
   }
 
   SKYNET_CODE Octet octet(int k, int octet) const {
     const Chunk* chunk = reinterpret_cast<const Chunk*>(
-        shared + static_cast<uint32_t>(k) * row_bytes);
+        shared_ + static_cast<uint32_t>(k) * row_bytes_);
     chunk += octet * kChunks<Logit>;
     const unsigned shift_by = shift(k);
     if (shift_by == 0) return widen<Logit>(chunk);
@@ -114,6 +140,11 @@ struct SharedLogits {
     }
     return widen<Logit>(moved);
   }
+
+ private:
+  DeviceLogits<Logit> source_;
+  char* shared_;
+  uint32_t row_bytes_;
 };
 
 }  // namespace skynet

@@ -22,7 +22,8 @@ int worthwhile_blocks(int vocab, int most) {
 
 bool fits(const AuctionInput& in, int blocks, uint32_t bytes) {
   const Plan plan = {Kernel::kCluster, blocks};
-  return plan_layout(plan, in.type, in.rows, in.vocab).shared_bytes <= bytes;
+  return plan_layout(plan, in.type, in.mode, in.rows, in.vocab).shared_bytes <=
+         bytes;
 }
 
 // A lone reply takes as many blocks as have work. When replies wait for room,
@@ -41,15 +42,16 @@ int cluster_blocks(const Abilities& device, const AuctionInput& in, int batch) {
 
 int team_blocks(const Abilities& device, const AuctionInput& in, int batch) {
   const int each = device.team_blocks / batch;
-  const int most = each < 1 ? 1 : min_int(each, kMaxBlocks);
+  const int most = each < 1 ? 1 : min_int(each, kMaxTeam);
   return worthwhile_blocks(in.vocab, most);
 }
 
 }  // namespace
 
-Layout plan_layout(const Plan& plan, LogitType type, int rows, int vocab) {
+Layout plan_layout(const Plan& plan, LogitType type, Mode mode, int rows,
+                   int vocab) {
   const int chunks = type == LogitType::kF32 ? 2 : 1;
-  return make_layout(rows, vocab, chunks, plan.blocks,
+  return make_layout(rows, vocab, mode, chunks, plan.blocks,
                      plan.kernel == Kernel::kCluster);
 }
 

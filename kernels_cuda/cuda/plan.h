@@ -22,7 +22,8 @@ struct Plan {
 Plan make_plan(const Abilities& device, Kernel wanted, const AuctionInput& in,
                int batch);
 
-Layout plan_layout(const Plan& plan, LogitType type, int rows, int vocab);
+Layout plan_layout(const Plan& plan, LogitType type, Mode mode, int rows,
+                   int vocab);
 
 }  // namespace skynet
 

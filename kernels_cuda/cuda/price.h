@@ -5,6 +5,7 @@
 #define SKYNET_CUDA_PRICE_H_
 
 #include "blend.h"
+#include "draw.h"
 
 namespace skynet {
 
@@ -15,6 +16,7 @@ constexpr double kSure = 0x1p-8;
 // The blend of the winner without one row; -1 leaves none out.
 SKYNET_CODE double winner_without(const Control& c, int without) {
   double sum = 0.0;
+  SKYNET_ROLLED
   for (int k = 0; k < c.job.rows; ++k) {
     const Row& row = c.row[k];
     if (k != without && row.active) sum += row.weight * c.column[k];
@@ -35,43 +37,82 @@ SKYNET_CODE Bid bid_of(double lead, double spread) {
 }
 
 SKYNET_CODE Bid higher(const Bid& a, const Bid& b) {
-  if (a.bid == b.bid) return a.spread < b.spread ? a : b;
-  return a.bid > b.bid ? a : b;
+  const bool first = a.bid > b.bid || (a.bid == b.bid && a.spread < b.spread);
+  return {first ? a.bid : b.bid, first ? a.lead : b.lead,
+          first ? a.spread : b.spread};
 }
 
-// Thread k: what row k owes, and the bid its peak already forces.
+// What row k owes in sampling mode; nothing if nobody else takes part.
+SKYNET_CODE void price_drawn(Control& c, int k) {
+  const double p = c.column[k];
+  double others = 0.0;
+  SKYNET_ROLLED
+  for (int j = 0; j < c.job.rows; ++j) {
+    if (j != k && c.row[j].active) others += c.row[j].weight;
+  }
+  const double weight = c.row[k].weight;
+  const double lead = p - c.rival[k] / others;
+  if (!(lead > kTieRel * p)) return;
+  c.pay[k] = stable_payment(weight, others, lead, c.rival[k] + weight * p);
+  c.doubt[k] = lead < kSure * p;
+}
+
+// What row k owes in argmax mode, and the bid its peak already forces.
+SKYNET_CODE void price_best(Control& c, int k) {
+  const double weight = c.row[k].weight;
+  const double share = weight * c.column[k];
+  const Peak& peak = c.peak[k];
+  c.pay[k] = clarke(peak.value, c.rival[k], share);
+  if (c.pay[k] <= 0.0) return;
+  c.doubt[k] = c.pay[k] < kSure * peak.value;
+  c.bid[k] = bid_of(peak.value - c.rival[k], share - weight * peak.p);
+}
+
+// Thread k.
 template <class Logits>
 SKYNET_CODE void price_row(const Block<Logits>& b, int k) {
   Control& c = *b.control;
-  const Row& row = c.row[k];
-  const Peak& peak = c.peak[k];
   c.pay[k] = 0.0;
   c.bid[k] = {0.0, 0.0, 0.0};
   c.doubt[k] = 0;
   c.rival[k] = winner_without(c, k);
   if (!b.pays(k)) return;
-  const double share = row.weight * c.column[k];
-  c.pay[k] = clarke(peak.value, c.rival[k], share);
-  c.doubt[k] = c.pay[k] > 0.0 && c.pay[k] < kSure * peak.value;
-  if (c.pay[k] <= 0.0) return;
-  c.bid[k] = bid_of(peak.value - c.rival[k], share - row.weight * peak.p);
+  if (c.job.mode == Mode::kSample) {
+    price_drawn(c, k);
+  } else {
+    price_best(c, k);
+  }
 }
 
 // Thread 0: whether the winner and every price so far are beyond doubt.
 template <class Logits>
 SKYNET_CODE void judge(const Block<Logits>& b) {
   Control& c = *b.control;
+  const bool sample = c.job.mode == Mode::kSample;
   const double blend = winner_without(c, -1);
   const double margin = blend - c.head.second;
-  Outcome out = {margin > 0.0 ? margin : 0.0, blend, 0, 0, 0};
-  out.near_tie = out.margin <= kNearTieRel * blend;
-  // Twice the bound: what lies just above it may prove to lie below.
-  out.unsure = out.margin <= 2.0 * kNearTieRel * blend;
+  Outcome out = {margin, blend, 0, 0, 0};
+  if (!sample) {
+    out.margin = margin > 0.0 ? margin : 0.0;
+    out.near_tie = out.margin <= kNearTieRel * blend;
+    // Twice the bound: what lies just above it may prove to lie below.
+    out.unsure = out.margin <= 2.0 * kNearTieRel * blend;
+  }
+  SKYNET_ROLLED
   for (int k = 1; k < b.rows(); ++k) {
     out.unsure |= c.doubt[k];
-    out.any_pay |= c.pay[k] > 0.0;
+    out.any_bid |= c.pay[k] > 0.0 && !sample;
   }
   c.outcome = out;
+}
+
+// Thread 0: the same once the bids are known.
+template <class Logits>
+SKYNET_CODE void judge_bids(const Block<Logits>& b) {
+  SKYNET_ROLLED
+  for (int k = 1; k < b.rows(); ++k) {
+    b.control->outcome.unsure |= b.control->doubt[k];
+  }
 }
 
 // Whether a token of the octet may beat t at a bid found so far: then it sets a
@@ -80,6 +121,7 @@ template <class Logits>
 SKYNET_CODE bool may_raise(const Block<Logits>& b, int octet) {
   const Control& c = *b.control;
   const float bound = bound_octet(b, octet);
+  SKYNET_ROLLED
   for (int k = 1; k < b.rows(); ++k) {
     if (c.pay[k] <= 0.0) continue;
     const double part = c.bid[k].bid;
@@ -107,6 +149,7 @@ SKYNET_CODE Bid raise_bid(const Block<Logits>& b, int count, int k, int lane) {
   Bid most = {0.0, 0.0, 0.0};
   if (c.pay[k] <= 0.0) return most;
   const double weight = c.row[k].weight;
+  SKYNET_ROLLED
   for (int j = lane; j < count * kOctet; j += 32) {
     const double lead = blend_without(b, k, j) - c.rival[k];
     const double spread =
@@ -121,6 +164,7 @@ template <class Logits>
 SKYNET_CODE void join_bid(const Block<Logits>& b, int k) {
   Control& c = *b.control;
   Bid most = {0.0, 0.0, 0.0};
+  SKYNET_ROLLED
   for (int s = 0; s < b.blocks; ++s) {
     most = higher(most, cell<Bid>(b.board, b.at().bids, b.rows(), s, k));
   }

@@ -10,6 +10,7 @@ namespace skynet {
 
 SKYNET_CODE float weight_of_others(const Control& c, int k) {
   double others = 0.0;
+  SKYNET_ROLLED
   for (int j = 1; j < c.job.rows; ++j) {
     if (j != k && c.row[j].valid()) others += c.row[j].weight;
   }
@@ -29,8 +30,15 @@ SKYNET_CODE RowResult row_result(const Control& c, int k) {
 }
 
 SKYNET_CODE ReplyResult reply_result(const Control& c, bool precise) {
-  return {c.outcome.margin,   c.outcome.blend, c.head.token, c.head.ref_token,
-          c.outcome.near_tie, precise ? 1 : 0, -1,           0};
+  const bool sample = c.job.mode == Mode::kSample;
+  return {c.outcome.margin,
+          c.outcome.blend,
+          c.head.token,
+          c.head.ref_token,
+          c.outcome.near_tie,
+          precise ? 1 : 0,
+          sample ? c.draw[0].row : -1,
+          0};
 }
 
 // A refused reply: nothing but the row statuses, and those only when it is the

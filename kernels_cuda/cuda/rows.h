@@ -16,14 +16,16 @@ namespace skynet {
 constexpr double kCut = 0x1p-9;
 
 SKYNET_CODE Top higher(const Top& a, const Top& b) {
-  if (a.value == b.value) return a.octet < b.octet ? a : b;
-  return a.value > b.value ? a : b;
+  const bool first =
+      a.value > b.value || (a.value == b.value && a.octet < b.octet);
+  return {first ? a.value : b.value, first ? a.octet : b.octet};
 }
 
 template <class Logits>
 SKYNET_CODE Top scan_part(const Block<Logits>& b, int k, int thread) {
   Top top = {-INFINITY, INT32_MAX};
   if (!good_weight(b.job().weights[k])) return top;
+  SKYNET_ROLLED
   for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
     const float most = largest(b.logits.octet(k, o));
     const Top found = {most < INFINITY ? most : INFINITY,
@@ -37,6 +39,7 @@ SKYNET_CODE Top scan_part(const Block<Logits>& b, int k, int thread) {
 template <class Logits>
 SKYNET_CODE void set_scale(const Block<Logits>& b, int k) {
   Top top = b.template left_by<Top>(k, 0);
+  SKYNET_ROLLED
   for (int w = 1; w < kWarps; ++w) {
     top = higher(top, b.template left_by<Top>(k, w));
   }
@@ -47,11 +50,15 @@ SKYNET_CODE void set_scale(const Block<Logits>& b, int k) {
   b.control->part_top[k] = top;
 }
 
-SKYNET_CODE double sum_wide(const Octet& octet, const Scale& s, double* most) {
+template <class Logits>
+SKYNET_CODE double sum_wide(const Block<Logits>& b, int k, int octet,
+                            double* most) {
+  const Scale& s = b.control->scale[k];
   double sum = 0.0;
-  SKYNET_UNROLL
+  SKYNET_UNROLL_BY_4
   for (int i = 0; i < kOctet; ++i) {
-    const double e = exp_f64(octet.z[i], s.top, s.to_exp2);
+    const double e =
+        exp_f64(b.logits.at(k, octet * kOctet + i), s.top, s.to_exp2);
     *most = e > *most ? e : *most;
     sum += e;
   }
@@ -76,18 +83,19 @@ SKYNET_CODE double sum_part(const Block<Logits>& b, int k, int thread,
   const Scale scale = b.control->scale[k];
   float* crest = b.crest + k * b.octets;
   double sum = 0.0;
+  SKYNET_ROLLED
   for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
     if (scale.present == 0) {
       crest[o] = 0.0f;
       continue;
     }
-    const Octet octet = b.logits.octet(k, o);
     if (scale.narrow != 0 && !precise) {
+      const Octet octet = b.logits.octet(k, o);
       sum += static_cast<double>(sum_narrow(octet, scale, &crest[o]));
       continue;
     }
     double most = 0x1p-120;
-    sum += sum_wide(octet, scale, &most);
+    sum += sum_wide(b, k, o, &most);
     if (scale.narrow == 0) crest[o] = static_cast<float>(most);
   }
   return sum;
@@ -97,17 +105,22 @@ SKYNET_CODE double sum_part(const Block<Logits>& b, int k, int thread,
 template <class Logits>
 SKYNET_CODE double add_warps(const Block<Logits>& b, int k) {
   double sum = 0.0;
+  SKYNET_ROLLED
   for (int w = 0; w < kWarps; ++w) sum += b.template left_by<double>(k, w);
   return sum;
 }
 
 // An octet's sum with the terms over `cut` in float64.
-SKYNET_CODE double sum_mixed(const Octet& octet, const Scale& s, float cut) {
+template <class Logits>
+SKYNET_CODE double sum_mixed(const Block<Logits>& b, int k, int octet,
+                             float cut) {
+  const Scale& s = b.control->scale[k];
   double sum = 0.0;
-  SKYNET_UNROLL
+  SKYNET_ROLLED
   for (int i = 0; i < kOctet; ++i) {
-    const float e = exp_f32(octet.z[i], s);
-    sum += e > cut ? exp_f64(octet.z[i], s.top, s.to_exp2)
+    const float z = b.logits.at(k, octet * kOctet + i);
+    const float e = exp_f32(z, s);
+    sum += e > cut ? exp_f64(z, s.top, s.to_exp2)
                    : static_cast<double>(e) * s.unscale;
   }
   return sum;
@@ -121,13 +134,14 @@ SKYNET_CODE double correct_part(const Block<Logits>& b, int k, int thread) {
   const float cut = static_cast<float>(b.control->part[k] * kCut);
   const float* crest = b.crest + k * b.octets;
   double gain = 0.0;
+  SKYNET_ROLLED
   for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
     if (crest[o] <= cut) continue;
     const Octet octet = b.logits.octet(k, o);
     float most;
     const double narrow =
         static_cast<double>(sum_narrow(octet, scale, &most)) * scale.unscale;
-    gain += sum_mixed(octet, scale, cut) - narrow;
+    gain += sum_mixed(b, k, o, cut) - narrow;
   }
   return gain;
 }
@@ -156,6 +170,7 @@ template <class Logits>
 SKYNET_CODE void join_row(const Block<Logits>& b, int k) {
   const uint32_t sums = b.at().sums;
   Top top = {-INFINITY, INT32_MAX};
+  SKYNET_ROLLED
   for (int c = 0; c < b.blocks; ++c) {
     top = higher(top, cell<RowSum>(b.board, sums, b.rows(), c, k).top);
   }
@@ -170,6 +185,7 @@ SKYNET_CODE void join_row(const Block<Logits>& b, int k) {
   row.z = 0.0;
   row.inv_z = 0.0;
   if (!row.valid()) return;
+  SKYNET_ROLLED
   for (int c = 0; c < b.blocks; ++c) {
     const RowSum& s = cell<RowSum>(b.board, sums, b.rows(), c, k);
     row.z += s.z * exp_f64(s.top.value, row.top, row.to_exp2);

@@ -29,6 +29,7 @@ template <class Logits>
 SKYNET_CODE Contender find_tied(const Block<Logits>& b, int from, int count,
                                 int lane) {
   Contender lowest = {0.0, 0.0, INT32_MAX, 0};
+  SKYNET_ROLLED
   for (int j = lane; j < count * kOctet; j += 32) {
     const int octet = b.control->list[from + j / kOctet];
     const int token = b.first_token() + octet * kOctet + j % kOctet;
@@ -40,11 +41,17 @@ SKYNET_CODE Contender find_tied(const Block<Logits>& b, int from, int count,
   return lowest;
 }
 
+SKYNET_CODE Contender lower_id(const Contender& a, const Contender& b) {
+  const bool first = a.token < b.token;
+  return {0.0, 0.0, first ? a.token : b.token, first ? a.column : b.column};
+}
+
 template <class Logits>
 SKYNET_CODE void enter_tied(const Block<Logits>& b, const Contender& found) {
   Control& c = *b.control;
   if (found.token >= c.tied) return;
   c.tied = found.token;
+  SKYNET_ROLLED
   for (int k = 0; k < b.rows(); ++k) {
     c.column[k] = b.round[k * kRound + found.column];
   }
@@ -52,27 +59,22 @@ SKYNET_CODE void enter_tied(const Block<Logits>& b, const Contender& found) {
 
 template <class Logits>
 SKYNET_CODE void post_tied(const Block<Logits>& b, char* board, int k) {
-  const BoardLayout at = b.at();
-  const Control& c = *b.control;
-  cell<double>(board, at.columns, b.rows(), b.rank, k) = c.column[k];
-  if (k == 0) cell<Head>(board, at.heads, 1, b.rank, 0).token = c.tied;
+  cell<Tie>(board, b.at().ties, b.rows(), b.rank, k) = {b.control->column[k],
+                                                        b.control->tied};
 }
 
 // Thread k: moves the win to the lowest of the tied ids.
 template <class Logits>
 SKYNET_CODE void join_tied(const Block<Logits>& b, int k) {
-  const BoardLayout at = b.at();
   Control& c = *b.control;
-  int sender = -1, token = c.head.token;
+  Tie lowest = {c.column[k], c.head.token};
+  SKYNET_ROLLED
   for (int s = 0; s < b.blocks; ++s) {
-    const Head& head = cell<Head>(b.board, at.heads, 1, s, 0);
-    if (head.token >= token) continue;
-    token = head.token;
-    sender = s;
+    const Tie& tie = cell<Tie>(b.board, b.at().ties, b.rows(), s, k);
+    if (tie.token < lowest.token) lowest = tie;
   }
-  if (sender < 0) return;
-  c.column[k] = cell<double>(b.board, at.columns, b.rows(), sender, k);
-  if (k == 0) c.tied = token;
+  c.column[k] = lowest.p;
+  if (k == 0) c.tied = static_cast<int32_t>(lowest.token);
 }
 
 // Thread 0: the token it was tied with is now the best of the others.

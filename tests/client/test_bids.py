@@ -117,7 +117,7 @@ def _reply(conv_id: str) -> Any:
 
 
 def test_a_reply_never_has_an_update_in_it(triton: FakeTriton, gateway: LiveGateway) -> None:
-    triton.script = triton.on_update  # type: ignore[arg-type]
+    triton.script = triton.on_update  # type: ignore[assignment]
     assert gateway.post(chat()).status_code == 500
 
 

@@ -59,9 +59,14 @@ def silent(opening: Open, index: int) -> Sequence[Act]:
 
 @dataclass
 class ScriptedBidder:
-    """`script` may be swapped while it runs; the lists say what it was told."""
+    """`script` may be swapped while it runs; the lists say what it was told.
+
+    Attributes:
+        credentials: of the server; None serves plaintext.
+    """
 
     script: Script = silent
+    credentials: grpc.ServerCredentials | None = None
     opens: list[Open] = field(default_factory=list)
     tokens: list[tuple[int, int]] = field(default_factory=list)
     closes: int = 0
@@ -84,7 +89,11 @@ class ScriptedBidder:
         )
         methods = grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})
         self._server.add_generic_rpc_handlers((methods,))
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        address = f"127.0.0.1:{self.port}"
+        if self.credentials is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, self.credentials)
         self._server.start()
 
     def stop(self) -> None:

@@ -15,11 +15,11 @@ from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError
 from bls.limits import LIMITS
 from bls.llm.jobs import Prefill
-from bls.remote.bidder import Bidder
 from bls.remote.chunk import Fault
-from bls.remote.exchange import Exchange, split_rows
+from bls.remote.exchange import split_rows
 from bls.remote.remote_bidder_pb2 import Full, LogitChunk, Open, TopK
-from tests.remote.fake_worker import OURS, PROMPT, Client, FakeWorker, V, bidder
+from tests.remote.fake_worker import OURS, PROMPT, Client, V, bidder
+from tests.remote.rig import Rig, absent
 from tests.remote.scripted_bidder import (
     Act,
     Hang,
@@ -43,45 +43,6 @@ def far() -> Iterator[ScriptedBidder]:
         yield scripted
 
 
-class Rig:
-    """An exchange before a fake worker, with bidders `a`, `b`, ... in this order."""
-
-    def __init__(self, *bidders: Bidder) -> None:
-        self.worker = FakeWorker()
-        self.exchange = Exchange(self.worker, bidders)
-        self.stats = self.exchange.stats
-        self.client = Client(self.exchange)
-        self.exchange.start()
-
-    def __enter__(self) -> Rig:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.exchange.stop()
-
-    def reply(self, tokens: int, remotes: int = 1, conv: int = 1) -> list[np.ndarray]:
-        """Remote row 0 of each token of a reply that then ends."""
-        rows = [self.client.prefill(conv, *range(remotes))]
-        for index in range(1, tokens):
-            rows.append(self.client.step(conv, 1 + remotes, 40 + index))
-        self.client.end(conv)
-        return [row[1] for row in rows]
-
-    def left_out(self, name: str = "a") -> dict[str, float]:
-        return {
-            dict(labels)["reason"]: count
-            for labels, count in self.stats.left_out.items()
-            if dict(labels)["advertiser"] == name
-        }
-
-    def total(self, totals: dict) -> float:
-        return sum(totals.values())
-
-
-def absent(row: np.ndarray) -> bool:
-    return bool((row == -np.inf).all())
-
-
 # -- a bidder that works -----------------------------------------------------------------------
 
 
@@ -97,8 +58,8 @@ def test_what_a_bidder_is_told(far: ScriptedBidder) -> None:
     assert far.tokens == [(1, 41), (2, 42)]
     assert [row[7] for row in rows] == [30.0] * 3
     assert all(row[np.arange(V) != 7].tolist() == [0.0] * (V - 1) for row in rows)
-    assert rig.total(rig.stats.chunks) == 3 and not rig.stats.left_out
-    assert 0 < rig.total(rig.stats.answer_s) < 3
+    assert rig.stats.chunks.of() == 3 and not rig.stats.left_out
+    assert 0 < rig.stats.answer_s.of() < 3
 
 
 def test_a_streams_number_says_nothing_about_the_reply(far: ScriptedBidder) -> None:
@@ -188,7 +149,7 @@ def test_late_chunks_are_dropped_and_counted(far: ScriptedBidder) -> None:
         rig.client.end(1)
     assert absent(first)
     assert second[6] == 1.0 and second[5] == 0.0
-    assert rig.total(rig.stats.late) == 1 and rig.left_out() == {"deadline": 1}
+    assert rig.stats.late.of() == 1 and rig.left_out() == {"deadline": 1}
     assert not rig.stats.malformed
 
 
@@ -285,11 +246,12 @@ def test_malformed_chunks_are_left_out_and_counted(far: ScriptedBidder, fault: F
         began = time.monotonic()
         assert all(absent(row) for row in rig.reply(8))
         assert time.monotonic() - began < 0.9
-        assert rig.stats.faults("a") == {fault: LIMITS.remote_faults}
-        reasons = rig.left_out()
-        assert reasons["malformed"] == LIMITS.remote_faults
-        assert reasons["unavailable"] == 8 - LIMITS.remote_faults
-        assert rig.total(rig.stats.unavailable) == 1
+        assert rig.faults() == {fault: LIMITS.remote_faults}
+        assert rig.left_out() == {
+            "malformed": LIMITS.remote_faults,
+            "unavailable": 8 - LIMITS.remote_faults,
+        }
+        assert rig.stats.unavailable.of() == 1
         until(lambda: far.live == 0)
 
 
@@ -309,8 +271,8 @@ def test_an_oversized_message_breaks_the_stream(far: ScriptedBidder) -> None:
     far.script = lambda opening, index: [bytes(100_000)]
     with Rig(bidder("a", far.target, top_k=4)) as rig:
         assert all(absent(row) for row in rig.reply(4))
-        assert rig.stats.faults("a") == {Fault.TOO_LARGE: 1}
-        assert rig.total(rig.stats.unavailable) == 1
+        assert rig.faults() == {Fault.TOO_LARGE: 1}
+        assert rig.stats.unavailable.of() == 1
 
 
 def test_two_answers_to_one_token_are_one_too_many(far: ScriptedBidder) -> None:
@@ -318,7 +280,7 @@ def test_two_answers_to_one_token_are_one_too_many(far: ScriptedBidder) -> None:
     with Rig(bidder("a", far.target)) as rig:
         row = rig.client.prefill(1, 0)[1]
         assert row[7] == 1.0 and row[8] == 0.0
-        until(lambda: rig.stats.faults("a") == {Fault.ORDER: 1})
+        until(lambda: rig.faults() == {Fault.ORDER: 1})
         rig.client.end(1)
 
 
@@ -371,7 +333,7 @@ def test_nobody_listens() -> None:
                 assert all(absent(row) for row in rig.reply(3, conv=conv))
             assert time.monotonic() - began < 1.0
             assert rig.left_out() == {"unavailable": 60}
-            assert rig.total(rig.stats.unavailable) <= 2
+            assert rig.stats.unavailable.of() <= 2
 
 
 def test_somebody_listens_but_does_not_answer() -> None:
@@ -381,11 +343,11 @@ def test_somebody_listens_but_does_not_answer() -> None:
         target = f"127.0.0.1:{mute.getsockname()[1]}"
         with Rig(bidder("a", target, deadline_ms=50)) as rig:
             began = time.monotonic()
-            rig.reply(50)
-            assert time.monotonic() - began < 0.05 * LIMITS.remote_misses + 0.4
-            reasons = rig.left_out()
-            assert LIMITS.remote_turns <= reasons["deadline"] <= LIMITS.remote_turns + 2
-            assert reasons["unavailable"] == 50 - reasons["deadline"]
+            rig.reply(300)
+            assert time.monotonic() - began < 0.05 * LIMITS.remote_misses + 0.8
+            found = rig.left_out()
+            assert found["deadline"] >= LIMITS.remote_turns
+            assert found["unavailable"] == 300 - found["deadline"] > 0
 
 
 # -- the end of a reply ------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The committed Python of the protocol, and what a vocabulary is called."""
+"""The committed Python of the protocol, its documented example, and what a vocabulary is called."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models
@@ -12,6 +15,8 @@ from tokenizers import Tokenizer, models
 from bls.remote.generate import OUTPUTS, ROOT, generate
 from bls.remote.vocabulary import HASH_BYTES, Vocabulary
 from export.llm.tiny import ensure_tiny_llm
+from tests.remote.fake_worker import OURS, bidder
+from tests.remote.rig import Rig
 
 
 def test_generating_again_gives_the_same_files(tmp_path: Path) -> None:
@@ -41,3 +46,19 @@ def test_other_vocabularies_have_other_names(other: tuple[Tokenizer, int]) -> No
 def test_the_vocabulary_of_an_exported_model(tmp_path: Path) -> None:
     found = Vocabulary.load(ensure_tiny_llm(tmp_path))
     assert found.size == 512 and len(found.sha256) == HASH_BYTES
+
+
+def test_the_bidder_of_the_readme_bids() -> None:
+    """The block under "Writing one", run as it stands but for its vocabulary."""
+    text = (ROOT / "bls/remote/README.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    names["VOCABULARY"] = OURS.sha256
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        target = f"127.0.0.1:{free.getsockname()[1]}"
+    server = names["serve"](target)
+    with Rig(bidder("a", target, deadline_ms=1_000)) as rig:
+        rows = rig.reply(3)
+    server.stop(grace=None).wait(5)
+    assert [row[17] for row in rows] == [4.0] * 3 and rows[0].min() == -10.0

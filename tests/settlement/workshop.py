@@ -33,8 +33,25 @@ class Workshop:
 
     def reply(self, tokens: int) -> list[Record]:
         """The records of one reply, its receipt last."""
+        head = self.head()
+        return billed(head, [self.token(head, index) for index in range(tokens)])
+
+    def tied_reply(self, tokens: int) -> list[Record]:
+        """A reply whose two best tokens always tie, exactly."""
+        head, found = self.head(), []
+        for index in range(tokens):
+            logits = self.rng.normal(size=(self.rows, self.vocab)).astype(np.float32)
+            best = self.rng.choice(self.vocab, 2, replace=False)
+            logits[:, best] = logits.max() + 1
+            weights = np.ones(self.rows, np.float32)
+            outcome = self.outcome(head, index, logits, weights)
+            found.append(TokenRecord(head, 1e9, index, weights, outcome))
+        return billed(head, found)
+
+    def head(self) -> Head:
+        """A new reply."""
         self.made += 1
-        head = Head(
+        return Head(
             conv_id=f"conv-{self.made}",
             request_id=f"req-{self.made}",
             advertisers=NAMES[: self.rows - 1],
@@ -42,11 +59,9 @@ class Workshop:
             seed=self.made * 7,
             conv=2**60 + self.made,
             temperature=0.7,
-            charge_rule=self.charge_rule,
+            charge_rule="stable_sampling" if self.mode == "sample" else self.charge_rule,
             micros_per_weight=1_000,
         )
-        records: list[Record] = [self.token(head, index) for index in range(tokens)]
-        return [*records, receipt(head, [r for r in records if isinstance(r, TokenRecord)])]
 
     def token(self, head: Head, index: int) -> TokenRecord:
         """One token auctioned by the kernel; rows resemble each other, as ads on one chat do."""
@@ -75,6 +90,11 @@ class Workshop:
             top_id=got.top_id,
             top_logit=got.top_logit,
         )
+
+
+def billed(head: Head, tokens: list[TokenRecord]) -> list[Record]:
+    """The tokens and their receipt."""
+    return [*tokens, receipt(head, tokens)]
 
 
 def receipt(head: Head, tokens: list[TokenRecord]) -> ReceiptRecord:

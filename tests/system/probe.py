@@ -51,11 +51,24 @@ class Probe:
 
     def metric(self, name: str) -> float:
         """Sum of a series on Triton's /metrics."""
-        with urllib.request.urlopen(self.stack.metrics_url, timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        values = [float(x.split()[-1]) for x in lines if x.split("{")[0].split(" ")[0] == name]
+        values = [value for series, value in self._series() if series.split("{")[0] == name]
         assert values, f"no series {name}"
         return sum(values)
+
+    def labelled(self, name: str, **labels: str) -> float:
+        """Sum of what a series has for these labels, 0 before the first."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(
+            value
+            for series, value in self._series()
+            if series.startswith(name + "{") and all(label in series for label in wanted)
+        )
+
+    def _series(self) -> list[tuple[str, float]]:
+        with urllib.request.urlopen(self.stack.metrics_url, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = [line.rpartition(" ") for line in lines if line and line[0] != "#"]
+        return [(series, float(value)) for series, _, value in samples]
 
     def eventually(self, check: Callable[[], bool], seconds: float = 10.0) -> None:
         """Metrics are refreshed once a second: wait for them."""

@@ -13,7 +13,7 @@ GENCODE := -gencode arch=compute_80,code=sm_80 \
 NVCCFLAGS := -std=c++17 -O3 -fmad=false -Xptxas -warn-spills \
 	-Xcompiler -fPIC,-fvisibility=hidden,-Wall
 ENGINE := engine plan device
-DEVICE := cluster portable runtime_cuda
+DEVICE := cluster portable naive runtime_cuda
 HOST_OBJ := $(ENGINE:%=$(BUILD)/cuda/%.o) \
 	$(BUILD)/cuda/device_host.o $(BUILD)/cuda/host_kernels.o \
 	$(BUILD)/cuda/runtime_host.o

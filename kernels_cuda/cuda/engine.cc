@@ -9,6 +9,8 @@
 #include <chrono>
 #include <thread>
 
+#include "naive.h"
+
 namespace skynet {
 namespace {
 
@@ -101,6 +103,10 @@ bool Engine::reserve() {
   const size_t teams =
       std::min<size_t>(replies, kScratchBudget / scratch_team_ + 1);
   scratch_teams_ = static_cast<int>(teams);
+  if (options_.kernel == Kernel::kNaive) {
+    scratch_team_ = naive_scratch(options_.rows, options_.vocab);
+    scratch_teams_ = options_.replies;
+  }
   records_ = runtime_->map(replies * sizeof(Record));
   top_id_ = runtime_->map(replies * rows * kTop * sizeof(int32_t));
   top_logit_ = runtime_->map(replies * rows * rows * kTop * sizeof(float));
@@ -108,7 +114,8 @@ bool Engine::reserve() {
   staging_ = runtime_->map(staged_bytes_);
   device_jobs_ = static_cast<char*>(runtime_->allocate(replies * sizeof(Job)));
   device_staging_ = static_cast<char*>(runtime_->allocate(staged_bytes_));
-  scratch_ = static_cast<char*>(runtime_->allocate(scratch_team_ * teams));
+  scratch_ =
+      static_cast<char*>(runtime_->allocate(scratch_team_ * scratch_teams_));
   candidates_ = static_cast<Candidate*>(
       runtime_->allocate(replies * kMaxTeam * rows * kTop * sizeof(Candidate)));
   ids_ = static_cast<int32_t*>(

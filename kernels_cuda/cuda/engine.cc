@@ -181,14 +181,18 @@ bool Engine::stage(DeviceReply* replies, int count) {
 }
 
 // Replies that one launch can serve lie side by side.
-void Engine::plan_batch(const DeviceReply* replies, int count) {
+void Engine::plan_batch(DeviceReply* replies, int count) {
   entries_.clear();
   for (int i = 0; i < count; ++i) {
     if (replies[i].status != static_cast<int32_t>(Status::kOk)) continue;
     const AuctionInput& in = replies[i].input;
     const Plan plan =
         make_plan(runtime_->abilities(), options_.kernel, in, count);
-    entries_.push_back({i, in.type, plan});
+    if (plan.blocks > 0) {
+      entries_.push_back({i, in.type, plan});
+    } else {
+      replies[i].status = static_cast<int32_t>(Status::kNoMemory);
+    }
   }
   const auto key = [](const Entry& e) {
     return std::make_tuple(e.type, e.plan.kernel, e.plan.blocks, e.reply);

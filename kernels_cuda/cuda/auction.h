@@ -68,7 +68,7 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
     post_sum(b, board, k, precise);
   });
   exec.for_rows([](const auto& b, int k) { join_row(b, k); });
-  exec.single([](const auto& b) { join_blend(b); });
+  exec.single([](const auto& b) { join_blend(*b.control); });
 }
 
 // ---- Octets in float64 ---------------------------------------------------
@@ -118,7 +118,7 @@ SKYNET_CODE void rank_round(Exec& exec, int from, int count, int rankings) {
       [](const Contender& a, const Contender& b) { return join(a, b); },
       [](const auto& b, int k, const Contender& found) {
         if (k == 0) enter_head(b, found);
-        if (k > 0 && b.pays(k)) enter_peak(b, k, found);
+        if (k > 0 && pays(*b.control, k)) enter_peak(b, k, found);
       });
 }
 
@@ -151,7 +151,7 @@ SKYNET_CODE void rank_tokens(Exec& exec, bool peaks) {
 
 template <class Exec>
 SKYNET_CODE void draw_token(Exec& exec) {
-  exec.single([](const auto& b) { start_draw(b); });
+  exec.single([](const auto& b) { start_draw(*b.control); });
   exec.reduce(
       kDraws,
       [](const auto& b, int d, int thread) {
@@ -220,7 +220,7 @@ SKYNET_CODE void settle_tie(Exec& exec) {
   exec.post(exec.rows(),
             [](const auto& b, char* board, int k) { post_tied(b, board, k); });
   exec.for_rows([](const auto& b, int k) { join_tied(b, k); });
-  exec.single([](const auto& b) { settle(b); });
+  exec.single([](const auto& b) { settle(*b.control); });
 }
 
 template <class Exec>
@@ -247,7 +247,7 @@ SKYNET_CODE void find_bids(Exec& exec) {
     cell<Bid>(board, b.at().bids, b.rows(), b.rank, k) = b.control->bid[k];
   });
   exec.for_rows([](const auto& b, int k) { join_bid(b, k); });
-  exec.single([](const auto& b) { judge_bids(b); });
+  exec.single([](const auto& b) { judge_bids(*b.control); });
 }
 
 // Winner and prices with the normalisers at hand. False: they leave something
@@ -260,8 +260,8 @@ SKYNET_CODE bool clear(Exec& exec, bool precise) {
   Outcome now;
   SKYNET_ROLLED
   for (bool settled = false;; settled = true) {
-    exec.for_rows([](const auto& b, int k) { price_row(b, k); });
-    exec.single([](const auto& b) { judge(b); });
+    exec.for_rows([](const auto& b, int k) { price_row(*b.control, k); });
+    exec.single([](const auto& b) { judge(*b.control); });
     now = exec.read(outcome);
     if (now.unsure != 0 && !precise) return false;
     if (now.near_tie == 0 || settled) break;

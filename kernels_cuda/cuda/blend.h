@@ -19,13 +19,11 @@ constexpr float kSlack = 0x1p-18f;
 constexpr float kShrink = 1.0f - 0x1p-18f;  // of a bar, which errs low
 
 // Thread 0: who takes part.
-template <class Logits>
-SKYNET_CODE void join_blend(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void join_blend(Control& c) {
   double least = INFINITY, most = 0.0;
   int active = 0;
   SKYNET_ROLLED
-  for (int k = 0; k < b.rows(); ++k) {
+  for (int k = 0; k < c.job.rows; ++k) {
     if (!c.row[k].active) continue;
     ++active;
     least = c.row[k].weight < least ? c.row[k].weight : least;
@@ -119,7 +117,7 @@ SKYNET_CODE bool may_lead(const Block<Logits>& b, int octet, bool peaks) {
   for (int k = 1; k < b.rows(); ++k) {
     const float share = b.control->share[k] * b.crest[k * b.octets + octet];
     const float without = bound - share + bound * kSlack;
-    if (without > b.control->bar[k] && b.pays(k)) return true;
+    if (without > b.control->bar[k] && pays(*b.control, k)) return true;
   }
   return false;
 }

@@ -100,10 +100,6 @@ struct Block {
   SKYNET_CODE int first_token() const { return rank * octets * kOctet; }
   SKYNET_CODE BoardLayout at() const { return board_layout(blocks, rows()); }
 
-  // Who pays can be known only where somebody else takes part.
-  SKYNET_CODE bool pays(int k) const {
-    return k > 0 && control->row[k].active && control->blend.active > 1;
-  }
   template <class T>
   SKYNET_CODE T& left_by(int k, int warp) const {
     static_assert(sizeof(T) == kPartialBytes, "a warp leaves this much");
@@ -149,6 +145,11 @@ SKYNET_CODE void join_team(Block<Logits>* b, char* scratch, const Scratch& at,
 template <class T>
 SKYNET_CODE T& cell(char* board, uint32_t offset, int rows, int sender, int k) {
   return reinterpret_cast<T*>(board + offset)[sender * rows + k];
+}
+
+// Who pays can be known only where somebody else takes part.
+SKYNET_CODE bool pays(const Control& c, int k) {
+  return k > 0 && c.row[k].active && c.blend.active > 1;
 }
 
 SKYNET_CODE bool good_weight(float w) {

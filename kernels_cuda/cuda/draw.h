@@ -33,9 +33,7 @@ SKYNET_CODE int draw_row(const Control& c, double u) {
 }
 
 // Thread 0: which rows are searched.
-template <class Logits>
-SKYNET_CODE void start_draw(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void start_draw(Control& c) {
   const Uniforms u = uniforms(c.job.draw);
   c.u_token = u.token;
   c.draw[0].row = draw_row(c, u.row);

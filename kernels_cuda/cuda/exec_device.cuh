@@ -91,11 +91,10 @@ struct Team {
   }
 };
 
-template <class Logits, class Group>
+template <class Block, class Group>
 class DeviceExec {
  public:
-  __device__ DeviceExec(const Block<Logits>& block, const Group& group,
-                        Record* record)
+  __device__ DeviceExec(const Block& block, const Group& group, Record* record)
       : block_(block), group_(group), record_(record) {}
 
   __device__ __forceinline__ int rows() const { return block_.rows(); }
@@ -169,7 +168,7 @@ class DeviceExec {
   // The flag follows the record at system scope: the host may poll it.
   __device__ __forceinline__ void report(bool precise) {
     if (block_.rank == 0 && thread() < rows()) {
-      write_record(block_, *record_, thread(), precise);
+      write_record(*block_.control, *record_, thread(), precise);
     }
     __syncthreads();
     if (block_.rank != 0 || thread() != 0) return;
@@ -184,7 +183,7 @@ class DeviceExec {
   static __device__ __forceinline__ int lane() { return thread() % 32; }
   static __device__ __forceinline__ int warp() { return thread() / 32; }
 
-  Block<Logits> block_;
+  Block block_;
   Group group_;
   Record* record_;
 };

@@ -78,9 +78,7 @@ SKYNET_CODE void join_tied(const Block<Logits>& b, int k) {
 }
 
 // Thread 0: the token it was tied with is now the best of the others.
-template <class Logits>
-SKYNET_CODE void settle(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void settle(Control& c) {
   if (c.tied >= c.head.token) return;
   c.head.token = c.tied;
   c.head.second = c.head.first;

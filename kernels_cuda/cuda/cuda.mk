@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The accelerator path. Everywhere: libskynet_auction_host.so, the kernels on a
-# CPU. Where nvcc is, also libskynet_auction_cuda.so.
+# CPU. With nvcc also libskynet_auction_cuda.so, by `make cuda`.
 
 NVCC ?= nvcc
 HAVE_NVCC := $(shell command -v $(NVCC) 2>/dev/null)
@@ -20,7 +20,10 @@ HOST_OBJ := $(ENGINE:%=$(BUILD)/cuda/%.o) \
 CUDA_OBJ := $(ENGINE:%=$(BUILD)/cuda/%.o) $(DEVICE:%=$(BUILD)/cuda/%.cu.o)
 
 .PHONY: cuda
-all: $(BUILD)/libskynet_auction_host.so $(if $(HAVE_NVCC),cuda)
+# Compiling for a GPU takes minutes: done where one is, or when asked for.
+HAVE_GPU := $(wildcard /dev/nvidiactl)
+all: $(BUILD)/libskynet_auction_host.so \
+	$(if $(and $(HAVE_NVCC),$(HAVE_GPU)),cuda)
 cuda: $(BUILD)/libskynet_auction_cuda.so
 
 # NAME.cu.ptxas: registers, shared memory and spills, see resources.py.

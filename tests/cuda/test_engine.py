@@ -189,7 +189,7 @@ def test_a_file_makes_a_running_device_fail(
     open_device: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, status: int
 ) -> None:
     fault = tmp_path / "fault"
-    monkeypatch.setenv("SKYNET_HOST_DEVICE_FAULT", str(fault))
+    monkeypatch.setenv("HOST_DEVICE_FAULT_FILE", str(fault))
     one = open_device(rows=2, vocab=100)
     assert one.run([simple()])[0].token == 3
     fault.write_text("delay_us 20000\n")

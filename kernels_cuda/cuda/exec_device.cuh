@@ -53,10 +53,10 @@ struct Cluster {
     return theirs;
   }
   __device__ void arrive() const {
-    asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.arrive;" ::: "memory");
   }
   __device__ void wait() const {
-    asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.wait;" ::: "memory");
   }
   __device__ void meet(int) const {
     arrive();
@@ -118,11 +118,24 @@ class DeviceExec {
   }
 
   template <class F, class Join, class Leave>
-  __device__ __forceinline__ void reduce(int items, const F& f,
-                                         const Join& join, const Leave& leave) {
-    for (int item = 0; item < items; ++item) {
-      const auto value = join_warp(f(block_, item, thread()), join);
-      if (lane() == 0) leave(block_, item, warp(), value);
+  __device__ __forceinline__ void reduce(const F& f, const Join& join,
+                                         const Leave& leave) {
+    const auto value = join_warp(f(block_, thread()), join);
+    if (lane() == 0) leave(block_, warp(), value);
+    __syncthreads();
+  }
+
+  template <class T, class F, class Join, class Leave>
+  __device__ __forceinline__ void reduce_rows(const T& none, const F& f,
+                                              const Join& join,
+                                              const Leave& leave) {
+#pragma unroll 1
+    for (int k = 0; k < rows(); ++k) {
+      T value = none;
+      if (!runs_of(block_, k, warp()).empty()) {
+        value = join_warp(f(block_, k, thread()), join);
+      }
+      if (lane() == 0) leave(block_, k, warp(), value);
     }
     __syncthreads();
   }

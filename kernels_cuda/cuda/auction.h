@@ -224,10 +224,8 @@ SKYNET_CODE void settle_tie(Exec& exec) {
               [&](const auto& b, int, int lane) {
                 return find_tied(b, from, count, lane);
               },
-              [](const Contender& a, const Contender& b) {
-                return lower_id(a, b);
-              },
-              [](const auto& b, int, const Contender& found) {
+              [](const Place& a, const Place& b) { return lower(a, b); },
+              [](const auto& b, int, const Place& found) {
                 enter_tied(b, found);
               });
         });

@@ -25,9 +25,12 @@ __device__ __forceinline__ T shuffle(const T& value, int distance) {
   return copy.value;
 }
 
+// Large values take a rolled loop: they are joined rarely and their code is
+// long.
 template <class T, class Join>
 __device__ __forceinline__ T join_warp(T value, const Join& join) {
-#pragma unroll
+  constexpr int kUnroll = sizeof(T) > 8 ? 1 : 5;
+#pragma unroll kUnroll
   for (int distance = 16; distance > 0; distance /= 2) {
     value = join(value, shuffle(value, distance));
   }

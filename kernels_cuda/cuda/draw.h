@@ -44,7 +44,7 @@ SKYNET_CODE void start_draw(Control& c) {
 template <class Logits>
 SKYNET_CODE double term(const Block<Logits>& b, int k, int token) {
   const Row& row = b.control->row[k];
-  return exp_f64(b.logits.at(k, token), row.top, row.to_exp2);
+  return exp_f64(b.logits.at(k, token), row.top, b.job().to_exp2);
 }
 
 template <class Logits>

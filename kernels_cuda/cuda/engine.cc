@@ -208,12 +208,18 @@ void Engine::write_jobs(const DeviceReply* replies) {
     const DeviceReply& reply = replies[i];
     const AuctionInput& in = reply.input;
     Job& job = jobs[e];
-    job = {logits_[i], stride_[i],
-           in.draw,    in.rows,
-           in.vocab,   in.temperature,
-           in.mode,    wants_top(reply),
-           sequence_,  i,
-           {}};
+    job = {};
+    job.logits = logits_[i];
+    job.row_stride = stride_[i];
+    job.draw = in.draw;
+    job.to_exp2 = 0x1.71547652b82fep+0 / static_cast<double>(in.temperature);
+    job.rows = in.rows;
+    job.vocab = in.vocab;
+    job.temperature = in.temperature;
+    job.mode = in.mode;
+    job.want_top = wants_top(reply);
+    job.sequence = sequence_;
+    job.slot = i;
     std::copy_n(in.weights, in.rows, job.weights);
   }
 }

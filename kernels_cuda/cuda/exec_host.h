@@ -41,14 +41,31 @@ class HostExec {
   }
 
   template <class F, class Join, class Leave>
-  void reduce(int items, const F& f, const Join& join, const Leave& leave) {
+  void reduce(const F& f, const Join& join, const Leave& leave) {
     each([&](int block) {
       const Block& b = blocks_[block];
-      each_of(items * kWarps, [&](int i) {
-        const int item = i / kWarps, warp = i % kWarps;
-        leave(b, item, warp, join_warp(join, [&](int lane) {
-                return f(b, item, warp * 32 + lane);
+      each_of(kWarps, [&](int warp) {
+        leave(b, warp, join_warp(join, [&](int lane) {
+                return f(b, warp * 32 + lane);
               }));
+      });
+    });
+  }
+
+  template <class T, class F, class Join, class Leave>
+  void reduce_rows(const T& none, const F& f, const Join& join,
+                   const Leave& leave) {
+    each([&](int block) {
+      const Block& b = blocks_[block];
+      each_of(rows() * kWarps, [&](int i) {
+        const int k = i / kWarps, warp = i % kWarps;
+        if (runs_of(b, k, warp).empty()) {
+          leave(b, k, warp, none);
+        } else {
+          leave(b, k, warp, join_warp(join, [&](int lane) {
+                  return f(b, k, warp * 32 + lane);
+                }));
+        }
       });
     });
   }

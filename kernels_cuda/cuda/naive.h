@@ -79,8 +79,7 @@ template <class Exec, class T, class Value, class Join, class Take>
 SKYNET_CODE void fold(Exec& exec, const T& none, const Value& value,
                       const Join& join, const Take& take) {
   exec.reduce(
-      1,
-      [&](const auto& b, int, int thread) {
+      [&](const auto& b, int thread) {
         T result = none;
         SKYNET_ROLLED
         for (int x = thread; x < b.vocab(); x += kThreads) {
@@ -89,7 +88,7 @@ SKYNET_CODE void fold(Exec& exec, const T& none, const Value& value,
         return result;
       },
       join,
-      [](const auto& b, int, int warp, const T& result) {
+      [](const auto& b, int warp, const T& result) {
         b.template left_by<T>(warp) = result;
       });
   exec.single([&](const auto& b) {
@@ -123,7 +122,6 @@ SKYNET_CODE void naive_row(Exec& exec) {
         row.weight = static_cast<double>(weight);
         row.top = static_cast<double>(top.value);
         row.octet = top.octet;  // the token itself
-        row.to_exp2 = log2_e_over(b.job().temperature);
         row.status = row_status(weight, row.top);
         row.active = row.valid() && weight > 0.0f;
       });
@@ -134,7 +132,7 @@ SKYNET_CODE void naive_row(Exec& exec) {
       exec, 0.0,
       [](const auto& b, int x) {
         const Row& row = b.control->row[b.row];
-        const double e = exp_f64(b.logit(b.row, x), row.top, row.to_exp2);
+        const double e = exp_f64(b.logit(b.row, x), row.top, b.job().to_exp2);
         b.probability(b.row)[x] = e;
         return e;
       },

@@ -156,20 +156,20 @@ SKYNET_CODE Bid raise_bid(const Block<Logits>& b, int count, int k, int lane) {
   return most;
 }
 
-// Thread k: row k's bid, from every block's.
+// ---- The whole reply's, one warp a row -----------------------------------
 template <class Logits>
-SKYNET_CODE void join_bid(const Block<Logits>& b, int k) {
+SKYNET_CODE Bid bid_from(const Block<Logits>& b, int k, int sender) {
+  if (sender >= b.blocks) return {0.0, 0.0, 0.0};
+  return cell<Bid>(b.board, b.at().bids, b.rows(), sender, k);
+}
+
+template <class Logits>
+SKYNET_CODE void set_bid(const Block<Logits>& b, int k, const Bid& most) {
   Control& c = *b.control;
-  Bid most = {0.0, 0.0, 0.0};
-  SKYNET_ROLLED
-  for (int s = 0; s < b.blocks; ++s) {
-    most = higher(most, cell<Bid>(b.board, b.at().bids, b.rows(), s, k));
-  }
   if (c.pay[k] <= 0.0) return;
-  const double blends = c.rival[k] + c.peak[k].value;
-  c.doubt[k] |= most.spread < kSure * blends || most.lead < kSure * blends;
-  most.bid = most.bid < 1.0 ? most.bid : 1.0;
-  c.bid[k] = most;
+  const double sure = kSure * (c.rival[k] + c.peak[k].value);
+  c.doubt[k] |= most.spread < sure || most.lead < sure;
+  c.bid[k] = {most.bid < 1.0 ? most.bid : 1.0, most.lead, most.spread};
 }
 
 }  // namespace skynet

@@ -22,7 +22,7 @@ import numpy as np
 from bls.errors import SkynetError, capacity, internal
 from bls.limits import LIMITS, Limits
 from bls.llm.admission import Bounds, refuse_prefill, refuse_step
-from bls.llm.jobs import NOTHING, Conversation, End, Job, Prefill, Step, neighbours
+from bls.llm.jobs import NOTHING, Away, Conversation, End, Job, Prefill, Step, neighbours
 from bls.llm.kv_cache import KVCache, RowAllocator
 from bls.llm.prefill import PrefillTask
 from bls.llm.prefix_store import PrefixStore
@@ -133,6 +133,9 @@ class Engine:
             self._accept_step(job)
         elif isinstance(job, Prefill):
             self._accept_prefill(job)
+        elif isinstance(job, Away):
+            self._expected.discard(job.conv)
+            job.reply(NOTHING)
         else:
             self._end(job)
 

@@ -57,7 +57,15 @@ class End:
     reply: Reply
 
 
-Job = Prefill | Step | End
+@dataclass(frozen=True)
+class Away:
+    """A conversation waits for somebody else's logits: no decode batch is to wait for it."""
+
+    conv: int
+    reply: Reply
+
+
+Job = Prefill | Step | End | Away
 
 
 @dataclass

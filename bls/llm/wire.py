@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 
 from bls.contracts import Op
-from bls.llm.jobs import End, Job, Prefill, Reply, Step
+from bls.llm.jobs import Away, End, Job, Prefill, Reply, Step
 
+_AWAY = max(Op) + 1
 _HEAD = struct.Struct("<I")
 _MOST = 64 * 1024 * 1024
 
@@ -61,6 +62,8 @@ def pack_job(number: int, job: Job) -> list[Any]:
         return [number, int(Op.PREFILL), job.conv, job.salt, job.rows]
     if isinstance(job, Step):
         return [number, int(Op.STEP), job.conv, job.rows, job.token]
+    if isinstance(job, Away):
+        return [number, _AWAY, job.conv]
     return [number, int(Op.END), job.conv]
 
 
@@ -73,4 +76,6 @@ def unpack_job(message: list[Any], reply: Reply) -> Job:
     if op == Op.STEP:
         rows, token = rest
         return Step(conv, rows, token, reply)
+    if op == _AWAY:
+        return Away(conv, reply)
     return End(conv, reply)

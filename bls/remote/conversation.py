@@ -43,7 +43,11 @@ class Token:
 
 class Conversation:
     """Called by the server's thread (`announce`, `close`), the worker's reader (`local`) and the
-    loop (everything that a bidder does). Whoever completes a token sends it, once."""
+    loop (everything that a bidder does). Whoever completes a token sends it, once.
+
+    Args:
+        away: told, on the loop, when a token whose local rows are there waits for a bidder.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Conversation:
         local_rows: int,
         loop: asyncio.AbstractEventLoop,
         stats: RemoteStats,
+        away: Callable[[], None],
     ) -> None:
         self.lines = tuple(Line(bidder, stats, self._hear, self._look) for bidder in bidders)
         self.local_rows = local_rows
@@ -60,6 +65,7 @@ class Conversation:
         self._row_of = {line: local_rows + i for i, line in enumerate(self.lines)}
         self._loop = loop
         self._stats = stats
+        self._away = away
         self._lock = threading.Lock()
         self._announced: list[float] = []
         self._token: Token | None = None
@@ -146,12 +152,16 @@ class Conversation:
             now = time.monotonic()
             wait = self._wait_until(token) - now
             if wait > 0:
-                self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._look)
+                self._loop.call_soon_threadsafe(self._sleep, wait)
                 return
             self._token = None
             self._leave_out(token)
             self._stats.waited(now - token.local_at)
         token.answer(self._rows)
+
+    def _sleep(self, seconds: float) -> None:
+        self._away()
+        self._loop.call_later(seconds, self._look)
 
     def _wait_until(self, token: Token) -> float:
         """The last deadline of a bidder that is worth waiting for, 0 if none is."""

@@ -12,6 +12,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError, invalid
 from bls.limits import LIMITS
-from bls.llm.jobs import End, Job, Prefill, Reply, Span, Step, unpad
+from bls.llm.jobs import Away, End, Job, Prefill, Reply, Span, Step, unpad
 from bls.remote.bidder import Bidder
 from bls.remote.conversation import Answer, Conversation
 from bls.remote.stats import RemoteStats
@@ -78,7 +79,8 @@ class Exchange:
         if max(numbers) >= len(self._bidders):
             raise invalid("bad_prompt_rows", "A remote row names no bidder of the campaign file.")
         chosen = [self._bidders[number] for number in numbers]
-        conversation = Conversation(chosen, len(prompts), self._loop, self.stats)
+        away = partial(self._worker.submit, Away(conv, lambda result: None))
+        conversation = Conversation(chosen, len(prompts), self._loop, self.stats, away)
         with self._lock:
             if conv in self._live:
                 raise invalid("conversation_exists", "This conversation is already live.")

@@ -16,7 +16,7 @@ import pytest
 from bls.errors import SkynetError
 from bls.limits import LIMITS, Limits
 from bls.llm.engine import Engine
-from bls.llm.jobs import Prefill
+from bls.llm.jobs import Away, Prefill
 from bls.llm.session import LLMSession, SessionOptions
 from export.llm.tiny import ensure_tiny_llm
 from tests.bls.engine_client import EngineClient, Rows
@@ -229,6 +229,25 @@ def test_a_long_prompt_never_stalls_decoders(session: LLMSession) -> None:
         steps += 1
     assert steps >= 20
     client.wait(prompt)
+    client.engine.stop()
+
+
+def test_nobody_waits_for_a_conversation_that_is_away(session: LLMSession) -> None:
+    """A batch is held for one that just got a token, unless it is known to be busy elsewhere."""
+    client = running(session, dataclasses.replace(SMALL, gather_s=0.4))
+
+    def seconds(conv: int) -> float:
+        began = time.monotonic()
+        client.step(conv, 2, 9)
+        return time.monotonic() - began
+
+    client.prefill(1, chat(1, 2))
+    client.prefill(2, chat(2, 2))
+    assert seconds(1) >= 0.4
+    client.wait(client.submit(lambda reply: Away(2, reply)))
+    assert seconds(1) < 0.2
+    assert seconds(2) >= 0.4, "it is back, and 1 is expected"
+    assert seconds(1) >= 0.4
     client.engine.stop()
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError
-from bls.llm.jobs import NOTHING, End, Job, Prefill, Span, Step
+from bls.llm.jobs import NOTHING, Away, End, Job, Prefill, Span, Step
 from bls.remote.bidder import Bidder
 from bls.remote.endpoint import RemoteEndpoint
 from bls.remote.exchange import Exchange
@@ -38,7 +38,7 @@ class FakeWorker:
 
     def submit(self, job: Job) -> None:
         self.jobs.append(job)
-        if isinstance(job, End):
+        if isinstance(job, End | Away):
             job.reply(NOTHING)
         elif self.fault is not None:
             job.reply(self.fault)

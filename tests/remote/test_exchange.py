@@ -14,7 +14,7 @@ import pytest
 from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError
 from bls.limits import LIMITS
-from bls.llm.jobs import Prefill
+from bls.llm.jobs import Away, Prefill
 from bls.remote.chunk import Fault
 from bls.remote.exchange import split_rows
 from bls.remote.remote_bidder_pb2 import Full, LogitChunk, Open, TopK
@@ -198,6 +198,18 @@ def test_a_slow_bidder_does_not_slow_another_reply(far: ScriptedBidder) -> None:
         assert waiting.is_alive()
         waiting.join(5)
         rig.client.end(1)
+
+
+def test_the_worker_is_told_which_conversation_waits(far: ScriptedBidder) -> None:
+    """So that no decode batch is held for it; one that does not wait is not away."""
+    far.script = lambda opening, index: [Sleep(0.1 * index), top(opening, index, {7: 1.0})]
+    with Rig(bidder("a", far.target, deadline_ms=900)) as rig:
+        rig.worker.delay_s = 0.05
+        rig.client.prefill(4, 0)
+        assert not [job for job in rig.worker.jobs if isinstance(job, Away)]
+        rig.client.step(4, 2, 9)
+        assert [job.conv for job in rig.worker.jobs if isinstance(job, Away)] == [4]
+        rig.client.end(4)
 
 
 def test_each_bidder_has_its_own_deadline(far: ScriptedBidder) -> None:
@@ -467,5 +479,6 @@ def test_refusals_begin_nothing(far: ScriptedBidder) -> None:
             rig.client.prefill(1, 0)
         with pytest.raises(SkynetError, match="every row"):
             rig.client.step(1, 1, 9)
-        assert len(far.opens) == 1 and len(rig.worker.jobs) == 1
+        assert len(far.opens) == 1 and not rig.worker.steps
+        assert len([job for job in rig.worker.jobs if isinstance(job, Prefill)]) == 1
         rig.client.end(1)

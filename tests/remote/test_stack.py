@@ -125,6 +125,22 @@ def test_a_late_answer_is_counted(probe: Probe, far: ScriptedBidder) -> None:
     probe.eventually(lambda: probe.labelled("auc_remote_late_total", advertiser="far") > before)
 
 
+def test_a_slow_bidder_slows_its_own_reply_only(probe: Probe, far: ScriptedBidder) -> None:
+    """Nobody's decode batch is held for a reply that waits for its bidder."""
+    far.script = slowly(LIMITS.gather_s - 0.01)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(reply, probe, 60)
+        until(lambda: far.live == 1)
+        began = time.monotonic()
+        near = {"bidders": [{"advertiser": "near", "bid": 1.0}]}
+        quick = probe.tokens(skynet=near, max_tokens=40)
+        seconds = time.monotonic() - began
+        assert not slow.done()
+        assert {status(token) for token in slow.result()} == {"ok"}
+    assert len(quick) == 40
+    assert seconds < 40 * LIMITS.gather_s / 2
+
+
 def _twice(opening: Open, index: int) -> list[Act]:
     twice = TopK(id=[1, 1], logit=[1, 1])
     return [LogitChunk(index=index, vocabulary=opening.vocabulary, top_k=twice)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+import client.launcher  # noqa: F401  (keeps gRPC out of forks: before anybody imports it)
 from bls.settings import Settings
 from export.manifest import LLMManifest
 

@@ -110,3 +110,40 @@ def _is_zombie(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+FORKS = """
+import sys, threading
+from pathlib import Path
+import client.launcher.stack
+from client.launcher.process import Child
+from tests.client.fake_triton import FakeTriton
+from client.launcher.ready import triton_ready
+
+with FakeTriton() as fake:
+    ready, done = triton_ready(fake.address), threading.Event()
+
+    def ask():
+        while not done.is_set():
+            ready()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    children = [
+        Child("true", ["/bin/true"], {}, Path(sys.argv[1], f"{n}.txt")) for n in range(20)
+    ]
+    codes = {child._process.wait() for child in children}
+    done.set()
+    asking.join()
+print(codes)
+"""
+
+
+def test_a_child_is_not_harmed_by_our_own_grpc(tmp_path: Path) -> None:
+    """Forked while channels are in use: every child must reach its program."""
+    words = [sys.executable, "-c", FORKS, str(tmp_path)]
+    kept = {k: v for k, v in os.environ.items() if k != "GRPC_ENABLE_FORK_SUPPORT"}
+    done = subprocess.run(
+        words, cwd=REPOSITORY, env=kept, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "{0}\n" and "fork" not in done.stderr, done.stderr

@@ -7,23 +7,26 @@
     c_i   = max(0, max over x with P_i(x) < P_i(t) of (B_-i(x) - B_-i(t)) / (P_i(t) - P_i(x)))
 
 The seed's critical bid looks at the runner-up token only; the maximum runs over every token.
-In sampling mode t is drawn (a row by weight, then a token of that row) and `stable_payment` is the
-charge; random numbers, draw and sums are those of include/auction_contract.h.
+
+In sampling mode t is drawn from N / W, a row first and then a token of it, and pay_i is the
+stable-sampling payment of arXiv 2310.10826. include/auction_contract.h spells both out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels_cuda.contract import TOP, Draw
+
 Floats = NDArray[np.float64]
+Words = NDArray[np.uint64]
 
 TIE_REL = 2.0**-40
 NEAR_TIE_REL = 2.0**-17
-TOP = 16
 OK, NOT_FINITE, EMPTY, BAD_WEIGHT = range(4)
 
 
@@ -43,10 +46,10 @@ class Outcome:
     p_token: Floats
     pay: Floats
     critical_bid: Floats
+    log_z: Floats
     w_minus: Floats
     row_status: NDArray[np.int32]
-    log_z: Floats
-    drawn_row: int = -1
+    drawn_row: int
 
 
 def from_bf16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -101,76 +104,75 @@ def brute_force_bid(blend_without: Floats, p_row: Floats, token: int, high: floa
     return high
 
 
-def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Philox4x32-10 (Salmon et al. 2011): four 32-bit words of a counter and a key."""
-    mask = 2**32 - 1
-    (a, b, c, d), (low, high) = counter, key
+def philox(counter: Words, key: Words) -> Words:
+    """Philox4x32-10 (Salmon et al., SC 2011): counter [4, ...], key [2, ...], 32 bits a word."""
+    low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    x0, x1, x2, x3 = counter
+    k0, k1 = key
     for _ in range(10):
-        even, odd = a * 0xD2511F53, c * 0xCD9E8D57
-        a, b, c, d = (odd >> 32) ^ b ^ low, odd & mask, (even >> 32) ^ d ^ high, even & mask
-        low, high = (low + 0x9E3779B9) & mask, (high + 0xBB67AE85) & mask
-    return a, b, c, d
+        even, odd = x0 * np.uint64(0xD2511F53), x2 * np.uint64(0xCD9E8D57)
+        x0, x1, x2, x3 = (odd >> shift) ^ x1 ^ k0, odd & low, (even >> shift) ^ x3 ^ k1, even & low
+        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & low, (k1 + np.uint64(0xBB67AE85)) & low
+    return np.stack([x0, x1, x2, x3])
 
 
-def uniforms(draw: tuple[int, int, int]) -> tuple[float, float]:
-    """u_row and u_token in [0, 1) of a draw's seed, conv and index."""
-    seed, conv, index = (divmod(part, 2**32) for part in draw)
-    words = philox((conv[1], conv[0], index[1], index[0]), (seed[1], seed[0]))
-    return tuple(((words[i] | words[i + 1] << 32) >> 11) * 2.0**-53 for i in (0, 2))  # type: ignore[return-value]
+def uniforms(seed: Words, conv: Words, index: Words) -> tuple[Floats, Floats]:
+    """u_row and u_token of each draw, in [0, 1) with 53 bits."""
+    seed, conv, index = np.broadcast_arrays(seed, conv, index)
+    low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    halves = [half for word in (conv, index) for half in (word & low, word >> shift)]
+    x = philox(np.stack(halves), np.stack([seed & low, seed >> shift]))
+    u_row, u_token = ((x[i] | x[i + 1] << shift) >> np.uint64(11) for i in (0, 2))
+    return u_row * 2.0**-53, u_token * 2.0**-53
 
 
-def first_above(mass: Floats, u: float) -> int:
-    """Lowest index whose running sum of `mass` exceeds u times the total; zeros are never it."""
-    above = np.flatnonzero(mass.cumsum() > u * mass.sum())
-    return int(above[0] if above.size else np.flatnonzero(mass)[-1])
+def draw_from(masses: Floats, u: float) -> int:
+    """Lowest index whose running sum exceeds u times the whole; the last possible if none does."""
+    running = np.cumsum(masses)
+    found = int(np.searchsorted(running, u * running[-1], side="right"))
+    return found if found < len(masses) else int(np.flatnonzero(masses)[-1])
+
+
+def draw_token(z: Floats, temperature: float, u: float) -> int:
+    """A token of one row."""
+    return draw_from(np.exp((z - z.max()) / temperature), u)
+
+
+def stable_charge(b: float, s: float) -> float:
+    """K = s ln(1 + b/s) - s b/(s + b) = s (v^2/2 + v^3/3 + ...) with v = b/(s + b)."""
+    v = b / (s + b)
+    if v > 0.1:
+        return float(s * (np.log1p(b / s) - v))
+    return float(s * sum(v**n / n for n in range(20, 1, -1)))
 
 
 def stable_payment(b: float, s: float, p: float, without: float) -> float:
-    """Payment of the stable sampling of arXiv 2310.10826, for the linear blend.
+    """What row i pays for a drawn t: weight b, others' weight s, P_i(t) and B_-i(t).
 
-    Args:
-        b: the advertiser's weight.
-        s: the weights of all others, the reference included.
-        p: P_i(t).
-        without: B_-i(t).
+    1 - q_-i/q is written b (P_i - q_-i) / N, which keeps its digits when b is small.
     """
-    if b == 0 or s == 0:
+    if b == 0 or s == 0 or p - without / s <= TIE_REL * p:
         return 0.0
-    q, q_without = (without + b * p) / (s + b), without / s
-    k = s * np.log1p(b / s) - s * b / (s + b)
-    return float(max(0.0, 1 - q_without / q) * k * (s + b) / b)
+    return (p - without / s) / (without + b * p) * (s + b) * stable_charge(b, s)
 
 
-def top_ids(logits: NDArray[Any], status: NDArray[np.int32]) -> NDArray[np.int32]:
-    """[rows, TOP] best tokens: falling logits, lowest id first among equals, -1 where none."""
-    ids = np.full((len(logits), TOP), -1, np.int32)
-    for row in np.flatnonzero(status == OK):
-        best = np.argsort(-logits[row], kind="stable")[:TOP]
-        best = best[~np.isneginf(logits[row, best])]
-        ids[row, : len(best)] = best
-    return ids
-
-
-def top_logits(
-    logits: NDArray[Any], ids: NDArray[np.int32], status: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """[rows, rows * TOP] each row's logit at every id; -inf where there is none."""
-    flat = ids.ravel()
-    found = np.where(flat >= 0, logits[:, flat], -np.inf).astype(np.float32)
-    found[status != OK] = -np.inf
-    return found
+def top_tokens(
+    logits: NDArray[Any], status: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The audit outputs: ids [rows, TOP] and every row's logits at all of them."""
+    z = np.asarray(logits).astype(np.float32)
+    ids = np.full((len(z), TOP), -1, np.int32)
+    for k in np.flatnonzero(status == OK):
+        best = np.argsort(-z[k], kind="stable")[:TOP]
+        ids[k, : len(best)] = np.where(np.isneginf(z[k, best]), -1, best)
+    known = (ids.ravel() >= 0) & (status == OK)[:, None]
+    return ids, np.where(known, z[:, ids.ravel()], np.float32(-np.inf))
 
 
 def auction(
-    logits: NDArray[Any],
-    weights: NDArray[Any],
-    temperature: float,
-    draw: tuple[int, int, int] | None = None,
+    logits: NDArray[Any], weights: NDArray[Any], temperature: float, draw: Draw | None = None
 ) -> Outcome:
-    """Run one reply: logits [rows, vocab] (any float type), weights [rows].
-
-    With `draw` (seed, conv, index) the token is drawn, otherwise it is the blend's argmax.
-    """
+    """Run one reply: logits [rows, vocab] (any float type), weights [rows]."""
     z = np.asarray(logits).astype(np.float64)
     w = np.asarray(weights, dtype=np.float64).copy()
     if not (np.isfinite(temperature) and temperature > 0):
@@ -183,88 +185,67 @@ def auction(
     w[status != OK] = 0.0
     if w.sum() == 0:
         raise OracleError("the valid weights sum to 0")
-    p = np.zeros_like(z)
-    p[status == OK] = softmax(z[status == OK], temperature)
-    log_z = np.array(
-        [_log_z(row, temperature) if ok else 0.0 for row, ok in zip(z, status == OK, strict=True)]
+    p, log_z = np.zeros_like(z), np.zeros(len(w))
+    good = z[status == OK]
+    p[status == OK] = softmax(good, temperature)
+    top = good.max(axis=1)
+    log_z[status == OK] = top / temperature + np.log(
+        np.exp((good - top[:, None]) / temperature).sum(axis=1)
     )
-    reply = _Reply(w, p, int(z[0].argmax()), status, log_z)
-    return reply.clear() if draw is None else reply.sample(draw)
+    chosen = _argmax(z, w, p) if draw is None else _sample(z, w, p, temperature, draw)
+    ads = np.r_[0.0, w[1:]]
+    return Outcome(
+        **chosen,
+        blend=(w[:, None] * p).sum(axis=0),
+        p_token=p[:, chosen["token"]],
+        log_z=log_z,
+        w_minus=np.array([np.delete(ads, i).sum() for i in range(len(w))]),
+        row_status=status,
+    )
 
 
-def _log_z(row: Floats, temperature: float) -> float:
-    top = row.max()
-    return float(top / temperature + np.log(np.exp((row - top) / temperature).sum()))
+def _argmax(z: Floats, w: Floats, p: Floats) -> dict[str, Any]:
+    shares = w[:, None] * p
+    blend = shares.sum(axis=0)
+    token = lowest_winner(blend)
+    margin = max(0.0, _margin(blend, token))
+    pay, bids = np.zeros(len(w)), np.zeros(len(w))
+    for i in range(1, len(w)):
+        without = np.delete(shares, i, axis=0).sum(axis=0)
+        pay[i] = clarke(without, token, shares[i, token])
+        if pay[i] > 0:
+            bids[i] = min(critical_bid(without, p[i], token), w[i])
+    return {
+        "token": token,
+        "ref_token": int(z[0].argmax()),
+        "margin": margin,
+        "near_tie": margin <= NEAR_TIE_REL * blend[token],
+        "pay": pay,
+        "critical_bid": bids,
+        "drawn_row": -1,
+    }
 
 
-@dataclass(frozen=True)
-class _Reply:
-    """Weights [rows] and probabilities [rows, vocab] of the valid rows; zeros for the others."""
+def _sample(z: Floats, w: Floats, p: Floats, temperature: float, draw: Draw) -> dict[str, Any]:
+    words = (np.array(word, np.uint64) for word in (draw.seed, draw.conv, draw.index))
+    u_row, u_token = (float(u) for u in uniforms(*words))
+    row = draw_from(w, u_row)
+    token = draw_token(z[row], temperature, u_token)
+    at_token = w * p[:, token]
+    pay = np.zeros(len(w))
+    for i in range(1, len(w)):
+        others, without = np.delete(w, i).sum(), np.delete(at_token, i).sum()
+        pay[i] = stable_payment(float(w[i]), float(others), float(p[i, token]), float(without))
+    return {
+        "token": token,
+        "ref_token": draw_token(z[0], temperature, u_token),
+        "margin": _margin((w[:, None] * p).sum(axis=0), token),
+        "near_tie": False,
+        "pay": pay,
+        "critical_bid": np.zeros(len(w)),
+        "drawn_row": row,
+    }
 
-    w: Floats
-    p: Floats
-    ref_argmax: int
-    status: NDArray[np.int32]
-    log_z: Floats
 
-    def clear(self) -> Outcome:
-        """Argmax mode."""
-        shares = self.w[:, None] * self.p
-        blend = shares.sum(axis=0)
-        token = lowest_winner(blend)
-        pay, bids = np.zeros(len(self.w)), np.zeros(len(self.w))
-        for i in range(1, len(self.w)):
-            without = np.delete(shares, i, axis=0).sum(axis=0)
-            pay[i] = clarke(without, token, shares[i, token])
-            if pay[i] > 0:
-                bids[i] = min(critical_bid(without, self.p[i], token), self.w[i])
-        margin = max(0.0, self._margin(blend, token))
-        return self._outcome(
-            blend,
-            token,
-            self.ref_argmax,
-            margin=margin,
-            near_tie=bool(margin <= NEAR_TIE_REL * blend[token]),
-            pay=pay,
-            critical_bid=bids,
-        )
-
-    def sample(self, draw: tuple[int, int, int]) -> Outcome:
-        """Sampling mode."""
-        u_row, u_token = uniforms(draw)
-        row = first_above(self.w, u_row)
-        token = first_above(self.p[row], u_token)
-        pay = np.zeros(len(self.w))
-        for i in range(1, len(self.w)):
-            others = np.delete(self.w, i)
-            without = float(others @ np.delete(self.p[:, token], i))
-            pay[i] = stable_payment(self.w[i], others.sum(), self.p[i, token], without)
-        blend = self.w @ self.p
-        drawn = self._outcome(
-            blend,
-            token,
-            first_above(self.p[0], u_token),
-            margin=self._margin(blend, token),
-            near_tie=False,
-            pay=pay,
-            critical_bid=np.zeros(len(pay)),
-        )
-        return replace(drawn, drawn_row=row)
-
-    @staticmethod
-    def _margin(blend: Floats, token: int) -> float:
-        return float(blend[token] - np.delete(blend, token).max(initial=0.0))
-
-    def _outcome(self, blend: Floats, token: int, ref_token: int, **priced: Any) -> Outcome:
-        """`priced`: margin, near_tie, pay, critical_bid."""
-        ads = np.r_[0.0, self.w[1:]]
-        return Outcome(
-            token=token,
-            ref_token=ref_token,
-            blend=blend,
-            p_token=self.p[:, token],
-            **priced,
-            w_minus=np.array([np.delete(ads, i).sum() for i in range(len(ads))]),
-            row_status=self.status,
-            log_z=self.log_z,
-        )
+def _margin(blend: Floats, token: int) -> float:
+    return float(blend[token] - np.delete(blend, token).max(initial=0.0))

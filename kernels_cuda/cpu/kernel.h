@@ -29,7 +29,7 @@ inline Status read_rows(Auction& a) {
       scan_row(a.in, logits, a.blocks, a.ws.stride, a.block_max(k), &row);
       if (row.status == RowStatus::kOk) {
         set_scale(a.in.temperature, &row);
-        normalise(a, logits, false, &row);
+        normalise(a, logits, Summed::kRounded, &row);
       }
     }
     if (row.status != RowStatus::kOk) {
@@ -78,11 +78,13 @@ inline void auction_argmax(Auction& a, Price* price, ReplyResult* reply) {
     find_peaks(a);
     reply->near_tie = a.best.value - a.second <= kNearTieRel * a.best.value;
     const bool precise = a.precise();
-    if (!reply->near_tie || precise) {
-      if (reply->near_tie) settle_tie(a);
-      if (set_clarke_prices(a, price) || precise) break;
+    if (reply->near_tie && !precise) {
+      normalise_precisely(a);
+      continue;
     }
-    normalise_precisely(a);
+    if (reply->near_tie) settle_tie(a);
+    if (set_clarke_prices(a, price) || precise) break;
+    refine(a);
   }
   const double margin = a.best.value - a.second;
   reply->margin = margin > 0.0 ? margin : 0.0;
@@ -94,9 +96,7 @@ inline void auction_argmax(Auction& a, Price* price, ReplyResult* reply) {
 
 inline void auction_sample(Auction& a, Price* price, ReplyResult* reply) {
   draw(a, reply);
-  while (!set_stable_prices(a, reply->token, price) && !a.precise()) {
-    normalise_precisely(a);
-  }
+  while (!set_stable_prices(a, reply->token, price) && !a.precise()) refine(a);
   reply->blend = a.ws.blend[reply->token % kBlock];
   find_peaks(a);
   reply->margin = a.best.token == reply->token ? a.best.value - a.second

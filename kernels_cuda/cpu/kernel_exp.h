@@ -19,6 +19,9 @@ namespace {
 using F = Simd::F;
 using D = Simd::D;
 
+// How a row's normaliser was summed, from the fastest to the closest.
+enum class Summed { kRounded, kSplit, kWide };
+
 // What the sweeps need to know about one row.
 struct Row {
   double to_exp2;  // log2(e) / T: softmax(z / T) ~ 2^(z * to_exp2)
@@ -37,7 +40,7 @@ struct Row {
   int top_token;         // lowest id whose logit is top
   int index;             // row number in the input
   bool narrow;           // the f32 sweep can represent this row
-  bool wide;             // every term was summed in f64
+  Summed summed;
   RowStatus status;
 };
 

@@ -79,8 +79,8 @@ inline void find_critical_bids(Auction& a, Price* price) {
   }
 }
 
-// False if f32 normalisers leave a payment's sign, or the sixth decimal of a
-// payment or a bid, in doubt: the caller then repeats with f64 normalisers.
+// False if the normalisers leave a payment's sign, or the sixth decimal of a
+// payment or a bid, in doubt: the caller then repeats with closer ones.
 inline bool set_clarke_prices(Auction& a, Price* price) {
   evaluate_token(a, a.best.token);
   bool sure = true;

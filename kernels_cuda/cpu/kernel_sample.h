@@ -64,8 +64,8 @@ inline Found find_token(const Auction& a, const Row& row, double u) {
 
 inline int draw_token(Auction& a, int k, double u) {
   Found found = find_token(a, a.rows[k], u);
-  if (!found.proven && !a.rows[k].wide) {
-    normalise_precisely(a, k);
+  if (!found.proven && a.rows[k].summed != Summed::kWide) {
+    normalise_again(a, k, Summed::kWide);
     found = find_token(a, a.rows[k], u);
   }
   return found.token;
@@ -94,7 +94,7 @@ inline double weight_without(const Auction& a, int slot) {
   return sum;
 }
 
-// False if f32 normalisers leave a payment's sixth decimal in doubt.
+// False if the normalisers leave a payment's sixth decimal in doubt.
 inline bool set_stable_prices(Auction& a, int token, Price* price) {
   evaluate_token(a, token);
   bool sure = true;

@@ -204,19 +204,21 @@ inline double excess(const float* block_exp, int stride, double cut) {
   return Simd::hsum(Simd::widen_sum(sum));
 }
 
-// Normalisers in f32: block maxima tell which logits are large, and whether
-// they carry the sum.
+// Group sums in f32, but for large terms. Block maxima tell which those are and
+// whether they leave so little that rounded terms will do.
 inline void sum_fast(const RowLogits& logits, int blocks, int stride,
                      const float* block_max, const float* block_exp,
                      double maxima_sum, double* group_sum, Row* row) {
   const double share = maxima_sum * kCut;
   const float cut = logit_of(share, *row);
-  const bool peaked = maxima_sum - excess(block_exp, stride, share) <
-                      maxima_sum * kRoundedShare;
-  if (peaked) {
-    sum_narrow<RoundedSum>(logits, blocks, cut, group_sum, row);
-  } else {
+  if (maxima_sum - excess(block_exp, stride, share) >
+      maxima_sum * kRoundedShare) {
+    row->summed = Summed::kSplit;
+  }
+  if (row->summed == Summed::kSplit) {
     sum_narrow<SplitSum>(logits, blocks, cut, group_sum, row);
+  } else {
+    sum_narrow<RoundedSum>(logits, blocks, cut, group_sum, row);
   }
   Large large(*row, group_sum);
   for (int first = 0; first < blocks; first += Simd::kF) {

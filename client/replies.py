@@ -101,6 +101,8 @@ class Receipt:
     lines: tuple[Line, ...]
     disclosure: str | None
     timings: dict[str, float]
+    mode: str = "argmax"
+    seed: int | None = None  # of a sampled reply: with it the reply can be drawn again
 
 
 Event = Start | Token | Text | Receipt

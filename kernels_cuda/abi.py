@@ -71,6 +71,7 @@ def load(library: Path = LIBRARY) -> ctypes.CDLL:
     lib.skynet_auction_new.restype = pointer
     lib.skynet_auction_free.argtypes = [pointer]
     lib.skynet_auction_run.argtypes = [pointer, integer, pointer, pointer, pointer, pointer]
+    lib.skynet_auction_draws.argtypes = [pointer, integer, pointer, integer, pointer]
     lib.skynet_auction_blend.argtypes = [pointer, integer, pointer, pointer]
     lib.skynet_auction_path.argtypes = [integer]
     lib.skynet_auction_message.argtypes = [integer]

@@ -94,8 +94,30 @@ class Auction:
         asks for the audit outputs.
         """
         call = Call(logits, weights, temperature, draw, top)
-        self._run(call)
+        self.call(call)
         return call.outcome()
+
+    def call(self, call: Call) -> None:
+        """Run prepared arguments; the results are in them afterwards."""
+        self._check(self._lib.skynet_auction_run(self._workspace, self._path, *call.arguments))
+
+    def draws(
+        self,
+        logits: NDArray[Any],
+        weights: NDArray[Any],
+        temperature: float,
+        first: Draw,
+        count: int,
+    ) -> NDArray[np.int32]:
+        """Tokens of `count` draws from the same rows, their indices counted up from `first`."""
+        call = Call(logits, weights, temperature, first)
+        tokens = np.empty(count, np.int32)
+        self._check(
+            self._lib.skynet_auction_draws(
+                self._workspace, self._path, call.arguments[0], count, tokens.ctypes.data
+            )
+        )
+        return tokens
 
     def blend(
         self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
@@ -123,7 +145,7 @@ class Auction:
         call = Call(logits, weights, temperature, draw, top)
 
         def run() -> int:
-            self._run(call)
+            self.call(call)
             return int(call.reply.token)
 
         return run
@@ -147,9 +169,6 @@ class Auction:
 
     def __del__(self) -> None:
         self.close()
-
-    def _run(self, call: Call) -> None:
-        self._check(self._lib.skynet_auction_run(self._workspace, self._path, *call.arguments))
 
     def _check(self, status: int) -> None:
         if status:

@@ -23,9 +23,6 @@ class Estimate:
     low: float
     high: float
 
-    def as_json(self) -> dict[str, float]:
-        return {"value": self.value, "low": self.low, "high": self.high}
-
 
 def ratios(replies: Sequence[int], above: F64, below: F64, seed: int) -> list[Estimate]:
     """Column sums of `above` [entries, columns] over the sum of `below` [entries].

@@ -51,7 +51,7 @@ class ArgmaxReport:
     paying: float
     myerson_difference: float
     irrational: int
-    least_slack: float
+    least_utility: float
 
 
 @dataclass(frozen=True)
@@ -132,17 +132,17 @@ class IncentiveReport:
 
 def argmax_report(figures: TokenFigures, options: AuditOptions) -> ArgmaxReport:
     gains = np.array(figures.bid_gains)
-    slack = np.array(figures.slack)
+    utility = np.array(figures.utility)
     return ArgmaxReport(
         tolerance=TOLERANCE,
         bid=Gains.of(np.delete(gains, options.truth, axis=1)),
-        by_factor=ratios(figures.replies, gains, np.array(figures.utility), options.seed),
+        by_factor=ratios(figures.replies, gains, utility, options.seed),
         distribution={name: Gains.of(g) for name, g in figures.report_gains.items()},
         pairs=len(gains),
         paying=float((np.array(figures.pay) > 0).mean()),
         myerson_difference=float(np.abs(figures.clarke_less_myerson).max()),
-        irrational=int((slack < -TOLERANCE).sum()),
-        least_slack=float(slack.min()),
+        irrational=int((utility < -TOLERANCE).sum()),
+        least_utility=float(utility.min()),
     )
 
 

@@ -32,14 +32,14 @@ def probabilities(situation: Situation) -> F64:
 
 @dataclass
 class TokenFigures:
-    """Per (token, advertiser), in order; gains are relative to the truthful utility, weight units.
+    """Per (token, advertiser), in order, in weight units.
 
     Attributes:
         replies: which reply each entry is of, for resampling.
+        utility: v_i P_i(t) - pay_i at the truth; below 0 would be irrational.
         bid_gains: [entries, factors] utility under each factor less the truthful one.
         report_gains: name of a misreport of the distribution -> utility less the truthful one.
         clarke_less_myerson: the kernel's payment less the integral of the allocation.
-        slack: v_i P_i(t) - pay_i at the truth.
     """
 
     replies: list[int] = field(default_factory=list)
@@ -48,7 +48,6 @@ class TokenFigures:
     report_gains: dict[str, list[float]] = field(default_factory=dict)
     clarke_less_myerson: list[float] = field(default_factory=list)
     pay: list[float] = field(default_factory=list)
-    slack: list[float] = field(default_factory=list)
 
 
 class TokenAudit:
@@ -70,7 +69,6 @@ class TokenAudit:
             figures.replies.append(situation.reply)
             figures.utility.append(utility)
             figures.pay.append(float(truth.pay[row]))
-            figures.slack.append(utility)
             figures.bid_gains.append(self._bids(situation, p, row) - utility)
             for name, got in self._reports(situation, row):
                 gained = value * float(p[row, got.token]) - float(got.pay[row])

@@ -15,10 +15,10 @@ class Fault(Enum):
 
     TORN = ("torn", False, "a line without an end, left by a crash; its reply has no receipt")
     UNBILLED = ("unbilled", False, "records of a reply without a receipt: nobody is billed")
+    UNPAIRED = ("unpaired", False, "a token in one of the two streams only")
     BROKEN_CHAIN = ("broken_chain", True, "a line edited, removed, put in or moved here")
     MALFORMED = ("malformed", True, "a line that is no record of this version")
     DUPLICATE = ("duplicate", True, "a second record or receipt with the same key")
-    UNPAIRED = ("unpaired", True, "a token in only one of the two streams")
     MISSING = ("missing", True, "a billed token without a record")
     EXTRA = ("extra", True, "a record of a token that its receipt does not count")
     REFUTED = ("refuted", True, "a charge or a winner that its own record disproves")

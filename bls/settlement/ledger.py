@@ -24,6 +24,8 @@ from bls.settlement.record import STREAMS, Record, encode
 from bls.settlement.segments import Appender
 
 _PERIOD_S = 0.05
+_BATCH = 512
+"""Records encoded at once: many share the work of packing, few enough stay in the cache."""
 _RETRY_S = 0.5
 _LOCK_WAIT_S = 10.0
 _LOCK = "ledger.lock"
@@ -93,14 +95,15 @@ class Ledger:
             self._urgent.wait(_PERIOD_S)
             closing = self._closed
             self._urgent.clear()
-            if self._waiting:
+            while self._waiting:
                 self._take()
+                self._sync()
             self._sync()
         self._insist(lambda stream: stream.close())
 
     def _take(self) -> None:
-        """Encode and write everything that waits; only then is there room again."""
-        batch = self._waiting[:]
+        """Encode and write the oldest that wait; only then is there room for others."""
+        batch = self._waiting[:_BATCH]
         for stream, bodies in self._encode(batch).items():
             self._streams[stream].add(bodies)
         self._insist(lambda stream: stream.write())

@@ -48,7 +48,7 @@ def _promises(report: IncentiveReport) -> str:
         (f"distribution: {name}", str(gains.entries), str(gains.violations), f"{gains.most:.1e}")
         for name, gains in argmax.distribution.items()
     ]
-    pairs, excess = str(argmax.pairs), max(0.0, -argmax.least_slack)
+    pairs, excess = str(argmax.pairs), max(0.0, -argmax.least_utility)
     rows.append(("Clarke = Myerson integral", pairs, "-", f"{argmax.myerson_difference:.1e}"))
     rows.append(("pay above value", pairs, str(argmax.irrational), f"{excess:.1e}"))
     head = ("per token, argmax, must be 0", "checked", "violations", "largest")

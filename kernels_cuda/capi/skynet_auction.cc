@@ -33,6 +33,24 @@ int32_t skynet_auction_run(void* workspace, int32_t path, const void* in,
       static_cast<RowResult*>(rows), static_cast<const TopResult*>(top)));
 }
 
+int32_t skynet_auction_draws(void* workspace, int32_t path, const void* in,
+                             int32_t count, int32_t* tokens) {
+  if (workspace == nullptr || in == nullptr || tokens == nullptr) {
+    return static_cast<int32_t>(Status::kNullPointer);
+  }
+  AuctionInput input = *static_cast<const AuctionInput*>(in);
+  for (int32_t i = 0; i < count; ++i, ++input.draw.index) {
+    ReplyResult reply;
+    RowResult rows[skynet::kMaxRows];
+    const Status status =
+        skynet::run(input, static_cast<Path>(path),
+                    *static_cast<Workspace*>(workspace), &reply, rows, nullptr);
+    if (status != Status::kOk) return static_cast<int32_t>(status);
+    tokens[i] = reply.token;
+  }
+  return 0;
+}
+
 int32_t skynet_auction_blend(void* workspace, int32_t path, const void* in,
                              double* out) {
   if (workspace == nullptr || in == nullptr) {

@@ -24,6 +24,12 @@ SKYNET_API int32_t skynet_auction_run(void* workspace, int32_t path,
                                       const void* in, void* reply, void* rows,
                                       const void* top);
 
+/* Tokens of count replies that differ in draw.index only, which counts up from
+ * in's. Returns the first Status that is not 0. */
+SKYNET_API int32_t skynet_auction_draws(void* workspace, int32_t path,
+                                        const void* in, int32_t count,
+                                        int32_t* tokens);
+
 /* N(x) of every token into out[in->vocab]. Returns a Status. */
 SKYNET_API int32_t skynet_auction_blend(void* workspace, int32_t path,
                                         const void* in, double* out);

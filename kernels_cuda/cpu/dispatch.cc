@@ -79,8 +79,8 @@ Status prepare(const AuctionInput& in, Path asked, Workspace& ws, Path* path) {
   const Status status = check(in);
   if (status != Status::kOk) return status;
   if (!resolve_path(asked, path)) return Status::kBadPath;
-  const bool room = *path == Path::kScalar ? ws.reserve_twin(in.rows, in.vocab)
-                                           : ws.reserve(in.rows, in.vocab);
+  const bool room =
+      *path == Path::kScalar ? ws.reserve_twin(in) : ws.reserve(in);
   return room ? Status::kOk : Status::kNoMemory;
 }
 
@@ -112,7 +112,6 @@ Status run(const AuctionInput& in, Path asked, Workspace& ws,
            ReplyResult* reply, RowResult* rows, const TopResult* top) {
   if (reply == nullptr || rows == nullptr) return Status::kNullPointer;
   Path path;
-  if (in.mode == Mode::kSample || top != nullptr) asked = Path::kScalar;
   const Status status = prepare(in, asked, ws, &path);
   if (status != Status::kOk) return status;
   switch (path) {

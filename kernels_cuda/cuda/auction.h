@@ -5,8 +5,11 @@
 //   phase(f)           f(block, thread) for every thread, then a block barrier
 //   for_rows(f)        the same for threads 0 to rows - 1: f(block, row)
 //   single(f)          the same for thread 0: f(block)
-//   reduce(n, f, join, leave)          item by item: f(block, item, thread),
-//                      joined within each warp, leave(block, item, warp, value)
+//   reduce(f, join, leave)             f(block, thread), joined within each
+//                      warp, leave(block, warp, value)
+//   reduce_rows(none, f, join, leave)  row by row: f(block, row, thread), then
+//                      leave(block, row, warp, value); `none` from the warps
+//                      that runs_of gives nothing of the row
 //   reduce_by_warp(n, f, join, leave)  one warp an item: f(block, item, lane),
 //                      leave(block, item, value)
 //   post(n, f)         f(block, board, item) for every copy of the board, then
@@ -32,8 +35,8 @@ SKYNET_CODE void read_rows(Exec& exec) {
     }
     finish_copies();
   });
-  exec.reduce(
-      exec.rows(),
+  exec.reduce_rows(
+      Top{-INFINITY, INT32_MAX},
       [](const auto& b, int k, int thread) { return scan_part(b, k, thread); },
       [](const Top& a, const Top& b) { return higher(a, b); },
       [](const auto& b, int k, int warp, const Top& top) {
@@ -48,8 +51,8 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
   const auto leave = [](const auto& b, int k, int warp, double sum) {
     b.template left_by<double>(k, warp) = sum;
   };
-  exec.reduce(
-      exec.rows(),
+  exec.reduce_rows(
+      0.0,
       [&](const auto& b, int k, int thread) {
         return sum_part(b, k, thread, precise);
       },
@@ -57,8 +60,8 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
   exec.for_rows(
       [](const auto& b, int k) { b.control->part[k] = add_warps(b, k); });
   if (!precise) {
-    exec.reduce(
-        exec.rows(),
+    exec.reduce_rows(
+        0.0,
         [](const auto& b, int k, int thread) {
           return correct_part(b, k, thread);
         },
@@ -67,8 +70,16 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
   exec.post(exec.rows(), [&](const auto& b, char* board, int k) {
     post_sum(b, board, k, precise);
   });
-  exec.for_rows([](const auto& b, int k) { join_row(b, k); });
-  exec.single([](const auto& b) { join_blend(b); });
+  exec.reduce_by_warp(
+      exec.rows(),
+      [](const auto& b, int k, int lane) { return top_from(b, k, lane); },
+      [](const Top& a, const Top& b) { return higher(a, b); },
+      [](const auto& b, int k, const Top& top) { set_top(b, k, top); });
+  exec.reduce_by_warp(
+      exec.rows(),
+      [](const auto& b, int k, int lane) { return z_from(b, k, lane); }, add,
+      [](const auto& b, int k, double z) { set_z(b, k, z); });
+  exec.single([](const auto& b) { join_blend(*b.control); });
 }
 
 // ---- Octets in float64 ---------------------------------------------------
@@ -118,25 +129,22 @@ SKYNET_CODE void rank_round(Exec& exec, int from, int count, int rankings) {
       [](const Contender& a, const Contender& b) { return join(a, b); },
       [](const auto& b, int k, const Contender& found) {
         if (k == 0) enter_head(b, found);
-        if (k > 0 && b.pays(k)) enter_peak(b, k, found);
+        if (k > 0 && pays(*b.control, k)) enter_peak(b, k, found);
       });
 }
 
 // The best token, the second best value and, with `peaks`, every B_-i's best.
 template <class Exec>
 SKYNET_CODE void rank_tokens(Exec& exec, bool peaks) {
-  exec.for_rows([](const auto& b, int k) { set_bounds(b, k); });
-  exec.single([](const auto& b) { set_blend_bar(b); });
+  exec.for_rows([](const auto& b, int k) { set_lead(b, k); });
+  exec.for_rows([](const auto& b, int k) { set_bar(*b.control, k); });
   exec.each_block([&](auto& own) {
-    own.reduce(
-        1,
-        [&](const auto& b, int, int thread) {
-          return find_promising(b, thread, peaks);
-        },
-        [](const Top& a, const Top& b) { return higher(a, b); },
-        [](const auto& b, int, int warp, const Top& top) {
-          b.template left_by<Top>(0, warp) = top;
-        });
+    own.reduce([&](const auto& b,
+                   int thread) { return find_promising(b, thread, peaks); },
+               [](const Top& a, const Top& b) { return higher(a, b); },
+               [](const auto& b, int warp, const Top& top) {
+                 b.control->promising[warp] = top.octet;
+               });
     visit_octets(
         own, -kThreads,
         [&](const auto& b, int first, int thread) {
@@ -151,16 +159,16 @@ SKYNET_CODE void rank_tokens(Exec& exec, bool peaks) {
 
 template <class Exec>
 SKYNET_CODE void draw_token(Exec& exec) {
-  exec.single([](const auto& b) { start_draw(b); });
-  exec.reduce(
-      kDraws,
-      [](const auto& b, int d, int thread) {
-        return sum_for_warp(b, d, thread);
-      },
-      [](double a, double b) { return a + b; },
-      [](const auto& b, int d, int warp, double sum) {
-        b.control->draw[d].warp[warp] = sum;
-      });
+  exec.single([](const auto& b) { start_draw(*b.control); });
+  SKYNET_ROLLED
+  for (int d = 0; d < kDraws; ++d) {
+    exec.reduce(
+        [&](const auto& b, int thread) { return sum_for_warp(b, d, thread); },
+        [](double a, double b) { return a + b; },
+        [&](const auto& b, int warp, double sum) {
+          b.control->draw[d].warp[warp] = sum;
+        });
+  }
   exec.post(kDraws,
             [](const auto& b, char* board, int d) { post_draw(b, board, d); });
   // One draw a warp: neither waits for the other.
@@ -187,8 +195,15 @@ SKYNET_CODE void find_token(Exec& exec, bool sample) {
     post_head(b, board, k);
     if (sample) post_drawn(b, board, k);
   });
+  exec.reduce_by_warp(
+      exec.rows(),
+      [](const auto& b, int k, int lane) { return head_from(b, k, lane); },
+      [](const Contender& a, const Contender& b) { return join(a, b); },
+      [](const auto& b, int k, const Contender& best) {
+        set_head(b, k, best);
+      });
   exec.for_rows([&](const auto& b, int k) {
-    join_head(b, k);
+    set_column(b, k);
     if (sample) join_drawn(b, k);
   });
 }
@@ -209,10 +224,8 @@ SKYNET_CODE void settle_tie(Exec& exec) {
               [&](const auto& b, int, int lane) {
                 return find_tied(b, from, count, lane);
               },
-              [](const Contender& a, const Contender& b) {
-                return lower_id(a, b);
-              },
-              [](const auto& b, int, const Contender& found) {
+              [](const Place& a, const Place& b) { return lower(a, b); },
+              [](const auto& b, int, const Place& found) {
                 enter_tied(b, found);
               });
         });
@@ -220,7 +233,7 @@ SKYNET_CODE void settle_tie(Exec& exec) {
   exec.post(exec.rows(),
             [](const auto& b, char* board, int k) { post_tied(b, board, k); });
   exec.for_rows([](const auto& b, int k) { join_tied(b, k); });
-  exec.single([](const auto& b) { settle(b); });
+  exec.single([](const auto& b) { settle(*b.control); });
 }
 
 template <class Exec>
@@ -246,8 +259,12 @@ SKYNET_CODE void find_bids(Exec& exec) {
   exec.post(exec.rows(), [](const auto& b, char* board, int k) {
     cell<Bid>(board, b.at().bids, b.rows(), b.rank, k) = b.control->bid[k];
   });
-  exec.for_rows([](const auto& b, int k) { join_bid(b, k); });
-  exec.single([](const auto& b) { judge_bids(b); });
+  exec.reduce_by_warp(
+      exec.rows(),
+      [](const auto& b, int k, int lane) { return bid_from(b, k, lane); },
+      [](const Bid& a, const Bid& b) { return higher(a, b); },
+      [](const auto& b, int k, const Bid& most) { set_bid(b, k, most); });
+  exec.single([](const auto& b) { judge_bids(*b.control); });
 }
 
 // Winner and prices with the normalisers at hand. False: they leave something
@@ -260,8 +277,8 @@ SKYNET_CODE bool clear(Exec& exec, bool precise) {
   Outcome now;
   SKYNET_ROLLED
   for (bool settled = false;; settled = true) {
-    exec.for_rows([](const auto& b, int k) { price_row(b, k); });
-    exec.single([](const auto& b) { judge(b); });
+    exec.for_rows([](const auto& b, int k) { price_row(*b.control, k); });
+    exec.single([](const auto& b) { judge(*b.control); });
     now = exec.read(outcome);
     if (now.unsure != 0 && !precise) return false;
     if (now.near_tie == 0 || settled) break;
@@ -278,8 +295,8 @@ SKYNET_CODE void find_top(Exec& exec) {
   exec.phase([](const auto& b, int thread) { fill_crests(b, thread); });
   SKYNET_ROLLED
   for (int place = 0; place < kTop; ++place) {
-    exec.reduce(
-        exec.rows(),
+    exec.reduce_rows(
+        Top{-INFINITY, INT32_MAX},
         [](const auto& b, int k, int thread) {
           return find_pick(b, k, thread);
         },

@@ -19,19 +19,18 @@ constexpr float kSlack = 0x1p-18f;
 constexpr float kShrink = 1.0f - 0x1p-18f;  // of a bar, which errs low
 
 // Thread 0: who takes part.
-template <class Logits>
-SKYNET_CODE void join_blend(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void join_blend(Control& c) {
   double least = INFINITY, most = 0.0;
   int active = 0;
   SKYNET_ROLLED
-  for (int k = 0; k < b.rows(); ++k) {
+  for (int k = 0; k < c.job.rows; ++k) {
     if (!c.row[k].active) continue;
     ++active;
     least = c.row[k].weight < least ? c.row[k].weight : least;
     most = c.row[k].weight > most ? c.row[k].weight : most;
   }
   c.blend.unit = most;
+  c.blend.per_unit = 1.0 / most;
   c.blend.active = active;
   c.blend.exhaustive = least < most * 0x1p-40;
   c.blend.status = !c.row[0].valid() ? Status::kBadReference
@@ -39,53 +38,57 @@ SKYNET_CODE void join_blend(const Block<Logits>& b) {
                                      : Status::kOk;
 }
 
-// A row's top token alone is worth this much, in units of the largest weight.
-SKYNET_CODE double lead_of(const Control& c, int k) {
-  const Row& row = c.row[k];
-  return row.active ? row.weight / c.blend.unit * row.inv_z : 0.0;
-}
-
-// Thread k: row k's share of a bound, and what B_-k surely reaches somewhere.
+// Thread k: its top token alone is worth this much, and so its share of a
+// bound.
 template <class Logits>
-SKYNET_CODE void set_bounds(const Block<Logits>& b, int k) {
+SKYNET_CODE void set_lead(const Block<Logits>& b, int k) {
   Control& c = *b.control;
-  const Row& row = c.row[k];
+  Row& row = c.row[k];
   const Scale& scale = c.scale[k];
-  const double part =
-      scale.present ? exp_f64(c.part_top[k].value, row.top, row.to_exp2) : 0.0;
-  c.share[k] =
-      static_cast<float>(lead_of(c, k) * part * scale.unscale * kInflate);
-  double most = 0.0;
-  SKYNET_ROLLED
-  for (int j = 0; j < b.rows(); ++j) {
-    if (j != k && lead_of(c, j) > most) most = lead_of(c, j);
-  }
-  c.bar[k] = static_cast<float>(most) * kShrink;
+  const double part = scale.present
+                          ? exp_f64(c.part_top[k].value, row.top, c.job.to_exp2)
+                          : 0.0;
+  row.lead = row.active ? row.weight * c.blend.per_unit * row.inv_z : 0.0;
+  c.share[k] = static_cast<float>(row.lead * part * scale.unscale * kInflate);
   c.peak[k] = {-1.0, 0.0, INT32_MAX};
 }
 
-// Thread 0: what N surely reaches on two tokens; blends under 2^-60 of the best
-// cannot change a margin.
-template <class Logits>
-SKYNET_CODE void set_blend_bar(const Block<Logits>& b) {
-  Control& c = *b.control;
+// What B_-k surely reaches: the best of the other rows' leads.
+SKYNET_CODE double sure_peak(const Control& c, int k) {
+  double most = 0.0;
+  SKYNET_UNROLL_BY_4
+  for (int j = 0; j < c.job.rows; ++j) {
+    const double lead = j == k ? 0.0 : c.row[j].lead;
+    most = lead > most ? lead : most;
+  }
+  return most;
+}
+
+// What N surely reaches on two tokens; blends under 2^-60 of the best cannot
+// change a margin.
+SKYNET_CODE double sure_second(const Control& c) {
   int best = 0;
   SKYNET_ROLLED
-  for (int k = 1; k < b.rows(); ++k) {
-    if (lead_of(c, k) > lead_of(c, best)) best = k;
+  for (int k = 1; k < c.job.rows; ++k) {
+    if (c.row[k].lead > c.row[best].lead) best = k;
   }
-  double second = lead_of(c, best) * 0x1p-60;
+  double second = c.row[best].lead * 0x1p-60;
   SKYNET_ROLLED
-  for (int k = 0; k < b.rows(); ++k) {
+  for (int k = 0; k < c.job.rows; ++k) {
     if (c.row[k].octet == c.row[best].octet) continue;
-    if (lead_of(c, k) > second) second = lead_of(c, k);
+    if (c.row[k].lead > second) second = c.row[k].lead;
   }
-  c.bar[0] = static_cast<float>(second) * kShrink;
+  return second;
+}
+
+// Thread k.
+SKYNET_CODE void set_bar(Control& c, int k) {
+  const double sure = k == 0 ? sure_second(c) : sure_peak(c, k);
+  c.bar[k] =
+      c.blend.exhaustive != 0 ? -1.0f : static_cast<float>(sure) * kShrink;
+  if (k > 0) return;
   c.head = {-1.0, -1.0, INT32_MAX, -1};
   c.listed = 0;
-  if (c.blend.exhaustive == 0) return;
-  SKYNET_ROLLED
-  for (int k = 0; k < b.rows(); ++k) c.bar[k] = -1.0f;
 }
 
 // The lowest id of the reference row's largest logit, if this block holds it.
@@ -119,7 +122,7 @@ SKYNET_CODE bool may_lead(const Block<Logits>& b, int octet, bool peaks) {
   for (int k = 1; k < b.rows(); ++k) {
     const float share = b.control->share[k] * b.crest[k * b.octets + octet];
     const float without = bound - share + bound * kSlack;
-    if (without > b.control->bar[k] && b.pays(k)) return true;
+    if (without > b.control->bar[k] && pays(*b.control, k)) return true;
   }
   return false;
 }
@@ -142,7 +145,6 @@ SKYNET_CODE void list_promising(const Block<Logits>& b) {
   c.listed = 0;
   SKYNET_ROLLED
   for (int w = 0; w < kWarps; ++w) {
-    c.promising[w] = b.template left_by<Top>(0, w).octet;
     if (c.promising[w] < b.octets) c.list[c.listed++] = c.promising[w];
   }
 }
@@ -161,7 +163,7 @@ SKYNET_CODE void evaluate(const Block<Logits>& b, int from, int k, int j) {
   const int octet = b.control->list[from + j / kOctet];
   const float z = b.logits.at(k, octet * kOctet + j % kOctet);
   b.round[k * kRound + j] =
-      row.valid() ? exp_f64(z, row.top, row.to_exp2) * row.inv_z : 0.0;
+      row.valid() ? exp_f64(z, row.top, b.job().to_exp2) * row.inv_z : 0.0;
 }
 
 // The blend of token j of the round without one row; -1 leaves none out. Always
@@ -209,7 +211,7 @@ SKYNET_CODE Contender contend(const Block<Logits>& b, int from, int count,
 }
 
 SKYNET_CODE void raise_bar(Control& c, int k, double value) {
-  const float bar = static_cast<float>(value / c.blend.unit) * kShrink;
+  const float bar = static_cast<float>(value * c.blend.per_unit) * kShrink;
   if (bar > c.bar[k] && c.blend.exhaustive == 0) c.bar[k] = bar;
 }
 
@@ -253,27 +255,45 @@ SKYNET_CODE void post_head(const Block<Logits>& b, char* board, int k) {
                                                c.head.token, c.ref_token};
 }
 
-// Thread k: the reply's best token, and row k's peak, from every block's.
+// ---- The whole reply's, one warp each ------------------------------------
+// Item 0: the best token, its column naming the block that holds it. Item k:
+// the best token without row k.
 template <class Logits>
-SKYNET_CODE void join_head(const Block<Logits>& b, int k) {
-  const BoardLayout at = b.at();
-  Control& c = *b.control;
-  Contender best = {-1.0, -1.0, INT32_MAX, -1};
-  Peak peak = {-1.0, 0.0, INT32_MAX};
-  int ref_token = -1;
-  SKYNET_ROLLED
-  for (int s = 0; s < b.blocks; ++s) {
-    const Head& head = cell<Head>(b.board, at.heads, 1, s, 0);
-    best = join(best, {head.first, head.second, head.token, s});
-    ref_token = max_int(ref_token, head.ref_token);
-    const Peak& theirs = cell<Peak>(b.board, at.peaks, b.rows(), s, k);
-    if (theirs.value > peak.value) peak = theirs;
+SKYNET_CODE Contender head_from(const Block<Logits>& b, int k, int sender) {
+  const Contender none = {-1.0, -1.0, INT32_MAX, 0};
+  if (sender >= b.blocks) return none;
+  if (k == 0) {
+    const Head& head = cell<Head>(b.board, b.at().heads, 1, sender, 0);
+    return {head.first, head.second, head.token, sender};
   }
-  c.column[k] = cell<double>(b.board, at.columns, b.rows(), best.column, k);
-  c.peak[k] = peak;
+  const Peak& peak = cell<Peak>(b.board, b.at().peaks, b.rows(), sender, k);
+  return {peak.value, -1.0, static_cast<int32_t>(peak.token), sender};
+}
+
+template <class Logits>
+SKYNET_CODE void set_head(const Block<Logits>& b, int k,
+                          const Contender& best) {
+  Control& c = *b.control;
+  if (k == 0) {
+    const double second = best.second > 0.0 ? best.second : 0.0;
+    c.head = {best.first, second, best.token, -1};
+    c.holder = best.column;
+  } else {
+    c.peak[k] = cell<Peak>(b.board, b.at().peaks, b.rows(), best.column, k);
+  }
+}
+
+// Thread k: P_k of the best token. Thread 0: what the reference row says.
+template <class Logits>
+SKYNET_CODE void set_column(const Block<Logits>& b, int k) {
+  Control& c = *b.control;
+  c.column[k] = cell<double>(b.board, b.at().columns, b.rows(), c.holder, k);
   if (k > 0) return;
-  const double second = best.second > 0.0 ? best.second : 0.0;
-  c.head = {best.first, second, best.token, ref_token};
+  SKYNET_UNROLL_BY_4
+  for (int s = 0; s < b.blocks; ++s) {
+    const Head& head = cell<Head>(b.board, b.at().heads, 1, s, 0);
+    c.head.ref_token = max_int(c.head.ref_token, head.ref_token);
+  }
 }
 
 }  // namespace skynet

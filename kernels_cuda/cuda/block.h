@@ -17,11 +17,11 @@ namespace skynet {
 // One row of the reply, the same in every block.
 struct Row {
   double weight;
-  double top;      // largest logit
-  double inv_z;    // 1 / sum_x exp((z(x) - top) / T)
-  double to_exp2;  // log2(e) / T
-  double z;
-  int32_t octet;  // lowest one that holds the largest logit
+  double top;     // largest logit
+  double z;       // sum_x exp((z(x) - top) / T)
+  double inv_z;   // 1 / z
+  double lead;    // its top token's share of a blend, in units of `unit`
+  int32_t octet;  // the lowest that holds the largest logit
   RowStatus status;
   bool active;  // valid, and w > 0
 
@@ -31,6 +31,7 @@ struct Row {
 // What a reply's rows amount to.
 struct Blend {
   double unit;         // the largest active weight
+  double per_unit;     // 1 / unit
   int32_t active;      // rows that are
   int32_t exhaustive;  // weights too unlike for bounds in float32
   Status status;
@@ -77,6 +78,7 @@ struct Control {
   Blend blend;
   Outcome outcome;
   int32_t ref_token;          // row 0's, if this block holds it, else -1
+  int32_t holder;             // rank of the block with the best token
   int32_t tied;               // lowest id that ties with the best
   int32_t promising[kWarps];  // octets evaluated first
   int32_t listed;
@@ -100,10 +102,6 @@ struct Block {
   SKYNET_CODE int first_token() const { return rank * octets * kOctet; }
   SKYNET_CODE BoardLayout at() const { return board_layout(blocks, rows()); }
 
-  // Who pays can be known only where somebody else takes part.
-  SKYNET_CODE bool pays(int k) const {
-    return k > 0 && control->row[k].active && control->blend.active > 1;
-  }
   template <class T>
   SKYNET_CODE T& left_by(int k, int warp) const {
     static_assert(sizeof(T) == kPartialBytes, "a warp leaves this much");
@@ -151,17 +149,41 @@ SKYNET_CODE T& cell(char* board, uint32_t offset, int rows, int sender, int k) {
   return reinterpret_cast<T*>(board + offset)[sender * rows + k];
 }
 
+// Who pays can be known only where somebody else takes part.
+SKYNET_CODE bool pays(const Control& c, int k) {
+  return k > 0 && c.row[k].active && c.blend.active > 1;
+}
+
 SKYNET_CODE bool good_weight(float w) {
   return w >= 0.0f && w < INFINITY;
 }
 
-// A row's octets are dealt to warps in runs of 32, starting with another warp
-// for each row so that all have work when rows are short.
-SKYNET_CODE int first_octet(int k, int octets, int thread) {
-  const int runs = divide_up(octets, 32);
-  const int warp = thread / 32;
-  const int turn = (warp + kWarps - (k * runs) % kWarps) % kWarps;
-  return turn * 32 + thread % 32;
+// All rows' octets, in runs of 32, are dealt to the warps in equal contiguous
+// parts, so that a warp reduces for few rows. This is a warp's part of row k.
+struct Runs {
+  int first, end;
+
+  SKYNET_CODE bool empty() const { return first >= end; }
+};
+
+template <class Logits>
+SKYNET_CODE Runs runs_of(const Block<Logits>& b, int k, int warp) {
+  const int runs = divide_up(b.octets, 32);
+  const int all = b.rows() * runs;
+  return {max_int(warp * all / kWarps - k * runs, 0),
+          min_int((warp + 1) * all / kWarps - k * runs, runs)};
+}
+
+// f(octet) for a thread's octets of row k.
+template <class Logits, class F>
+SKYNET_CODE void each_octet(const Block<Logits>& b, int k, int thread,
+                            const F& f) {
+  const Runs runs = runs_of(b, k, thread / 32);
+  SKYNET_ROLLED
+  for (int run = runs.first; run < runs.end; ++run) {
+    const int octet = run * 32 + thread % 32;
+    if (octet < b.octets) f(octet);
+  }
 }
 
 }  // namespace skynet

@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(kThreads, 3)
   read_job(batch, Cluster::group(), &control);
   const auto block = make_block<SharedLogits<Logit>>(
       &control, block_memory(), Cluster::rank(), batch.blocks);
-  DeviceExec<SharedLogits<Logit>, Cluster> exec(
+  DeviceExec<Block<SharedLogits<Logit>>, Cluster> exec(
       block, cluster, &batch.records[control.job.slot]);
   read_rows(exec);
   cluster.wait();  // every block runs: its shared memory may be written

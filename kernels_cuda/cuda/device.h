@@ -23,7 +23,7 @@ enum class Kernel : int32_t {
   kAuto = 0,
   kNaive = 1,     // float64 throughout, three launches, the obvious way
   kPortable = 2,  // sm_80 and newer
-  kCluster = 3,   // sm_90 and newer; replies that do not fit are refused
+  kCluster = 3,   // sm_90 and newer; a reply that does not fit: kNoMemory
 };
 
 struct DeviceOptions {

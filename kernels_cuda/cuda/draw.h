@@ -33,9 +33,7 @@ SKYNET_CODE int draw_row(const Control& c, double u) {
 }
 
 // Thread 0: which rows are searched.
-template <class Logits>
-SKYNET_CODE void start_draw(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void start_draw(Control& c) {
   const Uniforms u = uniforms(c.job.draw);
   c.u_token = u.token;
   c.draw[0].row = draw_row(c, u.row);
@@ -46,7 +44,7 @@ SKYNET_CODE void start_draw(const Block<Logits>& b) {
 template <class Logits>
 SKYNET_CODE double term(const Block<Logits>& b, int k, int token) {
   const Row& row = b.control->row[k];
-  return exp_f64(b.logits.at(k, token), row.top, row.to_exp2);
+  return exp_f64(b.logits.at(k, token), row.top, b.job().to_exp2);
 }
 
 template <class Logits>

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <thread>
 
+#include "naive.h"
+
 namespace skynet {
 namespace {
 
@@ -101,6 +103,10 @@ bool Engine::reserve() {
   const size_t teams =
       std::min<size_t>(replies, kScratchBudget / scratch_team_ + 1);
   scratch_teams_ = static_cast<int>(teams);
+  if (options_.kernel == Kernel::kNaive) {
+    scratch_team_ = naive_scratch(options_.rows, options_.vocab);
+    scratch_teams_ = options_.replies;
+  }
   records_ = runtime_->map(replies * sizeof(Record));
   top_id_ = runtime_->map(replies * rows * kTop * sizeof(int32_t));
   top_logit_ = runtime_->map(replies * rows * rows * kTop * sizeof(float));
@@ -108,7 +114,8 @@ bool Engine::reserve() {
   staging_ = runtime_->map(staged_bytes_);
   device_jobs_ = static_cast<char*>(runtime_->allocate(replies * sizeof(Job)));
   device_staging_ = static_cast<char*>(runtime_->allocate(staged_bytes_));
-  scratch_ = static_cast<char*>(runtime_->allocate(scratch_team_ * teams));
+  scratch_ =
+      static_cast<char*>(runtime_->allocate(scratch_team_ * scratch_teams_));
   candidates_ = static_cast<Candidate*>(
       runtime_->allocate(replies * kMaxTeam * rows * kTop * sizeof(Candidate)));
   ids_ = static_cast<int32_t*>(
@@ -174,14 +181,18 @@ bool Engine::stage(DeviceReply* replies, int count) {
 }
 
 // Replies that one launch can serve lie side by side.
-void Engine::plan_batch(const DeviceReply* replies, int count) {
+void Engine::plan_batch(DeviceReply* replies, int count) {
   entries_.clear();
   for (int i = 0; i < count; ++i) {
     if (replies[i].status != static_cast<int32_t>(Status::kOk)) continue;
     const AuctionInput& in = replies[i].input;
     const Plan plan =
         make_plan(runtime_->abilities(), options_.kernel, in, count);
-    entries_.push_back({i, in.type, plan});
+    if (plan.blocks > 0) {
+      entries_.push_back({i, in.type, plan});
+    } else {
+      replies[i].status = static_cast<int32_t>(Status::kNoMemory);
+    }
   }
   const auto key = [](const Entry& e) {
     return std::make_tuple(e.type, e.plan.kernel, e.plan.blocks, e.reply);
@@ -197,12 +208,18 @@ void Engine::write_jobs(const DeviceReply* replies) {
     const DeviceReply& reply = replies[i];
     const AuctionInput& in = reply.input;
     Job& job = jobs[e];
-    job = {logits_[i], stride_[i],
-           in.draw,    in.rows,
-           in.vocab,   in.temperature,
-           in.mode,    wants_top(reply),
-           sequence_,  i,
-           {}};
+    job = {};
+    job.logits = logits_[i];
+    job.row_stride = stride_[i];
+    job.draw = in.draw;
+    job.to_exp2 = 0x1.71547652b82fep+0 / static_cast<double>(in.temperature);
+    job.rows = in.rows;
+    job.vocab = in.vocab;
+    job.temperature = in.temperature;
+    job.mode = in.mode;
+    job.want_top = wants_top(reply);
+    job.sequence = sequence_;
+    job.slot = i;
     std::copy_n(in.weights, in.rows, job.weights);
   }
 }

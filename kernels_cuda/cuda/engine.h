@@ -40,7 +40,7 @@ class Engine {
   bool reserve();
   Status check(const DeviceReply& reply) const;
   bool stage(DeviceReply* replies, int count);
-  void plan_batch(const DeviceReply* replies, int count);
+  void plan_batch(DeviceReply* replies, int count);
   void write_jobs(const DeviceReply* replies);
   bool launch_all();
   bool launch_run(size_t first, size_t count, bool jobs_copied);

@@ -25,9 +25,12 @@ __device__ __forceinline__ T shuffle(const T& value, int distance) {
   return copy.value;
 }
 
+// Large values take a rolled loop: they are joined rarely and their code is
+// long.
 template <class T, class Join>
 __device__ __forceinline__ T join_warp(T value, const Join& join) {
-#pragma unroll
+  constexpr int kUnroll = sizeof(T) > 8 ? 1 : 5;
+#pragma unroll kUnroll
   for (int distance = 16; distance > 0; distance /= 2) {
     value = join(value, shuffle(value, distance));
   }
@@ -53,10 +56,10 @@ struct Cluster {
     return theirs;
   }
   __device__ void arrive() const {
-    asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.arrive;" ::: "memory");
   }
   __device__ void wait() const {
-    asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.wait;" ::: "memory");
   }
   __device__ void meet(int) const {
     arrive();
@@ -91,11 +94,10 @@ struct Team {
   }
 };
 
-template <class Logits, class Group>
+template <class Block, class Group>
 class DeviceExec {
  public:
-  __device__ DeviceExec(const Block<Logits>& block, const Group& group,
-                        Record* record)
+  __device__ DeviceExec(const Block& block, const Group& group, Record* record)
       : block_(block), group_(group), record_(record) {}
 
   __device__ __forceinline__ int rows() const { return block_.rows(); }
@@ -119,11 +121,24 @@ class DeviceExec {
   }
 
   template <class F, class Join, class Leave>
-  __device__ __forceinline__ void reduce(int items, const F& f,
-                                         const Join& join, const Leave& leave) {
-    for (int item = 0; item < items; ++item) {
-      const auto value = join_warp(f(block_, item, thread()), join);
-      if (lane() == 0) leave(block_, item, warp(), value);
+  __device__ __forceinline__ void reduce(const F& f, const Join& join,
+                                         const Leave& leave) {
+    const auto value = join_warp(f(block_, thread()), join);
+    if (lane() == 0) leave(block_, warp(), value);
+    __syncthreads();
+  }
+
+  template <class T, class F, class Join, class Leave>
+  __device__ __forceinline__ void reduce_rows(const T& none, const F& f,
+                                              const Join& join,
+                                              const Leave& leave) {
+#pragma unroll 1
+    for (int k = 0; k < rows(); ++k) {
+      T value = none;
+      if (!runs_of(block_, k, warp()).empty()) {
+        value = join_warp(f(block_, k, thread()), join);
+      }
+      if (lane() == 0) leave(block_, k, warp(), value);
     }
     __syncthreads();
   }
@@ -169,7 +184,7 @@ class DeviceExec {
   // The flag follows the record at system scope: the host may poll it.
   __device__ __forceinline__ void report(bool precise) {
     if (block_.rank == 0 && thread() < rows()) {
-      write_record(block_, *record_, thread(), precise);
+      write_record(*block_.control, *record_, thread(), precise);
     }
     __syncthreads();
     if (block_.rank != 0 || thread() != 0) return;
@@ -184,7 +199,7 @@ class DeviceExec {
   static __device__ __forceinline__ int lane() { return thread() % 32; }
   static __device__ __forceinline__ int warp() { return thread() / 32; }
 
-  Block<Logits> block_;
+  Block block_;
   Group group_;
   Record* record_;
 };

@@ -15,17 +15,17 @@ namespace skynet {
 
 enum class Order { kForward, kBackward };
 
-template <class Logits>
+template <class Block>
 class HostExec {
  public:
-  HostExec(Block<Logits>* blocks, int count, Order order, Record* record)
+  HostExec(Block* blocks, int count, Order order, Record* record)
       : blocks_(blocks), count_(count), order_(order), record_(record) {}
 
   int rows() const { return blocks_[0].rows(); }
 
   template <class F>
   void phase(const F& f) {
-    each_thread([&](const Block<Logits>& b, int thread) { f(b, thread); });
+    each_thread([&](const Block& b, int thread) { f(b, thread); });
   }
 
   template <class F>
@@ -41,14 +41,31 @@ class HostExec {
   }
 
   template <class F, class Join, class Leave>
-  void reduce(int items, const F& f, const Join& join, const Leave& leave) {
+  void reduce(const F& f, const Join& join, const Leave& leave) {
     each([&](int block) {
-      const Block<Logits>& b = blocks_[block];
-      each_of(items * kWarps, [&](int i) {
-        const int item = i / kWarps, warp = i % kWarps;
-        leave(b, item, warp, join_warp(join, [&](int lane) {
-                return f(b, item, warp * 32 + lane);
+      const Block& b = blocks_[block];
+      each_of(kWarps, [&](int warp) {
+        leave(b, warp, join_warp(join, [&](int lane) {
+                return f(b, warp * 32 + lane);
               }));
+      });
+    });
+  }
+
+  template <class T, class F, class Join, class Leave>
+  void reduce_rows(const T& none, const F& f, const Join& join,
+                   const Leave& leave) {
+    each([&](int block) {
+      const Block& b = blocks_[block];
+      each_of(rows() * kWarps, [&](int i) {
+        const int k = i / kWarps, warp = i % kWarps;
+        if (runs_of(b, k, warp).empty()) {
+          leave(b, k, warp, none);
+        } else {
+          leave(b, k, warp, join_warp(join, [&](int lane) {
+                  return f(b, k, warp * 32 + lane);
+                }));
+        }
       });
     });
   }
@@ -57,7 +74,7 @@ class HostExec {
   void reduce_by_warp(int items, const F& f, const Join& join,
                       const Leave& leave) {
     each([&](int block) {
-      const Block<Logits>& b = blocks_[block];
+      const Block& b = blocks_[block];
       each_of(items, [&](int item) {
         leave(b, item,
               join_warp(join, [&](int lane) { return f(b, item, lane); }));
@@ -68,7 +85,7 @@ class HostExec {
   template <class F>
   void post(int items, const F& f) {
     each([&](int block) {
-      const Block<Logits>& b = blocks_[block];
+      const Block& b = blocks_[block];
       for (int copy = 0; copy < count_; ++copy) {
         if (copy > 0 && blocks_[copy].board == blocks_[0].board) break;
         each_of(items, [&](int item) { f(b, blocks_[copy].board, item); });
@@ -97,8 +114,9 @@ class HostExec {
   }
 
   void report(bool precise) {
-    const Block<Logits>& first = blocks_[0];
-    for (int k = 0; k < rows(); ++k) write_record(first, *record_, k, precise);
+    const Block& first = blocks_[0];
+    for (int k = 0; k < rows(); ++k)
+      write_record(*first.control, *record_, k, precise);
     __atomic_store_n(&record_->sequence, first.job().sequence,
                      __ATOMIC_RELEASE);
   }
@@ -133,7 +151,7 @@ class HostExec {
     return lane[0];
   }
 
-  Block<Logits>* blocks_;
+  Block* blocks_;
   int count_;
   Order order_;
   Record* record_;

@@ -13,7 +13,6 @@ namespace skynet {
 // One row's constants, relative to `top`: the largest logit of the row, or of
 // one thread block's part of it.
 struct Scale {
-  double to_exp2;  // log2(e) / T
   double top;
   double unscale;   // 2^(offset - top * to_exp2), offset = round(that product)
   float hi, lo;     // to_exp2 as hi + lo
@@ -69,15 +68,11 @@ SKYNET_CODE float exp_f32(float z, const Scale& s) {
       static_cast<int32_t>(static_cast<uint32_t>(bits_of(p)) + power));
 }
 
-SKYNET_CODE double log2_e_over(float temperature) {
-  return 0x1.71547652b82fep+0 / static_cast<double>(temperature);
-}
-
-SKYNET_CODE Scale make_scale(float top, float temperature) {
-  const double c = log2_e_over(temperature);
+// to_exp2 = c = log2(e) / T.
+SKYNET_CODE Scale make_scale(float top, double c) {
   const double place = static_cast<double>(top) * c;
   const double offset = nearbyint(place);
-  Scale s = {c, static_cast<double>(top), 1.0, 0.0f, 0.0f, 0.0f, 0.0f, 0, 1};
+  Scale s = {static_cast<double>(top), 1.0, 0.0f, 0.0f, 0.0f, 0.0f, 0, 1};
   s.narrow = fabs(place) < 16384.0 && c > 0x1p-60 && c < 0x1p+60;
   if (!s.narrow) return s;
   s.hi = static_cast<float>(c);

@@ -2,6 +2,8 @@
 
 #include "host_kernels.h"
 
+#include "naive.h"
+
 namespace skynet {
 namespace {
 
@@ -29,15 +31,35 @@ void HostKernels::run_fused(const Batch& batch, const Job& job, Order order) {
       join_team(&blocks[rank], batch.scratch, batch.team, 0);
     }
   }
-  HostExec<Logits> exec(blocks, batch.blocks, order, &batch.records[job.slot]);
+  HostExec<Block<Logits>> exec(blocks, batch.blocks, order,
+                               &batch.records[job.slot]);
   read_rows(exec);
   run_auction(exec);
+}
+
+void HostKernels::run_naive(const Launch& launch, const Job& job, int index,
+                            Order order) {
+  const Batch& batch = launch.batch;
+  char* memory =
+      batch.scratch + static_cast<size_t>(index) * batch.scratch_bytes;
+  char partial[kWarps * kPartialBytes];
+  NaiveBlock block = naive_block(memory, partial, launch.type);
+  block.control->job = job;
+  block.control->top = top_memory(batch, job.slot);
+  HostExec<NaiveBlock> exec(&block, 1, order, &batch.records[job.slot]);
+  for (block.row = 0; block.row < job.rows; ++block.row) naive_row(exec);
+  naive_token(exec);
+  naive_prices(exec);
 }
 
 void HostKernels::run(const Launch& launch, Order order) {
   const Batch& batch = launch.batch;
   const Job* jobs = batch.jobs != nullptr ? batch.jobs : batch.inline_jobs;
   for (int i = 0; i < batch.count; ++i) {
+    if (launch.kernel == Kernel::kNaive) {
+      run_naive(launch, jobs[i], i, order);
+      continue;
+    }
     const bool resident = launch.kernel == Kernel::kCluster;
     switch (launch.type) {
       case LogitType::kF32:

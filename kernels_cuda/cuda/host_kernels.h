@@ -21,6 +21,8 @@ class HostKernels {
   template <class Logits>
   void run_fused(const Batch& batch, const Job& job, Order order);
 
+  void run_naive(const Launch& launch, const Job& job, int index, Order order);
+
   std::vector<Control> controls_;
   std::vector<char> shared_;
 };

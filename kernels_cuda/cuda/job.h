@@ -17,6 +17,7 @@ struct Job {
   const void* logits;  // device memory
   int64_t row_stride;
   Draw draw;
+  double to_exp2;  // log2(e) / T
   int32_t rows;
   int32_t vocab;
   float temperature;

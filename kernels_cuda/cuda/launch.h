@@ -17,6 +17,7 @@ cudaError_t prepare_portable(const cudaDeviceProp& device,
                              Abilities* abilities);
 
 // Only start: nothing here allocates or waits.
+cudaError_t launch_naive(const Launch& launch, cudaStream_t stream);
 cudaError_t launch_cluster(const Launch& launch, cudaStream_t stream);
 cudaError_t launch_portable(const Launch& launch, cudaStream_t stream);
 

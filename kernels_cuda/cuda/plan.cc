@@ -7,9 +7,9 @@ namespace {
 
 // Fewer octets than this keep a block's threads waiting for one another.
 constexpr int kWorthwhileOctets = kThreads;
-// Four blocks of this much fit one multiprocessor of an H100: while one loads,
-// others compute.
-constexpr uint32_t kQuarterBytes = 54 * 1024;
+// Three blocks of this much, and what else they need, fit a multiprocessor with
+// 228 KiB of shared memory: while one loads, others compute.
+constexpr uint32_t kThirdBytes = 66 * 1024;
 
 int worthwhile_blocks(int vocab, int most) {
   const int octets = divide_up(vocab, kOctet);
@@ -27,13 +27,13 @@ bool fits(const AuctionInput& in, int blocks, uint32_t bytes) {
 }
 
 // A lone reply takes as many blocks as have work. When replies wait for room,
-// few large parts cost fewer exchanges, as long as four fit a multiprocessor.
+// few large parts cost fewer exchanges, as long as three fit a multiprocessor.
 int cluster_blocks(const Abilities& device, const AuctionInput& in, int batch) {
   const int most = device.cluster_blocks;
   const int wide = worthwhile_blocks(in.vocab, most);
   const bool crowded = batch * wide > device.processors;
   int blocks = crowded ? 1 : wide;
-  while (blocks < most && crowded && !fits(in, blocks, kQuarterBytes)) {
+  while (blocks < most && crowded && !fits(in, blocks, kThirdBytes)) {
     blocks *= 2;
   }
   while (blocks <= most && !fits(in, blocks, device.shared_bytes)) blocks *= 2;

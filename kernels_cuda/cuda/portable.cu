@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor)
     auto block =
         make_block<DeviceLogits<Logit>>(&control, block_memory(), rank, blocks);
     join_team(&block, scratch, batch.team, turn);
-    DeviceExec<DeviceLogits<Logit>, Team> exec(
+    DeviceExec<Block<DeviceLogits<Logit>>, Team> exec(
         block, team, &batch.records[control.job.slot]);
     read_rows(exec);
     run_auction(exec);

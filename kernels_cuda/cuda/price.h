@@ -68,15 +68,17 @@ SKYNET_CODE void price_best(Control& c, int k) {
   c.bid[k] = bid_of(peak.value - c.rival[k], share - weight * peak.p);
 }
 
-// Thread k.
-template <class Logits>
-SKYNET_CODE void price_row(const Block<Logits>& b, int k) {
-  Control& c = *b.control;
+SKYNET_CODE void start_price(Control& c, int k) {
   c.pay[k] = 0.0;
   c.bid[k] = {0.0, 0.0, 0.0};
   c.doubt[k] = 0;
   c.rival[k] = winner_without(c, k);
-  if (!b.pays(k)) return;
+}
+
+// Thread k.
+SKYNET_CODE void price_row(Control& c, int k) {
+  start_price(c, k);
+  if (!pays(c, k)) return;
   if (c.job.mode == Mode::kSample) {
     price_drawn(c, k);
   } else {
@@ -85,9 +87,7 @@ SKYNET_CODE void price_row(const Block<Logits>& b, int k) {
 }
 
 // Thread 0: whether the winner and every price so far are beyond doubt.
-template <class Logits>
-SKYNET_CODE void judge(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void judge(Control& c) {
   const bool sample = c.job.mode == Mode::kSample;
   const double blend = winner_without(c, -1);
   const double margin = blend - c.head.second;
@@ -99,7 +99,7 @@ SKYNET_CODE void judge(const Block<Logits>& b) {
     out.unsure = out.margin <= 2.0 * kNearTieRel * blend;
   }
   SKYNET_ROLLED
-  for (int k = 1; k < b.rows(); ++k) {
+  for (int k = 1; k < c.job.rows; ++k) {
     out.unsure |= c.doubt[k];
     out.any_bid |= c.pay[k] > 0.0 && !sample;
   }
@@ -107,12 +107,9 @@ SKYNET_CODE void judge(const Block<Logits>& b) {
 }
 
 // Thread 0: the same once the bids are known.
-template <class Logits>
-SKYNET_CODE void judge_bids(const Block<Logits>& b) {
+SKYNET_CODE void judge_bids(Control& c) {
   SKYNET_ROLLED
-  for (int k = 1; k < b.rows(); ++k) {
-    b.control->outcome.unsure |= b.control->doubt[k];
-  }
+  for (int k = 1; k < c.job.rows; ++k) c.outcome.unsure |= c.doubt[k];
 }
 
 // Whether a token of the octet may beat t at a bid found so far: then it sets a
@@ -159,20 +156,20 @@ SKYNET_CODE Bid raise_bid(const Block<Logits>& b, int count, int k, int lane) {
   return most;
 }
 
-// Thread k: row k's bid, from every block's.
+// ---- The whole reply's, one warp a row -----------------------------------
 template <class Logits>
-SKYNET_CODE void join_bid(const Block<Logits>& b, int k) {
+SKYNET_CODE Bid bid_from(const Block<Logits>& b, int k, int sender) {
+  if (sender >= b.blocks) return {0.0, 0.0, 0.0};
+  return cell<Bid>(b.board, b.at().bids, b.rows(), sender, k);
+}
+
+template <class Logits>
+SKYNET_CODE void set_bid(const Block<Logits>& b, int k, const Bid& most) {
   Control& c = *b.control;
-  Bid most = {0.0, 0.0, 0.0};
-  SKYNET_ROLLED
-  for (int s = 0; s < b.blocks; ++s) {
-    most = higher(most, cell<Bid>(b.board, b.at().bids, b.rows(), s, k));
-  }
   if (c.pay[k] <= 0.0) return;
-  const double blends = c.rival[k] + c.peak[k].value;
-  c.doubt[k] |= most.spread < kSure * blends || most.lead < kSure * blends;
-  most.bid = most.bid < 1.0 ? most.bid : 1.0;
-  c.bid[k] = most;
+  const double sure = kSure * (c.rival[k] + c.peak[k].value);
+  c.doubt[k] |= most.spread < sure || most.lead < sure;
+  c.bid[k] = {most.bid < 1.0 ? most.bid : 1.0, most.lead, most.spread};
 }
 
 }  // namespace skynet

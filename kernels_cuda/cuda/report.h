@@ -47,10 +47,8 @@ SKYNET_CODE RowResult refused_row(const Control& c, int k) {
   return {0.0, 0.0, 0.0, 0.0, 0.0f, c.row[k].status};
 }
 
-template <class Logits>
-SKYNET_CODE void write_record(const Block<Logits>& b, Record& record, int k,
+SKYNET_CODE void write_record(const Control& c, Record& record, int k,
                               bool precise) {
-  const Control& c = *b.control;
   const bool ok = c.blend.status == Status::kOk;
   record.rows[k] = ok ? row_result(c, k) : refused_row(c, k);
   if (k > 0) return;

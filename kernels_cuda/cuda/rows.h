@@ -25,13 +25,12 @@ template <class Logits>
 SKYNET_CODE Top scan_part(const Block<Logits>& b, int k, int thread) {
   Top top = {-INFINITY, INT32_MAX};
   if (!good_weight(b.job().weights[k])) return top;
-  SKYNET_ROLLED
-  for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
+  each_octet(b, k, thread, [&](int o) {
     const float most = largest(b.logits.octet(k, o));
     const Top found = {most < INFINITY ? most : INFINITY,
                        b.rank * b.octets + o};
     top = higher(top, found);
-  }
+  });
   return top;
 }
 
@@ -39,13 +38,13 @@ SKYNET_CODE Top scan_part(const Block<Logits>& b, int k, int thread) {
 template <class Logits>
 SKYNET_CODE void set_scale(const Block<Logits>& b, int k) {
   Top top = b.template left_by<Top>(k, 0);
-  SKYNET_ROLLED
+  SKYNET_UNROLL
   for (int w = 1; w < kWarps; ++w) {
     top = higher(top, b.template left_by<Top>(k, w));
   }
   const bool present = top.value > -INFINITY && top.value < INFINITY;
   Scale& scale = b.control->scale[k];
-  scale = make_scale(present ? top.value : 0.0f, b.job().temperature);
+  scale = make_scale(present ? top.value : 0.0f, b.job().to_exp2);
   scale.present = present;
   b.control->part_top[k] = top;
 }
@@ -58,7 +57,7 @@ SKYNET_CODE double sum_wide(const Block<Logits>& b, int k, int octet,
   SKYNET_UNROLL_BY_4
   for (int i = 0; i < kOctet; ++i) {
     const double e =
-        exp_f64(b.logits.at(k, octet * kOctet + i), s.top, s.to_exp2);
+        exp_f64(b.logits.at(k, octet * kOctet + i), s.top, b.job().to_exp2);
     *most = e > *most ? e : *most;
     sum += e;
   }
@@ -83,21 +82,18 @@ SKYNET_CODE double sum_part(const Block<Logits>& b, int k, int thread,
   const Scale scale = b.control->scale[k];
   float* crest = b.crest + k * b.octets;
   double sum = 0.0;
-  SKYNET_ROLLED
-  for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
+  each_octet(b, k, thread, [&](int o) {
     if (scale.present == 0) {
       crest[o] = 0.0f;
-      continue;
-    }
-    if (scale.narrow != 0 && !precise) {
+    } else if (scale.narrow != 0 && !precise) {
       const Octet octet = b.logits.octet(k, o);
       sum += static_cast<double>(sum_narrow(octet, scale, &crest[o]));
-      continue;
+    } else {
+      double most = 0x1p-120;
+      sum += sum_wide(b, k, o, &most);
+      if (scale.narrow == 0) crest[o] = static_cast<float>(most);
     }
-    double most = 0x1p-120;
-    sum += sum_wide(b, k, o, &most);
-    if (scale.narrow == 0) crest[o] = static_cast<float>(most);
-  }
+  });
   return sum;
 }
 
@@ -105,7 +101,7 @@ SKYNET_CODE double sum_part(const Block<Logits>& b, int k, int thread,
 template <class Logits>
 SKYNET_CODE double add_warps(const Block<Logits>& b, int k) {
   double sum = 0.0;
-  SKYNET_ROLLED
+  SKYNET_UNROLL
   for (int w = 0; w < kWarps; ++w) sum += b.template left_by<double>(k, w);
   return sum;
 }
@@ -120,7 +116,7 @@ SKYNET_CODE double sum_mixed(const Block<Logits>& b, int k, int octet,
   for (int i = 0; i < kOctet; ++i) {
     const float z = b.logits.at(k, octet * kOctet + i);
     const float e = exp_f32(z, s);
-    sum += e > cut ? exp_f64(z, s.top, s.to_exp2)
+    sum += e > cut ? exp_f64(z, s.top, b.job().to_exp2)
                    : static_cast<double>(e) * s.unscale;
   }
   return sum;
@@ -134,15 +130,14 @@ SKYNET_CODE double correct_part(const Block<Logits>& b, int k, int thread) {
   const float cut = static_cast<float>(b.control->part[k] * kCut);
   const float* crest = b.crest + k * b.octets;
   double gain = 0.0;
-  SKYNET_ROLLED
-  for (int o = first_octet(k, b.octets, thread); o < b.octets; o += kThreads) {
-    if (crest[o] <= cut) continue;
+  each_octet(b, k, thread, [&](int o) {
+    if (crest[o] <= cut) return;
     const Octet octet = b.logits.octet(k, o);
     float most;
     const double narrow =
         static_cast<double>(sum_narrow(octet, scale, &most)) * scale.unscale;
     gain += sum_mixed(b, k, o, cut) - narrow;
-  }
+  });
   return gain;
 }
 
@@ -165,32 +160,42 @@ SKYNET_CODE RowStatus row_status(float weight, double top) {
   return top == -INFINITY ? RowStatus::kEmpty : RowStatus::kOk;
 }
 
-// Thread k: row k of the whole reply, from every block's part of it.
+// ---- The whole row, one warp each, from every block's part of it ---------
 template <class Logits>
-SKYNET_CODE void join_row(const Block<Logits>& b, int k) {
-  const uint32_t sums = b.at().sums;
-  Top top = {-INFINITY, INT32_MAX};
-  SKYNET_ROLLED
-  for (int c = 0; c < b.blocks; ++c) {
-    top = higher(top, cell<RowSum>(b.board, sums, b.rows(), c, k).top);
-  }
-  Row& row = b.control->row[k];
+SKYNET_CODE const RowSum& sum_from(const Block<Logits>& b, int k, int sender) {
+  return cell<RowSum>(b.board, b.at().sums, b.rows(), sender, k);
+}
+
+template <class Logits>
+SKYNET_CODE Top top_from(const Block<Logits>& b, int k, int sender) {
+  if (sender >= b.blocks) return {-INFINITY, INT32_MAX};
+  return sum_from(b, k, sender).top;
+}
+
+template <class Logits>
+SKYNET_CODE void set_top(const Block<Logits>& b, int k, const Top& top) {
   const float weight = b.job().weights[k];
+  Row& row = b.control->row[k];
   row.weight = static_cast<double>(weight);
   row.top = static_cast<double>(top.value);
   row.octet = top.octet;
-  row.to_exp2 = b.control->scale[k].to_exp2;
   row.status = row_status(weight, row.top);
   row.active = row.valid() && weight > 0.0f;
-  row.z = 0.0;
-  row.inv_z = 0.0;
-  if (!row.valid()) return;
-  SKYNET_ROLLED
-  for (int c = 0; c < b.blocks; ++c) {
-    const RowSum& s = cell<RowSum>(b.board, sums, b.rows(), c, k);
-    row.z += s.z * exp_f64(s.top.value, row.top, row.to_exp2);
-  }
-  row.inv_z = 1.0 / row.z;
+}
+
+template <class Logits>
+SKYNET_CODE double z_from(const Block<Logits>& b, int k, int sender) {
+  const Row& row = b.control->row[k];
+  if (sender >= b.blocks || !row.valid()) return 0.0;
+  const RowSum& sum = sum_from(b, k, sender);
+  return sum.z * exp_f64(sum.top.value, row.top, b.job().to_exp2);
+}
+
+template <class Logits>
+SKYNET_CODE void set_z(const Block<Logits>& b, int k, double z) {
+  Row& row = b.control->row[k];
+  row.z = z;
+  row.inv_z = row.valid() ? 1.0 / z : 0.0;
 }
 
 }  // namespace skynet

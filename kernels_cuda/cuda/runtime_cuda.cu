@@ -97,10 +97,14 @@ bool CudaRuntime::copy(void* device, const void* mapped, size_t bytes) {
 }
 
 bool CudaRuntime::launch(const Launch& launch) {
-  const cudaError_t error = launch.kernel == Kernel::kCluster
-                                ? launch_cluster(launch, stream_)
-                                : launch_portable(launch, stream_);
-  return error == cudaSuccess;
+  switch (launch.kernel) {
+    case Kernel::kNaive:
+      return launch_naive(launch, stream_) == cudaSuccess;
+    case Kernel::kCluster:
+      return launch_cluster(launch, stream_) == cudaSuccess;
+    default:
+      return launch_portable(launch, stream_) == cudaSuccess;
+  }
 }
 
 bool CudaRuntime::failed() {

@@ -24,30 +24,35 @@ SKYNET_CODE void list_if_tied(const Block<Logits>& b, int octet) {
   }
 }
 
+struct Place {
+  int32_t token;   // id in the reply
+  int32_t column;  // in the round
+};
+
+SKYNET_CODE Place lower(const Place& a, const Place& b) {
+  const bool first = a.token < b.token;
+  return {first ? a.token : b.token, first ? a.column : b.column};
+}
+
 // The lowest id of a lane's tokens of a round that wins.
 template <class Logits>
-SKYNET_CODE Contender find_tied(const Block<Logits>& b, int from, int count,
-                                int lane) {
-  Contender lowest = {0.0, 0.0, INT32_MAX, 0};
+SKYNET_CODE Place find_tied(const Block<Logits>& b, int from, int count,
+                            int lane) {
+  Place lowest = {INT32_MAX, 0};
   SKYNET_ROLLED
   for (int j = lane; j < count * kOctet; j += 32) {
     const int octet = b.control->list[from + j / kOctet];
     const int token = b.first_token() + octet * kOctet + j % kOctet;
     if (token < lowest.token &&
         blend_without(b, -1, j) >= least_winner(*b.control)) {
-      lowest = {0.0, 0.0, token, j};
+      lowest = {token, j};
     }
   }
   return lowest;
 }
 
-SKYNET_CODE Contender lower_id(const Contender& a, const Contender& b) {
-  const bool first = a.token < b.token;
-  return {0.0, 0.0, first ? a.token : b.token, first ? a.column : b.column};
-}
-
 template <class Logits>
-SKYNET_CODE void enter_tied(const Block<Logits>& b, const Contender& found) {
+SKYNET_CODE void enter_tied(const Block<Logits>& b, const Place& found) {
   Control& c = *b.control;
   if (found.token >= c.tied) return;
   c.tied = found.token;
@@ -78,9 +83,7 @@ SKYNET_CODE void join_tied(const Block<Logits>& b, int k) {
 }
 
 // Thread 0: the token it was tied with is now the best of the others.
-template <class Logits>
-SKYNET_CODE void settle(const Block<Logits>& b) {
-  Control& c = *b.control;
+SKYNET_CODE void settle(Control& c) {
   if (c.tied >= c.head.token) return;
   c.head.token = c.tied;
   c.head.second = c.head.first;

@@ -31,10 +31,8 @@ SKYNET_CODE void fill_crests(const Block<Logits>& b, int thread) {
 template <class Logits>
 SKYNET_CODE Top find_pick(const Block<Logits>& b, int k, int thread) {
   Top top = {-INFINITY, INT32_MAX};
-  SKYNET_ROLLED
-  for (int o = thread; o < b.octets; o += kThreads) {
-    top = higher(top, {b.crest[k * b.octets + o], o});
-  }
+  each_octet(b, k, thread,
+             [&](int o) { top = higher(top, {b.crest[k * b.octets + o], o}); });
   return top;
 }
 
@@ -43,7 +41,7 @@ template <class Logits>
 SKYNET_CODE void pick(const Block<Logits>& b, int k, int place) {
   Control& c = *b.control;
   Top top = b.template left_by<Top>(k, 0);
-  SKYNET_ROLLED
+  SKYNET_UNROLL
   for (int w = 1; w < kWarps; ++w) {
     top = higher(top, b.template left_by<Top>(k, w));
   }

@@ -11,11 +11,15 @@ from pathlib import Path
 
 from bls.settings import REPOSITORY, load_settings
 from client.launcher.stack import Stack
-from perf_analyzer_configs.bench import auction, churn, policy, repeat, speed
+from perf_analyzer_configs.bench import auction, churn, policy, records, repeat, speed
 from perf_analyzer_configs.bench.figures import Figure, publish
 from perf_analyzer_configs.bench.floor import Floor
 
-ALONE: dict[str, Callable[[], list[Figure]]] = {"auction": auction.step, "policy": policy.latency}
+ALONE: dict[str, Callable[[], list[Figure]]] = {
+    "auction": auction.step,
+    "policy": policy.latency,
+    "records": records.written,
+}
 """Parts that need no server."""
 PARTS = (*ALONE, "inter_token", "first_token", "stall", "throughput", "repeat", "churn")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bls.policy.filter import PolicyFilter, load_filter
@@ -57,13 +57,17 @@ def texts(count: int = COUNT, seed: int = 0) -> list[str]:
     return made
 
 
-def judge(policy: PolicyFilter, windows: Sequence[str]) -> Timed:
+def judge(
+    policy: PolicyFilter,
+    windows: Sequence[str],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Timed:
     """Judge the last few characters of every window, as the reply loop does."""
     seconds, refused = [], 0
     for window in windows:
-        began = time.perf_counter()
+        began = clock()
         verdict = policy.check(window, len(window) - _NEW)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(clock() - began)
         refused += not verdict.safe
     return Timed(seconds, refused)
 

@@ -158,8 +158,9 @@ def wait_until_ready(server: Server, seconds: float = 20.0) -> None:
     while time.monotonic() < stop and server.process.poll() is None:
         try:
             if server.client().is_model_ready("auction"):
+                urllib.request.urlopen(server.metrics_url, timeout=5).close()
                 return
-        except grpc.InferenceServerException:
+        except (grpc.InferenceServerException, OSError):  # the endpoints open one by one
             pass
         time.sleep(0.1)
     server.stop()

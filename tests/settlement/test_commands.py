@@ -63,9 +63,9 @@ def test_replay_prints_verdicts_and_names_its_file(
     shown = capsys.readouterr().out
     assert "argmax: winner" in shown and "40 of 40 tokens pass" in shown
     assert str(out / "vcg.audit.csv") in shown and (out / "vcg.audit.csv").exists()
-    forge(logs / VCG, lambda lines: lines.__delitem__(3))
+    forge(logs / VCG, lambda lines: lines.append(dict(lines[3])))
     assert run(*arguments, "--json") == 1
-    assert json.loads(capsys.readouterr().out)["faults"]["unpaired"]["count"] == 1
+    assert json.loads(capsys.readouterr().out)["faults"]["duplicate"]["count"] == 1
 
 
 @pytest.mark.parametrize("command", [("settle",), ("audit", "replay")])

@@ -92,7 +92,7 @@ def test_a_wrong_winner_is_never_proven(seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
     events, p = event(rng, top)
     blend = events.weights[0] @ p
-    for token in range(p.shape[1]):
+    for token in blend.argsort()[::-1][:6]:  # the likeliest to be taken for the winner
         if blend[token] < blend.max() * (1 - 1e-4):
             wrong = replace(events, token=np.array([token]), p_token=p[None, :, token])
             assert judge(wrong)[0] != Verdict.PROVEN
@@ -118,7 +118,7 @@ def test_only_the_true_draw_is_ever_proven(seed: int, top: int) -> None:
     u_row, u_token = uniforms(events.draw)
     row = p[drawn_rows(events.weights, u_row)[0]]
     truth = int(np.argmax(row.cumsum() > u_token[0]))
-    for token in range(len(row)):
+    for token in {truth, *np.random.default_rng(seed).integers(0, len(row), 6).tolist()}:
         claim = replace(events, token=np.array([token]), p_token=p[None, :, token])
         verdict = judge(claim)[0]
         assert verdict != (Verdict.REFUTED if token == truth else Verdict.PROVEN)

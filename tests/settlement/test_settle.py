@@ -86,8 +86,9 @@ def test_a_reply_under_way_or_cut_by_a_crash_is_noted_not_billed(
 ) -> None:
     shop = workshop()
     write(tmp_path, [*shop.reply(10), *shop.reply(10)[:-1]])
+    forge(tmp_path / VCG, lambda lines: lines.pop())  # written to one stream, not yet to the other
     result = settle(tmp_path)
-    assert result.ok and result.faults.counts == {Fault.UNBILLED: 1}
+    assert result.ok and result.faults.counts == {Fault.UNBILLED: 1, Fault.UNPAIRED: 1}
 
 
 # -- what is done to a log, and what must be found ---------------------------------------------

@@ -120,6 +120,7 @@ class Direct:
             "SALT": np.zeros((rows, 1), np.uint64),
             "WEIGHT": np.ones((rows, 1), np.float32),
             "TEMPERATURE": np.full((rows, 1), temperature, np.float32),
+            "DRAW": np.zeros((rows, 4), np.uint64),
         }
         kinds = {"uint64": "UINT64", "int32": "INT32", "float32": "FP32"}
         inputs = []

@@ -43,20 +43,20 @@ class Scripted:
 
     def prefill(self, rows: object, weights: Weights) -> Outcome:
         self.fed.clear()
-        return self._outcome(0)
+        return self.outcome(0)
 
     def step(self, token: int, weights: Weights, index: int) -> Outcome:
         self.calls += 1
         if self.calls in self.fail_at:
             raise internal()
         self.fed.append(token)
-        return self._outcome(index)
+        return self.outcome(index)
 
     def reopen(self) -> None: ...
 
     def end(self) -> None: ...
 
-    def _outcome(self, index: int) -> Outcome:
+    def outcome(self, index: int) -> Outcome:
         step = self.steps[index]
         ids = [token_id(self.tokenizer, text) for text in step.reference]
         top = np.full((2, TOP), -1, np.int32)

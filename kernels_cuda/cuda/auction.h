@@ -79,7 +79,7 @@ SKYNET_CODE void normalise(Exec& exec, bool precise) {
       exec.rows(),
       [](const auto& b, int k, int lane) { return z_from(b, k, lane); }, add,
       [](const auto& b, int k, double z) { set_z(b, k, z); });
-  exec.single([](const auto& b) { join_blend(*b.control); });
+  exec.single([](const auto& b) { join_blend(*b.control, b.logits.kSpacing); });
 }
 
 // ---- Octets in float64 ---------------------------------------------------

@@ -18,9 +18,19 @@ constexpr double kInflate = 1.0 + 0x1p-15;
 constexpr float kSlack = 0x1p-18f;
 constexpr float kShrink = 1.0f - 0x1p-18f;  // of a bar, which errs low
 
-// Thread 0: who takes part.
-SKYNET_CODE void join_blend(Control& c) {
-  double least = INFINITY, most = 0.0;
+// A difference of blends keeps six digits where it is more than this share of
+// them: the f32 sweep's rounding errors are independent and leave 2e-9 of a
+// normaliser. Equal logits err alike: the fewer values a row's logits can take
+// per power of two of their exponentials, the larger the share must be.
+constexpr double kSure = 0x1p-7;
+
+SKYNET_CODE double sure_share(double values_apart) {
+  return kSure * sqrt(1.0 + 40.0 * values_apart);
+}
+
+// Thread 0: who takes part. spacing: of neighbouring logits, relative.
+SKYNET_CODE void join_blend(Control& c, double spacing) {
+  double least = INFINITY, most = 0.0, apart = 0.0;
   int active = 0;
   SKYNET_ROLLED
   for (int k = 0; k < c.job.rows; ++k) {
@@ -28,10 +38,13 @@ SKYNET_CODE void join_blend(Control& c) {
     ++active;
     least = c.row[k].weight < least ? c.row[k].weight : least;
     most = c.row[k].weight > most ? c.row[k].weight : most;
+    const double gap = fabs(c.row[k].top) * spacing * c.job.to_exp2;
+    apart = gap > apart ? gap : apart;
   }
   c.blend.unit = most;
   c.blend.per_unit = 1.0 / most;
   c.blend.active = active;
+  c.blend.sure = sure_share(apart);
   c.blend.exhaustive = least < most * 0x1p-40;
   c.blend.status = !c.row[0].valid() ? Status::kBadReference
                    : active == 0     ? Status::kNoWeight

@@ -30,9 +30,10 @@ struct Row {
 
 // What a reply's rows amount to.
 struct Blend {
-  double unit;         // the largest active weight
-  double per_unit;     // 1 / unit
-  int32_t active;      // rows that are
+  double unit;      // the largest active weight
+  double per_unit;  // 1 / unit
+  double sure;      // share of a blend above which differences keep six digits
+  int32_t active;   // rows that are
   int32_t exhaustive;  // weights too unlike for bounds in float32
   Status status;
 };

@@ -15,7 +15,8 @@ SMALL = (1, 2, 4, 7, 8, 9, 63, 64, 65, 255, 300, 1000, 2049, 3000)
 
 def to_bf16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     """bfloat16 bit patterns, rounded towards zero."""
-    return (values.view(np.uint32) >> 16).astype(np.uint16)
+    bits: NDArray[np.uint16] = (values.view(np.uint32) >> 16).astype(np.uint16)
+    return bits
 
 
 def typed(rng: np.random.Generator, values: NDArray[np.float32]) -> NDArray[Any]:
@@ -29,7 +30,7 @@ def typed(rng: np.random.Generator, values: NDArray[np.float32]) -> NDArray[Any]
 def logits(rng: np.random.Generator, rows: int, vocab: int) -> NDArray[np.float32]:
     """Normal logits, in some cases with ties, masked tokens or rows alike."""
     scale = rng.choice([0.0, 0.1, 1.0, 3.0, 8.0], p=[0.02, 0.18, 0.3, 0.3, 0.2])
-    z = (rng.normal(size=(rows, vocab)) * scale).astype(np.float32)
+    z: NDArray[np.float32] = (rng.normal(size=(rows, vocab)) * scale).astype(np.float32)
     kind = rng.random()
     if kind < 0.1:
         z = np.round(z)

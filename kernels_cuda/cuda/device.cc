@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include <chrono>
 #include <exception>
 #include <string>
 
@@ -54,6 +55,23 @@ SKYNET_EXPORT int32_t skynet_device_wait(void* engine, int64_t timeout_us) {
                             ? Status::kNullPointer
                             : static_cast<Engine*>(engine)->wait(timeout_us);
   return static_cast<int32_t>(status);
+}
+
+SKYNET_EXPORT int32_t skynet_device_measure(void* engine,
+                                            skynet::DeviceReply* replies,
+                                            int32_t count, int32_t repeats,
+                                            double* us) {
+  using Clock = std::chrono::steady_clock;
+  if (us == nullptr) return static_cast<int32_t>(Status::kNullPointer);
+  for (int i = 0; i < repeats; ++i) {
+    const auto start = Clock::now();
+    int32_t status = skynet_device_submit(engine, replies, count);
+    if (status == 0) status = skynet_device_wait(engine, 10'000'000);
+    if (status != 0) return status;
+    us[i] = std::chrono::duration<double, std::micro>(Clock::now() - start)
+                .count();
+  }
+  return 0;
 }
 
 SKYNET_EXPORT void skynet_device_close(void* engine) {

@@ -78,6 +78,11 @@ int32_t skynet_device_submit(void* engine, skynet::DeviceReply* replies,
 // closed. Without a batch in flight: kOk.
 int32_t skynet_device_wait(void* engine, int64_t timeout_us);
 
+// Runs the batch `repeats` times; us[i] is what the i-th took, from submit to
+// wait's return. kOk, or the first Status that was not.
+int32_t skynet_device_measure(void* engine, skynet::DeviceReply* replies,
+                              int32_t count, int32_t repeats, double* us);
+
 // Never blocks for longer than a second, also when the device hangs.
 void skynet_device_close(void* engine);
 

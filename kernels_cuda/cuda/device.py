@@ -236,6 +236,7 @@ def load(library: Path) -> ctypes.CDLL:
     lib.skynet_device_stream.restype = pointer
     lib.skynet_device_submit.argtypes = [pointer, pointer, integer]
     lib.skynet_device_wait.argtypes = [pointer, long]
+    lib.skynet_device_measure.argtypes = [pointer, pointer, integer, integer, pointer]
     lib.skynet_device_close.argtypes = [pointer]
     lib.skynet_device_close.restype = None
     return lib
@@ -291,6 +292,16 @@ class Device:
             if status != OK:
                 raise DeviceError(f"status {status}", status)
         return [batch.outcome(i) for i in range(batch.count)]
+
+    def measure(self, batch: Batch, repeats: int) -> NDArray[np.float64]:
+        """Microseconds from submit to wait's return, for each of `repeats` runs."""
+        us = np.zeros(repeats)
+        status = self.lib.skynet_device_measure(
+            self.handle, batch.raw, batch.count, repeats, us.ctypes.data
+        )
+        if status != OK:
+            raise DeviceError(f"status {status}", status)
+        return us
 
     def close(self) -> None:
         """Free the engine; safe to call twice."""

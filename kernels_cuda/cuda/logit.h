@@ -21,6 +21,7 @@ struct Octet {
 };
 
 struct F32 {
+  static constexpr double kSpacing = 0x1p-23;  // of neighbours, relative
   using Stored = uint32_t;
   static constexpr Stored kMinusInfinity = 0xff800000;
   SKYNET_CODE static float widen(Stored bits) {
@@ -29,6 +30,7 @@ struct F32 {
 };
 
 struct Bf16 {
+  static constexpr double kSpacing = 0x1p-7;  // of neighbours, relative
   using Stored = uint16_t;
   static constexpr Stored kMinusInfinity = 0xff80;
   SKYNET_CODE static float widen(Stored bits) {
@@ -37,6 +39,7 @@ struct Bf16 {
 };
 
 struct F16 {
+  static constexpr double kSpacing = 0x1p-10;  // of neighbours, relative
   using Stored = uint16_t;
   static constexpr Stored kMinusInfinity = 0xfc00;
 #ifdef __CUDA_ARCH__

@@ -34,6 +34,7 @@ class DeviceLogits {
   using Type = Logit;
   using Stored = typename Logit::Stored;
   static constexpr bool kResident = false;
+  static constexpr double kSpacing = Logit::kSpacing;
 
   // The block's tokens: ids from `first` on.
   SKYNET_CODE void source(const Job* job, int first, int tokens) {
@@ -79,6 +80,7 @@ class SharedLogits {
   using Type = Logit;
   using Stored = typename Logit::Stored;
   static constexpr bool kResident = true;
+  static constexpr double kSpacing = Logit::kSpacing;
 
   SKYNET_CODE void source(const Job* job, int first, int tokens) {
     source_.source(job, first, tokens);

@@ -178,7 +178,7 @@ SKYNET_CODE void naive_best(Exec& exec) {
 
 template <class Exec>
 SKYNET_CODE void naive_token(Exec& exec) {
-  exec.single([](const auto& b) { join_blend(*b.control); });
+  exec.single([](const auto& b) { join_blend(*b.control, 0.0); });
   const Status status =
       exec.read([](const auto& b) { return b.control->blend.status; });
   if (status != Status::kOk) return;

@@ -9,10 +9,6 @@
 
 namespace skynet {
 
-// Float32 normalisers err by 2e-9 of a blend. A difference of blends keeps six
-// digits if it is more than this share of them.
-constexpr double kSure = 0x1p-8;
-
 // The blend of the winner without one row; -1 leaves none out.
 SKYNET_CODE double winner_without(const Control& c, int without) {
   double sum = 0.0;
@@ -54,7 +50,7 @@ SKYNET_CODE void price_drawn(Control& c, int k) {
   const double lead = p - c.rival[k] / others;
   if (!(lead > kTieRel * p)) return;
   c.pay[k] = stable_payment(weight, others, lead, c.rival[k] + weight * p);
-  c.doubt[k] = lead < kSure * p;
+  c.doubt[k] = lead < c.blend.sure * p;
 }
 
 // What row k owes in argmax mode, and the bid its peak already forces.
@@ -64,7 +60,7 @@ SKYNET_CODE void price_best(Control& c, int k) {
   const Peak& peak = c.peak[k];
   c.pay[k] = clarke(peak.value, c.rival[k], share);
   if (c.pay[k] <= 0.0) return;
-  c.doubt[k] = c.pay[k] < kSure * peak.value;
+  c.doubt[k] = c.pay[k] < c.blend.sure * peak.value;
   c.bid[k] = bid_of(peak.value - c.rival[k], share - weight * peak.p);
 }
 
@@ -167,7 +163,7 @@ template <class Logits>
 SKYNET_CODE void set_bid(const Block<Logits>& b, int k, const Bid& most) {
   Control& c = *b.control;
   if (c.pay[k] <= 0.0) return;
-  const double sure = kSure * (c.rival[k] + c.peak[k].value);
+  const double sure = c.blend.sure * (c.rival[k] + c.peak[k].value);
   c.doubt[k] |= most.spread < sure || most.lead < sure;
   c.bid[k] = {most.bid < 1.0 ? most.bid : 1.0, most.lead, most.spread};
 }

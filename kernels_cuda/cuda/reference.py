@@ -65,7 +65,7 @@ def draw_token(p: Floats, u: float) -> int:
     return int(above[0] if len(above) else np.flatnonzero(p)[-1])
 
 
-def stable_payment(b: float, s: float, p: float, without: float) -> float:
+def stable_payment(b: Any, s: Any, p: Any, without: Any) -> float:
     """arXiv 2310.10826 for a linear blend: b = w_i, s the other weights, without = B_-i(t)."""
     if b == 0 or s == 0:
         return 0.0
@@ -111,10 +111,9 @@ def expect(reply: Reply) -> Expected:
     row = draw_row(w, u_row)
     token = draw_token(p[row], u_token)
     blend = w @ p
+    others = [np.delete(w, i) for i in range(len(w))]
     pay = [
-        stable_payment(
-            w[i], np.delete(w, i).sum(), p[i, token], np.delete(w, i) @ np.delete(p, i, 0)[:, token]
-        )
+        stable_payment(w[i], others[i].sum(), p[i, token], others[i] @ np.delete(p[:, token], i))
         for i in range(1, len(w))
     ]
     return Expected(

@@ -34,19 +34,12 @@ def break_logits(z: np.ndarray, kind: str) -> None:
     ],
 )
 @pytest.mark.parametrize("mode", [0, 1], ids=["argmax", "sample"])
-@pytest.mark.parametrize("vocab", [65, 5000])
-def test_a_dropped_row_leaves_no_trace(
-    open_device: Open,
-    rng: np.random.Generator,
-    kernel: int,
-    kind: str,
-    status: int,
-    mode: int,
-    vocab: int,
+def test_a_dropped_row_leaves_no_trace(  # noqa: PLR0917
+    open_device: Open, rng: np.random.Generator, kernel: int, kind: str, status: int, mode: int
 ) -> None:
-    """The rest is bit for bit what it would be without that row."""
-    device = open_device(rows=4, vocab=vocab, kernel=kernel)
-    z = (rng.normal(size=(4, vocab)) * 3).astype(np.float32)
+    """The rest is what it would be without that row."""
+    device = open_device(rows=4, vocab=5000, kernel=kernel)
+    z = (rng.normal(size=(4, 5000)) * 3).astype(np.float32)
     w = np.array([1.0, 0.7, 1.3, 0.9], np.float32)
     break_logits(z, kind)
     if kind == "weight":

@@ -15,6 +15,8 @@ namespace skynet {
 namespace {
 
 constexpr double kCut = 0x1p-10;
+// In a flat row many reach that, none of which matters: only the largest then.
+constexpr int kMostLarge = 128;
 // Rows of so few blocks are summed in f64: it takes a microsecond or two.
 constexpr int kShortRow = 32;
 
@@ -157,9 +159,10 @@ inline uint64_t over(const float* z, float cut) {
 }
 
 // Logits over the cut, waiting to be added in f64 a vector at a time.
-class Large {
+class LargeTerms {
  public:
-  Large(const Row& row, double* group_sum) : row_(row), group_sum_(group_sum) {}
+  LargeTerms(const Row& row, double* group_sum)
+      : row_(row), group_sum_(group_sum) {}
 
   void add(const float* z, int block, float cut) {
     if (count_ > kRoom - kBlock) flush();
@@ -193,15 +196,23 @@ inline float logit_of(double share, const Row& row) {
   return static_cast<float>((log2(share) + row.offset) / row.to_exp2);
 }
 
-// About how much of the block maxima's sum lies over cut.
-inline double excess(const float* block_exp, int stride, double cut) {
-  F sum = Simd::set(0.0f);
+// Which block maxima are large, as the number of them and their excess.
+struct LargeMaxima {
+  int blocks;
+  double excess;  // summed, over the cut
+};
+
+inline LargeMaxima large_maxima(const float* block_exp, int stride,
+                                double cut) {
   const F least = Simd::set(static_cast<float>(cut));
+  F sum = Simd::set(0.0f);
+  int blocks = 0;
   for (int b = 0; b < stride; b += Simd::kF) {
-    const F e = Simd::max(Simd::load(block_exp + b), least);
-    sum = Simd::add(sum, Simd::sub(e, least));
+    const F e = Simd::load(block_exp + b);
+    blocks += __builtin_popcount(Simd::greater(e, least));
+    sum = Simd::add(sum, Simd::sub(Simd::max(e, least), least));
   }
-  return Simd::hsum(Simd::widen_sum(sum));
+  return {blocks, Simd::hsum(Simd::widen_sum(sum))};
 }
 
 // Group sums in f32, but for large terms. Block maxima tell which those are and
@@ -209,10 +220,14 @@ inline double excess(const float* block_exp, int stride, double cut) {
 inline void sum_fast(const RowLogits& logits, int blocks, int stride,
                      const float* block_max, const float* block_exp,
                      double maxima_sum, double* group_sum, Row* row) {
-  const double share = maxima_sum * kCut;
+  double share = maxima_sum * kCut;
+  LargeMaxima large = large_maxima(block_exp, stride, share);
+  while (large.blocks > kMostLarge) {
+    share *= 2.0;
+    large = large_maxima(block_exp, stride, share);
+  }
   const float cut = logit_of(share, *row);
-  if (maxima_sum - excess(block_exp, stride, share) >
-      maxima_sum * kRoundedShare) {
+  if (maxima_sum - large.excess > maxima_sum * kRoundedShare) {
     row->summed = Summed::kSplit;
   }
   if (row->summed == Summed::kSplit) {
@@ -220,16 +235,16 @@ inline void sum_fast(const RowLogits& logits, int blocks, int stride,
   } else {
     sum_narrow<RoundedSum>(logits, blocks, cut, group_sum, row);
   }
-  Large large(*row, group_sum);
+  LargeTerms terms(*row, group_sum);
   for (int first = 0; first < blocks; first += Simd::kF) {
     const F maxima = Simd::load(block_max + first);
     unsigned bits = Simd::greater(maxima, Simd::set(cut));
     for (; bits != 0; bits &= bits - 1) {
       const int b = first + __builtin_ctz(bits);
-      large.add(logits.block(b), b, cut);
+      terms.add(logits.block(b), b, cut);
     }
   }
-  large.flush();
+  terms.flush();
 }
 
 // Every term in f64.

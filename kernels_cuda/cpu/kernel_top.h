@@ -10,7 +10,7 @@
 namespace skynet {
 namespace {
 
-// The kTop largest values offered so far; among equals, the first offered.
+// The kTop largest values offered; among equals, the lowest ids.
 struct Best {
   float value[kTop];
   int32_t id[kTop];
@@ -22,37 +22,54 @@ struct Best {
     }
   }
   void offer(float v, int32_t which) {
-    if (!(v > value[kTop - 1])) return;
-    int at = kTop - 1;
-    for (; at > 0 && v > value[at - 1]; --at) {
-      value[at] = value[at - 1];
-      id[at] = id[at - 1];
+    int at = kTop;
+    while (at > 0 && comes_before(v, which, at - 1)) --at;
+    if (at == kTop) return;
+    for (int i = kTop - 1; i > at; --i) {
+      value[i] = value[i - 1];
+      id[i] = id[i - 1];
     }
     value[at] = v;
     id[at] = which;
   }
+
+ private:
+  bool comes_before(float v, int32_t which, int i) const {
+    return v > value[i] || (v == value[i] && which < id[i]);
+  }
 };
 
-// The kTop-th largest block maximum is a floor for the kTop best tokens: only
-// blocks that reach it are read.
+inline Best best_blocks(const float* block_max, int stride) {
+  Best best;
+  for (int b = 0; b < stride; b += Simd::kF) {
+    const F least = Simd::set(best.value[kTop - 1]);
+    unsigned bits = Simd::greater(Simd::load(block_max + b), least);
+    for (; bits != 0; bits &= bits - 1) {
+      const int block = b + __builtin_ctz(bits);
+      best.offer(block_max[block], block);
+    }
+  }
+  return best;
+}
+
+// The kTop best tokens lie in the kTop best blocks: each of those has a token
+// that is at least as good as any token elsewhere and, if equal, has a lower
+// id. The best block comes first, so that few offers are in vain.
 inline Best best_tokens(const Auction& a, int row) {
   alignas(64) float buffer[kBlock];
-  const float* block_max = a.block_max(row);
-  Best blocks, best;
-  for (int b = 0; b < a.blocks; ++b) blocks.offer(block_max[b], b);
-  const float floor = blocks.value[kTop - 1];
-  for (int b = 0; b < a.blocks; ++b) {
-    if (block_max[b] < floor || !(block_max[b] > best.value[kTop - 1])) {
-      continue;
-    }
+  const Best blocks = best_blocks(a.block_max(row), a.ws.stride);
+  Best best;
+  for (int32_t b : blocks.id) {
+    if (b < 0) break;
     const float* z = read_block(a.in, row, b, buffer);
     for (int j = 0; j < kBlock; j += Simd::kF) {
       const F least = Simd::set(best.value[kTop - 1]);
-      if (Simd::greater(Simd::load(z + j), least) == 0) continue;
-      float lane[Simd::kF];
-      Simd::store(lane, Simd::load(z + j));
-      for (int i = 0; i < Simd::kF; ++i) {
-        best.offer(lane[i], b * kBlock + j + i);
+      unsigned bits = Simd::not_less(Simd::load(z + j), least);
+      for (; bits != 0; bits &= bits - 1) {
+        const int at = j + __builtin_ctz(bits);
+        float value;
+        memcpy(&value, z + at, sizeof value);
+        best.offer(value, b * kBlock + at);
       }
     }
   }

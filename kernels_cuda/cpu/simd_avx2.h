@@ -48,6 +48,10 @@ struct Simd {
     return _mm256_permutevar8x32_ps(_mm256_load_ps(table),
                                     _mm256_castps_si256(t));
   }
+  static unsigned not_less(F a, F b) {
+    return static_cast<unsigned>(
+        _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ)));
+  }
   static float hmax(F a) {
     __m128 m =
         _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -46,6 +46,9 @@ struct Simd {
   static F pick8(const float* table, F t) {
     return _mm512_permutexvar_ps(_mm512_castps_si512(t), _mm512_load_ps(table));
   }
+  static unsigned not_less(F a, F b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+  }
   static float hmax(F a) { return _mm512_reduce_max_ps(a); }
   static Mask no_mask() { return 0; }
   static Mask either_nan(F a, F b) {

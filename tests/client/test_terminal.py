@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from client import cli
@@ -269,11 +270,16 @@ def test_ctrl_c_exits_130(triton: FakeTriton, gateway: LiveGateway) -> None:
     assert wait_until(lambda: triton.cancelled == 1)
 
 
+def listens(pid: int) -> bool:
+    connections = psutil.Process(pid).net_connections("tcp")
+    return any(connection.status == psutil.CONN_LISTEN for connection in connections)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_gateway_process_stops_cleanly(triton: FakeTriton, number: int) -> None:
     with child("client.gateway.server", "--port", "0", "--triton", triton.address) as process:
         assert process.stderr is not None
-        assert not wait_until(lambda: process.poll() is not None, 1.5)
+        assert wait_until(lambda: listens(process.pid), 30)
         process.send_signal(number)
         assert process.wait(5) == 0
         assert b"Traceback" not in process.stderr.read()

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each advertiser bids for the next token, behind the interface a bid model will fill.
+"""Who bids in a reply, and how much for the next token.
 
-`Bidder.weights` is asked before every token, so a bid that is replaced while a reply is written
-counts from the next token on. A later controller reads the last outcome and the budget through
-the same call.
+`LiveBidder.weights` is asked before every token, so a bid that is replaced while a reply is written
+counts from the next token on. A later controller fills the same place.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from bls.campaigns import Campaign, Campaigns
 from bls.errors import SkynetError, invalid
@@ -33,12 +31,6 @@ class Seat:
     remote: int | None = None
 
 
-class Bidder(Protocol):
-    """Weights of the advertiser rows for token `index` (row order, reference not included)."""
-
-    def weights(self, index: int) -> tuple[float, ...]: ...
-
-
 class LiveBidder:
     """Bids that may be replaced during the reply, from any thread."""
 
@@ -49,6 +41,7 @@ class LiveBidder:
         self._lock = threading.Lock()
 
     def weights(self, index: int) -> tuple[float, ...]:
+        """Weights of the advertisers' rows for token `index`, in row order."""
         with self._lock:
             self._next = index + 1
             return tuple(self._bids)

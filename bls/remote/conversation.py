@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bls.errors import SkynetError
+from bls.errors import SkynetError, invalid
 from bls.remote.bidder import Bidder
 from bls.remote.chunk import Fault, MalformedError, parse, write_row
 from bls.remote.line import Line
@@ -81,7 +81,7 @@ class Conversation:
             self._loop.call_soon_threadsafe(line.open, line.bidder.opening(prompt))
 
     def announce(self, token: int, answer: Answer) -> None:
-        """`token` was decided: ask for the next one."""
+        """`token` was decided: ask for the next one. Raises `bad_step` while one is under way."""
         index = self._expect(answer)
         turn = Turn(next=Next(index=index, token=token))
         for line in self.lines:
@@ -108,6 +108,8 @@ class Conversation:
     def _expect(self, answer: Answer) -> int:
         """The clock of the next token starts; returns its index."""
         with self._lock:
+            if self._token is not None:
+                raise invalid("bad_step", "A step waits for the one before it.")
             self.touched_at = time.monotonic()
             self._announced.append(self.touched_at)
             self._token = Token(len(self._announced) - 1, answer)

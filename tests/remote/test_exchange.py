@@ -469,6 +469,20 @@ def test_rows_that_make_no_sense(rows: tuple[tuple[int, ...], ...]) -> None:
     assert caught.value.code == "bad_prompt_rows"
 
 
+def test_a_second_step_waits_for_the_first(far: ScriptedBidder) -> None:
+    """It is refused, and the one under way is still answered."""
+    with Rig(bidder("a", far.target, deadline_ms=300)) as rig:
+        waiting = threading.Thread(target=rig.client.prefill, args=(1, 0))
+        waiting.start()
+        until(lambda: far.live == 1)
+        with pytest.raises(SkynetError) as caught:
+            Client(rig.exchange).step(1, 2, 9)
+        assert caught.value.code == "bad_step"
+        waiting.join(2)
+        assert not waiting.is_alive() and rig.left_out() == {"deadline": 1}
+        rig.client.end(1)
+
+
 def test_refusals_begin_nothing(far: ScriptedBidder) -> None:
     far.script = insist(7)
     with Rig(bidder("a", far.target)) as rig:

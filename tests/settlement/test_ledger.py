@@ -239,3 +239,20 @@ def test_the_queue_is_drained_at_a_steady_rate(tmp_path: Path, workshop: Make) -
     ledger.close()
     assert ledger.lag == 0 and most < LIMITS.ledger_queue / 2
     assert len(indices(tmp_path, BIDS)) == 5_000
+
+
+@pytest.mark.spec("AUC-C-03")
+def test_sixty_thousand_tokens_at_full_speed(tmp_path: Path, workshop: Make) -> None:
+    """A load generator as fast as it can, in the seed's record (two rows): the queue stays within
+    its bound, nothing is lost and nothing is left. How fast that is, `make bench` measures."""
+    records = workshop(rows=2).reply(1_000)[:-1]
+    ledger = Ledger(tmp_path, refuse)
+    most = 0
+    for number in range(60_000):
+        ledger.put(records[number % 1_000])
+        if number % 100 == 0:
+            most = max(most, ledger.lag)
+    ledger.close()
+    assert ledger.lag == 0 and 0 < most <= LIMITS.ledger_queue
+    for stream in (BIDS, VCG):
+        assert sum(file.read_bytes().count(b"\n") for file in files(tmp_path, stream)) == 60_000

@@ -60,9 +60,9 @@ inline double sum_wide(const float* z, int count, const Row& row) {
   return Simd::hsum(sum);
 }
 
-// A sum of f32 exponentials, each rounded to 2 ulp. kNoise bounds the error
-// seen in such a sum, with room: additions round to either side, but equal
-// logits err alike.
+// A sum of f32 exponentials, each rounded to 2 ulp, without z * lo. kNoise
+// bounds the error seen in such a sum, with room: additions round to either
+// side, but equal logits err alike.
 struct RoundedSum {
   static constexpr double kNoise = 0x1.4p-22;
   F sum = Simd::set(0.0f);
@@ -70,10 +70,13 @@ struct RoundedSum {
   static Reduced reduce(F z, const Row& row) {
     return reduce_short(z, row.magic8, row);
   }
-  // Makes up for z * lo where it counts, a little under the cut.
+  // Makes up for z * lo at the cut,
   static double correction(float cut, const Row& row) {
-    const double z = static_cast<double>(cut) - 3.0 / row.to_exp2;
-    return exp2(z * static_cast<double>(row.lo));
+    return exp2(static_cast<double>(cut) * static_cast<double>(row.lo));
+  }
+  // and bounds what that leaves of it for terms `depth` bits under the cut.
+  static double drift(double depth, const Row& row) {
+    return depth * fabs(static_cast<double>(row.lo)) / row.to_exp2;
   }
   void add(Reduced u) {  // degree 3, error 3e-8
     F p = Simd::set(0x1.c690ccp-5f);
@@ -93,6 +96,7 @@ struct SplitSum {
 
   static Reduced reduce(F z, const Row& row) { return skynet::reduce(z, row); }
   static double correction(float, const Row&) { return 1.0; }
+  static double drift(double, const Row&) { return 0.0; }
   void add(Reduced u) {
     const F e = short_root(u.t);
     roots = Simd::add(roots, e);
@@ -126,7 +130,9 @@ inline void add_narrow(const float* z, int count, float cut, const Row& row,
   *sum = local;
 }
 
-// The group sums of a row in f32, without the terms over cut.
+// The group sums of a row in f32, without the terms over cut. n terms under the
+// cut that add up to s lie log2(n cut / s) bits under it at most, on average:
+// that bound is the entropy of n shares.
 template <class Sum>
 inline void sum_narrow(const RowLogits& logits, int blocks, float cut,
                        double* group_sum, Row* row) {
@@ -144,8 +150,13 @@ inline void sum_narrow(const RowLogits& logits, int blocks, float cut,
     group_sum[first / kGroup] = sum.total() * unscale;
     total += group_sum[first / kGroup];
   }
-  row->narrow_z = total;
-  row->noise = total * Sum::kNoise;
+  const double exponent =
+      (static_cast<double>(cut) - local.top) * local.to_exp2;
+  const double depth =
+      log2(static_cast<double>(blocks) * kBlock / total) + exponent;
+  const double drift = Sum::drift(depth, local);
+  row->noise = total * (Sum::kNoise + drift);
+  row->doubt = total * (kSumRel + drift);
 }
 
 // One bit for each of a block's logits that is over cut.
@@ -250,8 +261,8 @@ inline void sum_fast(const RowLogits& logits, int blocks, int stride,
 // Every term in f64.
 inline void sum_precisely(const RowLogits& logits, int blocks,
                           double* group_sum, Row* row) {
-  row->narrow_z = 0.0;
   row->noise = 0.0;
+  row->doubt = 0.0;
   for (int b = 0; b < blocks; ++b) {
     const double sum = sum_wide(logits.block(b), kBlock, *row);
     group_sum[b / kGroup] = b % kGroup == 0 ? sum : group_sum[b / kGroup] + sum;

@@ -29,8 +29,8 @@ struct Row {
   double weight;   // w_k
   double z;        // sum_x exp((z(x) - top) / T)
   double inv_z;
-  double narrow_z;       // how much of z was summed in f32
-  double noise;          // error of z that is seen, with room
+  double noise;          // largest error of z that is seen
+  double doubt;          // rigorous bound on it
   double to_share;       // block_exp -> upper bound on w_k P_k in the block
   double offset;         // round(top * to_exp2)
   double unscale;        // 2^(offset - top * to_exp2)

@@ -33,13 +33,12 @@ inline int last_possible(const Auction& a, const Row& row) {
 }
 
 // Group sums lead to the group in which the running sum passes u Z; its terms
-// are then added up in f64. Two sums of f32 terms, the running one and Z, are
-// in doubt by at most kSumRel of their f32 part each.
+// are then added up in f64. Both sums, the running one and Z, are in doubt.
 inline Found find_token(const Auction& a, const Row& row, double u) {
   alignas(64) double terms[kBlock];
   const double* group_sum = a.group_sum(row.index);
   const double target = u * row.z;
-  const double doubt = 2.0 * kSumRel * row.narrow_z + 0x1p-40 * row.z;
+  const double doubt = 2.0 * row.doubt + 0x1p-40 * row.z;
   double before = 0.0;
   for (int first = 0; first < a.blocks; first += kGroup) {
     const double after = before + group_sum[first / kGroup];

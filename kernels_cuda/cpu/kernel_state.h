@@ -66,7 +66,8 @@ struct Auction {
 };
 
 // Sets a row's normaliser; its logits have been scanned. A row that f32 cannot
-// hold, and a short one, is always summed in f64.
+// hold, and a short one, is always summed in f64; one whose rounded sum might
+// be off by more than kNearTieRel allows for, again.
 inline void normalise(Auction& a, const RowLogits& logits, Summed at_least,
                       Row* row) {
   const float* block_max = a.block_max(row->index);
@@ -86,6 +87,10 @@ inline void normalise(Auction& a, const RowLogits& logits, Summed at_least,
   for (int g = 0; g < a.ws.groups; ++g) row->z += group_sum[g];
   row->inv_z = 1.0 / row->z;
   row->to_share = row->weight * row->inv_z * row->unscale * (1.0 + kNearTieRel);
+  if (row->summed == Summed::kRounded &&
+      2.0 * row->doubt > kNearTieRel * row->z) {
+    normalise(a, logits, Summed::kSplit, row);
+  }
 }
 
 inline void normalise_again(Auction& a, int k, Summed how) {

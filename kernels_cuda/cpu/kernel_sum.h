@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Step 2 of the vector paths: softmax normalisers. Included after
-// kernel_rows.h.
+// kernel_narrow.h.
 //
-// Terms under kCut of the sum are added in f32 within a group of blocks and in
-// f64 between groups. The few larger ones carry most of the sum: that sweep
-// leaves them out, without a branch, and they are added in f64 afterwards.
+// Terms under kCut of the sum are added in f32. The few larger ones carry most
+// of it: that sweep leaves them out, without a branch, and they are added in
+// f64 afterwards.
 
 #pragma once
 
-#include "kernel_rows.h"
+#include "kernel_narrow.h"
 
 namespace skynet {
 namespace {
@@ -20,8 +20,6 @@ constexpr int kMostLarge = 128;
 // Rows of so few blocks are summed in f64: it takes a microsecond or two.
 constexpr int kShortRow = 32;
 
-// Rigorous: 55 f32 additions of terms, relative to what they add up to.
-constexpr double kSumRel = 0x1.fp-19;
 // Below this share of the sum, what is added in f32 may be rounded terms.
 constexpr double kRoundedShare = 0x1p-2;
 
@@ -58,94 +56,6 @@ inline double sum_wide(const float* z, int count, const Row& row) {
     sum = Simd::fma(e.root, e.power, sum);
   }
   return Simd::hsum(sum);
-}
-
-// A sum of f32 exponentials, each rounded to 2 ulp. kNoise bounds the error
-// seen in such a sum, with room: additions round to either side, but equal
-// logits err alike.
-struct RoundedSum {
-  static constexpr double kNoise = 0x1.4p-22;
-  F sum = Simd::set(0.0f);
-
-  static Reduced reduce(F z, const Row& row) {
-    return reduce_short(z, row.magic8, row);
-  }
-  // Makes up for z * lo where it counts, a little under the cut.
-  static double correction(float cut, const Row& row) {
-    const double z = static_cast<double>(cut) - 3.0 / row.to_exp2;
-    return exp2(z * static_cast<double>(row.lo));
-  }
-  void add(Reduced u) {  // degree 3, error 3e-8
-    F p = Simd::set(0x1.c690ccp-5f);
-    p = Simd::fma(p, u.r, Simd::set(0x1.ec0c22p-3f));
-    p = Simd::fma(p, u.r, Simd::set(0x1.62e432p-1f));
-    p = Simd::fma(p, u.r, Simd::set(1.0f));
-    sum = Simd::fma(Simd::scale<20>(Simd::pick8(kRoot8, u.t), u.t), p, sum);
-  }
-  double total() const { return Simd::hsum(Simd::widen_sum(sum)); }
-};
-
-// The same, each kept as root (1 + rest) and the two parts summed apart: every
-// term within 2^-26, for a third more time.
-struct SplitSum {
-  static constexpr double kNoise = 0x1p-26;
-  F roots = Simd::set(0.0f), rests = Simd::set(0.0f);
-
-  static Reduced reduce(F z, const Row& row) { return skynet::reduce(z, row); }
-  static double correction(float, const Row&) { return 1.0; }
-  void add(Reduced u) {
-    const F e = short_root(u.t);
-    roots = Simd::add(roots, e);
-    rests = Simd::fma(e, Simd::mul(slope(u.r), u.r), rests);
-  }
-  double total() const {
-    return Simd::hsum(
-        Simd::add(Simd::widen_sum(roots), Simd::widen_sum(rests)));
-  }
-};
-
-// Adds the f32 terms of count logits but for those over cut. The two halves of
-// an exponential are done in turns: each waits for less.
-template <class Sum>
-inline void add_narrow(const float* z, int count, float cut, const Row& row,
-                       Sum* sum) {
-  const F floor = Simd::set(row.floor), ceiling = Simd::set(cut);
-  const auto reduced = [&](int j) {
-    const F x = Simd::max_or_floor(Simd::load(z + j), ceiling, floor);
-    return Sum::reduce(x, row);
-  };
-  Sum local = *sum;
-  Reduced u = reduced(0);
-#pragma GCC unroll 1
-  for (int j = Simd::kF; j < count; j += Simd::kF) {
-    const Reduced next = reduced(j);
-    local.add(u);
-    u = next;
-  }
-  local.add(u);
-  *sum = local;
-}
-
-// The group sums of a row in f32, without the terms over cut.
-template <class Sum>
-inline void sum_narrow(const RowLogits& logits, int blocks, float cut,
-                       double* group_sum, Row* row) {
-  const Row local = *row;  // no aliasing: constants stay in registers
-  const double unscale = local.unscale * Sum::correction(cut, local);
-  double total = 0.0;
-  for (int first = 0; first < blocks; first += kGroup) {
-    const int end = min_int(blocks, first + kGroup);
-    Sum sum;
-    for (int b = first; b < end;) {
-      const int next = logits.run(b, end);
-      add_narrow(logits.block(b), (next - b) * kBlock, cut, local, &sum);
-      b = next;
-    }
-    group_sum[first / kGroup] = sum.total() * unscale;
-    total += group_sum[first / kGroup];
-  }
-  row->narrow_z = total;
-  row->noise = total * Sum::kNoise;
 }
 
 // One bit for each of a block's logits that is over cut.
@@ -250,8 +160,8 @@ inline void sum_fast(const RowLogits& logits, int blocks, int stride,
 // Every term in f64.
 inline void sum_precisely(const RowLogits& logits, int blocks,
                           double* group_sum, Row* row) {
-  row->narrow_z = 0.0;
   row->noise = 0.0;
+  row->doubt = 0.0;
   for (int b = 0; b < blocks; ++b) {
     const double sum = sum_wide(logits.block(b), kBlock, *row);
     group_sum[b / kGroup] = b % kGroup == 0 ? sum : group_sum[b / kGroup] + sum;

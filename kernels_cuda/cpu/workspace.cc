@@ -23,13 +23,13 @@ Workspace::~Workspace() {
 bool Workspace::reserve(const AuctionInput& in) {
   const int blocks = (in.vocab + kBlock - 1) / kBlock;
   const size_t wide = round_up(static_cast<size_t>(blocks));
-  groups = (blocks + kGroup - 1) / kGroup;
+  const int in_row = (blocks + kGroup - 1) / kGroup;
   const size_t rows = static_cast<size_t>(in.rows);
   const size_t converted = in.type == LogitType::kF32 ? 1 : wide;
   const size_t tile = sizeof(double) * kMaxRows * kBlock;
   const size_t sizes[] = {sizeof(float) * wide * rows,
                           sizeof(float) * wide * rows,
-                          sizeof(double) * static_cast<size_t>(groups) * rows,
+                          sizeof(double) * static_cast<size_t>(in_row) * rows,
                           sizeof(float) * kBlock * converted,
                           sizeof(double) * wide,
                           wide,
@@ -60,6 +60,7 @@ bool Workspace::reserve(const AuctionInput& in) {
   share = reinterpret_cast<double*>(take(sizes[6]));
   without = reinterpret_cast<double*>(take(sizes[7]));
   blend = reinterpret_cast<double*>(take(sizes[8]));
+  groups = in_row;
   stride = static_cast<int>(wide);
   return true;
 }

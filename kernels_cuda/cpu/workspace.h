@@ -14,8 +14,8 @@ namespace skynet {
 
 // Tokens are handled in blocks of this many, whatever the vector width.
 constexpr int kBlock = 64;
-// Blocks whose exponentials are added up in f32 before they are widened.
-constexpr int kGroup = 7;
+// Blocks whose exponentials are added up in f32 before f64 takes over.
+constexpr int kGroup = 16;
 
 struct Workspace {
   float* block_max = nullptr;   // [rows][stride] largest logit of a block

@@ -21,7 +21,7 @@ namespace skynet {
 // measurements.
 enum class Kernel : int32_t {
   kAuto = 0,
-  kNaive = 1,     // float64 throughout, three launches, the obvious way
+  kNaive = 1,     // float64 throughout, four launches, the obvious way
   kPortable = 2,  // sm_80 and newer
   kCluster = 3,   // sm_90 and newer; a reply that does not fit: kNoMemory
 };

@@ -54,6 +54,10 @@ Engine::Engine(const DeviceOptions& options, std::unique_ptr<Runtime> runtime)
     : options_(options), runtime_(std::move(runtime)) {
   const Abilities& device = runtime_->abilities();
   name_ = device.name + ", " + kernel_name(options.kernel, device);
+  const size_t replies = static_cast<size_t>(options.replies);
+  entries_.reserve(replies);
+  logits_.resize(replies);
+  stride_.resize(replies);
 }
 
 Engine::~Engine() {

@@ -3,16 +3,14 @@
 
     with Auction() as auction:
         outcome = auction.run(logits, weights, temperature=0.7)
+        drawn = auction.run(logits, weights, 0.7, draw=Draw(seed=1, conv=2, index=3))
 
 Field meanings, units and limits are those of include/auction_contract.h.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Any
@@ -20,139 +18,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LIBRARY = FilePath(__file__).parent / "build" / "libskynet_auction.so"
-MAX_ROWS = 33
-MAX_VOCAB = 1 << 18
-
-
-class Path(IntEnum):
-    """Which code runs; AUTO takes the widest the processor has."""
-
-    AUTO = 0
-    SCALAR = 1
-    AVX2 = 2
-    AVX512 = 3
-
-
-class RowStatus(IntEnum):
-    """Why a row took no part in the token."""
-
-    OK = 0
-    NOT_FINITE = 1
-    EMPTY = 2
-    BAD_WEIGHT = 3
-
-
-class AuctionError(ValueError):
-    """The whole reply was refused."""
-
-
-class ShapeError(AuctionError):
-    """Rows or vocabulary out of range, or arrays that do not fit together."""
-
-
-class LogitTypeError(AuctionError):
-    """Logits are neither float32, float16 nor bfloat16 bits (uint16)."""
-
-
-class TemperatureError(AuctionError):
-    """Temperature not finite, or not above 0."""
-
-
-class ReferenceRowError(AuctionError):
-    """Row 0 is unusable, so nothing can be blended."""
-
-
-class WeightError(AuctionError):
-    """The valid weights sum to 0."""
-
-
-class PathError(AuctionError):
-    """Unknown path, or one this processor lacks."""
-
-
-_ERRORS: dict[int, type[AuctionError]] = {
-    1: ShapeError,
-    2: ShapeError,
-    3: LogitTypeError,
-    4: TemperatureError,
-    5: ReferenceRowError,
-    6: WeightError,
-    7: PathError,
-}
-_LOGIT_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint16): 2}
-
-
-class _Input(ctypes.Structure):
-    _fields_ = [
-        ("logits", ctypes.c_void_p),
-        ("weights", ctypes.c_void_p),
-        ("row_stride", ctypes.c_int64),
-        ("rows", ctypes.c_int32),
-        ("vocab", ctypes.c_int32),
-        ("type", ctypes.c_int32),
-        ("temperature", ctypes.c_float),
-    ]
-
-
-class _Reply(ctypes.Structure):
-    _fields_ = [
-        ("margin", ctypes.c_double),
-        ("blend", ctypes.c_double),
-        ("token", ctypes.c_int32),
-        ("ref_token", ctypes.c_int32),
-        ("near_tie", ctypes.c_int32),
-        ("precise", ctypes.c_int32),
-    ]
-
-
-_ROW = np.dtype(
-    [
-        ("p_token", np.float64),
-        ("pay", np.float64),
-        ("critical_bid", np.float64),
-        ("w_minus", np.float32),
-        ("status", np.int32),
-    ]
+from kernels_cuda.abi import LIBRARY, load
+from kernels_cuda.call import Call
+from kernels_cuda.contract import (
+    ERRORS,
+    MAX_ROWS,
+    MAX_VOCAB,
+    TOP,
+    AuctionError,
+    Draw,
+    DrawError,
+    LogitTypeError,
+    Mode,
+    Outcome,
+    Path,
+    PathError,
+    ReferenceRowError,
+    RowStatus,
+    ShapeError,
+    TemperatureError,
+    WeightError,
 )
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """One reply's outcome; arrays have one entry per row, row 0 the reference."""
-
-    token: int
-    ref_token: int
-    margin: float
-    near_tie: bool
-    blend_token: float  # N(token)
-    precise: bool  # normalisers were summed in float64
-    p_token: NDArray[np.float64]
-    pay: NDArray[np.float64]
-    critical_bid: NDArray[np.float64]
-    w_minus: NDArray[np.float32]
-    row_status: NDArray[np.int32]
-
-
-def load(library: FilePath = LIBRARY) -> ctypes.CDLL:
-    """Load the library and check that its structs are the ones declared here."""
-    if not library.exists():
-        raise FileNotFoundError(f"{library.name} is not built: run make -C kernels_cuda")
-    lib = ctypes.CDLL(str(library))
-    pointer, integer = ctypes.c_void_p, ctypes.c_int32
-    lib.skynet_auction_new.restype = pointer
-    lib.skynet_auction_free.argtypes = [pointer]
-    lib.skynet_auction_run.argtypes = [pointer, integer, pointer, pointer, pointer]
-    lib.skynet_auction_blend.argtypes = [pointer, integer, pointer, pointer]
-    lib.skynet_auction_path.argtypes = [integer]
-    lib.skynet_auction_message.argtypes = [integer]
-    lib.skynet_auction_message.restype = ctypes.c_char_p
-    sizes = (integer * 3)()
-    lib.skynet_auction_sizes(sizes)
-    expected = [ctypes.sizeof(_Input), ctypes.sizeof(_Reply), _ROW.itemsize]
-    if list(sizes) != expected:
-        raise ImportError(f"auction library: expected structs {expected}, got {list(sizes)}")
-    return lib
+__all__ = [
+    "MAX_ROWS",
+    "MAX_VOCAB",
+    "TOP",
+    "Auction",
+    "AuctionError",
+    "Draw",
+    "DrawError",
+    "LogitTypeError",
+    "Mode",
+    "Outcome",
+    "Path",
+    "PathError",
+    "ReferenceRowError",
+    "RowStatus",
+    "ShapeError",
+    "TemperatureError",
+    "WeightError",
+]
 
 
 class Auction:
@@ -173,59 +79,74 @@ class Auction:
         """The path that really runs."""
         return Path(self._lib.skynet_auction_path(self._path))
 
-    def run(self, logits: NDArray[Any], weights: NDArray[Any], temperature: float) -> Outcome:
-        """Auction one token: logits [rows, vocab] f32, f16 or bf16 bits; weights [rows]."""
-        call, keep = self._input(logits, weights, temperature)
-        reply, rows = _Reply(), np.zeros(call.rows, dtype=_ROW)
+    def run(
+        self,
+        logits: NDArray[Any],
+        weights: NDArray[Any],
+        temperature: float,
+        *,
+        draw: Draw | None = None,
+        top: bool = False,
+    ) -> Outcome:
+        """Auction one token: logits [rows, vocab] f32, f16 or bf16 bits; weights [rows].
+
+        With `draw` the token is drawn from the blend, otherwise it is the blend's argmax. `top`
+        asks for the audit outputs.
+        """
+        call = Call(logits, weights, temperature, draw, top)
+        self.call(call)
+        return call.outcome()
+
+    def call(self, call: Call) -> None:
+        """Run prepared arguments; the results are in them afterwards."""
+        self._check(self._lib.skynet_auction_run(self._workspace, self._path, *call.arguments))
+
+    def draws(
+        self,
+        logits: NDArray[Any],
+        weights: NDArray[Any],
+        temperature: float,
+        first: Draw,
+        count: int,
+    ) -> NDArray[np.int32]:
+        """Tokens of `count` draws from the same rows, their indices counted up from `first`."""
+        call = Call(logits, weights, temperature, first)
+        tokens = np.empty(count, np.int32)
         self._check(
-            self._lib.skynet_auction_run(
-                self._workspace,
-                self._path,
-                ctypes.byref(call),
-                ctypes.byref(reply),
-                rows.ctypes.data,
+            self._lib.skynet_auction_draws(
+                self._workspace, self._path, call.arguments[0], count, tokens.ctypes.data
             )
         )
-        del keep
-        return Outcome(
-            token=reply.token,
-            ref_token=reply.ref_token,
-            margin=reply.margin,
-            near_tie=bool(reply.near_tie),
-            blend_token=reply.blend,
-            precise=bool(reply.precise),
-            p_token=rows["p_token"],
-            pay=rows["pay"],
-            critical_bid=rows["critical_bid"],
-            w_minus=rows["w_minus"],
-            row_status=rows["status"],
-        )
+        return tokens
 
     def blend(
         self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
     ) -> NDArray[np.float64]:
         """N(x) of every token, with the running path's own normalisers."""
-        call, keep = self._input(logits, weights, temperature)
-        out = np.zeros(call.vocab)
+        call = Call(logits, weights, temperature)
+        out = np.zeros(call.input.vocab)
         self._check(
             self._lib.skynet_auction_blend(
-                self._workspace, self._path, ctypes.byref(call), out.ctypes.data
+                self._workspace, self._path, call.arguments[0], out.ctypes.data
             )
         )
-        del keep
         return out
 
     def bind(
-        self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
+        self,
+        logits: NDArray[Any],
+        weights: NDArray[Any],
+        temperature: float,
+        *,
+        draw: Draw | None = None,
+        top: bool = False,
     ) -> Callable[[], int]:
         """The same auction with its arguments prepared: each call returns only the token."""
-        call, keep = self._input(logits, weights, temperature)
-        reply, rows = _Reply(), np.zeros(call.rows, dtype=_ROW)
-        arguments = (ctypes.byref(call), ctypes.byref(reply), rows.ctypes.data)
+        call = Call(logits, weights, temperature, draw, top)
 
-        def run(_keep: object = (keep, rows)) -> int:
-            self._check(self._lib.skynet_auction_run(self._workspace, self._path, *arguments))
-            return int(reply.token)
+        def run() -> int:
+            self.call(call)
+            return int(call.reply.token)
 
         return run
 
@@ -249,29 +170,9 @@ class Auction:
     def __del__(self) -> None:
         self.close()
 
-    def _input(
-        self, logits: NDArray[Any], weights: NDArray[Any], temperature: float
-    ) -> tuple[_Input, tuple[NDArray[Any], NDArray[Any]]]:
-        kind = _LOGIT_TYPES.get(logits.dtype)
-        if kind is None:
-            raise LogitTypeError(f"expected float32, float16 or uint16, got {logits.dtype}")
-        if logits.ndim != 2:
-            raise ShapeError(f"logits: expected [rows, vocab], got shape {logits.shape}")
-        weights = np.ascontiguousarray(weights, dtype=np.float32)
-        if weights.shape != logits.shape[:1]:
-            raise ShapeError(f"weights: expected {logits.shape[:1]}, got {weights.shape}")
-        if logits.strides[1] != logits.itemsize or logits.strides[0] % logits.itemsize:
-            logits = np.ascontiguousarray(logits)
-        rows, vocab = logits.shape
-        stride = logits.strides[0] // logits.itemsize if rows > 1 else vocab
-        call = _Input(
-            logits.ctypes.data, weights.ctypes.data, stride, rows, vocab, kind, temperature
-        )
-        return call, (logits, weights)
-
     def _check(self, status: int) -> None:
         if status:
-            raise _ERRORS.get(status, AuctionError)(self._message(status))
+            raise ERRORS.get(status, AuctionError)(self._message(status))
 
     def _message(self, status: int) -> str:
         text: bytes = self._lib.skynet_auction_message(status)

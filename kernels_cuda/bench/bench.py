@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The auction against a good numpy float32 version, single thread: medians in microseconds.
+"""The auction against numpy and, where it is installed, torch: one thread, microseconds.
 
-`python kernels_cuda/bench/bench.py`, or `make -C kernels_cuda bench`. p10 shows what an undisturbed
-core does; the two are timed in turns, so that load from elsewhere falls on both.
+`python kernels_cuda/bench/bench.py` with any interpreter that has numpy. All take turns, so that
+load from elsewhere falls on each; p10 shows what an undisturbed core does. `--json` prints the
+first shape's figures only.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -23,116 +25,131 @@ sys.path.insert(0, str(FilePath(__file__).resolve().parents[2]))
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels_cuda.auction import Auction
+from kernels_cuda.auction import Auction, Draw
+from kernels_cuda.bench.rivals import Call, memory_floor, numpy_auction, torch_auction
 
-Times = NDArray[np.float64]
+TEMPERATURE = 0.7
+SUBJECTS = ("auction", "numpy", "torch", "floor")
+Times = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is auctioned: normal logits of this spread at T = 0.7."""
+    """What is auctioned: normal logits of this spread."""
 
-    name: str
     rows: int
     vocab: int
     dtype: type[np.floating[Any]] = np.float32
-    scale: float = 3.0
+    spread: float = 3.0
+    sample: bool = False
+    top: bool = False
+
+    @property
+    def name(self) -> str:
+        """The row's label."""
+        notes = [np.dtype(self.dtype).name.replace("float", "f")]
+        notes += [f"spread {self.spread:g}"] if self.spread != 3 else []
+        notes += ["sampled"] if self.sample else []
+        notes += ["audit outputs"] if self.top else []
+        return f"{self.rows} x {self.vocab:,}, {', '.join(notes)}"
 
 
+MODEL = Shape(4, 49_152)
 SHAPES = (
-    Shape("4 rows, 49,152, f32", 4, 49_152),
-    Shape("4 rows, 49,152, f32, flat", 4, 49_152, scale=0.5),
-    Shape("4 rows, 49,152, f16", 4, 49_152, np.float16),
-    Shape("1 row, 49,152, f32", 1, 49_152),
-    Shape("8 rows, 49,152, f32", 8, 49_152),
-    Shape("33 rows, 49,152, f32", 33, 49_152),
-    Shape("4 rows, 152,064, f32", 4, 152_064),
-    Shape("4 rows, 49,152, all tied", 4, 49_152, scale=0.0),
+    Shape(4, 50_007),
+    Shape(4, 50_007, top=True),
+    Shape(4, 50_007, sample=True),
+    Shape(4, 50_007, sample=True, top=True),
+    Shape(4, 50_007, spread=1.5),
+    Shape(4, 50_007, spread=0.5),
+    Shape(4, 50_007, np.float16),
+    Shape(4, 50_007, spread=0.0),
+    MODEL,
+    Shape(1, 50_007),
+    Shape(8, 50_007),
+    Shape(33, 50_007),
+    Shape(4, 152_064),
 )
 
 
-def numpy_auction(logits: NDArray[Any], weights: NDArray[Any], temperature: float) -> int:
-    """The same outputs in float32 numpy, in place where numpy can."""
-    p = logits.astype(np.float32)
-    p -= p.max(axis=1, keepdims=True)
-    p *= np.float32(1 / temperature)
-    np.exp(p, out=p)
-    p /= p.sum(axis=1, keepdims=True)
-    blend = weights @ p
-    token = int(blend.argmax())
-    rest = blend.copy()
-    rest[token] = 0
-    _margin, _ref = blend[token] - rest.max(), logits[0].argmax()
-    for i in range(1, len(weights)):
-        without = blend - weights[i] * p[i]
-        if without.argmax() == token:
-            continue
-        spread = p[i, token] - p[i]
-        lead = without - without[token]
-        _pay, rivals = lead.max(), spread > 0
-        _bid = (lead[rivals] / spread[rivals]).max()
-    return token
+def subjects(auction: Auction, shape: Shape) -> dict[str, Call]:
+    """What is timed, by name; without torch where it is not installed."""
+    rng = np.random.default_rng(0)
+    z = (rng.normal(size=(shape.rows, shape.vocab)) * shape.spread).astype(shape.dtype)
+    w = np.concatenate([[1], rng.uniform(0.2, 1, shape.rows - 1)]).astype(np.float32)
+    draw = Draw(seed=1, conv=2, index=3) if shape.sample else None
+    arguments = (z, w, TEMPERATURE, shape.sample, shape.top)
+    made = {
+        "auction": auction.bind(z, w, TEMPERATURE, draw=draw, top=shape.top),
+        "numpy": numpy_auction(*arguments),
+        "torch": torch_auction(*arguments),
+        "floor": memory_floor(z),
+    }
+    return {name: call for name, call in made.items() if call is not None}
 
 
-def timed(calls: list[Callable[[], int]], seconds: float) -> list[Times]:
-    """Times of each call in microseconds, the calls taking turns."""
-    times: list[list[float]] = [[] for _ in calls]
+def timed(calls: dict[str, Call], seconds: float) -> Times:
+    """Microseconds of each call, the calls taking turns."""
+    spent: dict[str, list[float]] = {name: [] for name in calls}
     stop = time.perf_counter() + seconds
     while time.perf_counter() < stop:
-        for call, spent in zip(calls, times, strict=True):
+        for name, call in calls.items():
             for _ in range(5):
                 start = time.perf_counter()
                 call()
-                spent.append(1e6 * (time.perf_counter() - start))
-    return [np.array(spent) for spent in times]
+                spent[name].append(1e6 * (time.perf_counter() - start))
+    return {name: np.array(times) for name, times in spent.items()}
 
 
-def times(auction: Auction, shape: Shape, seconds: float) -> tuple[Times, Times]:
-    """Microseconds of our calls and of numpy's."""
-    rng = np.random.default_rng(0)
-    logits = (rng.normal(size=(shape.rows, shape.vocab)) * shape.scale).astype(shape.dtype)
-    weights = np.concatenate([[1], rng.uniform(0.2, 1, shape.rows - 1)]).astype(np.float32)
-    ours, numpys = timed(
-        [
-            auction.bind(logits, weights, 0.7),
-            lambda: numpy_auction(logits, weights, 0.7),
-        ],
-        seconds,
-    )
-    return ours, numpys
-
-
-def measure(auction: Auction, shape: Shape, seconds: float) -> str:
-    """One row of the table."""
-    ours, numpys = times(auction, shape, seconds)
-    cells = [f"{np.percentile(t, q):,.0f}" for q in (50, 10) for t in (ours, numpys)]
-    ratios = [f"{np.percentile(numpys, q) / np.percentile(ours, q):.1f} x" for q in (50, 10)]
-    return f"| {shape.name} | " + " | ".join(cells + ratios) + " |"
+def row(shape: Shape, times: Times) -> str:
+    """One line of the table: medians, then p10."""
+    cells = [
+        f"{np.percentile(times[name], q):,.0f}" if name in times else "-"
+        for q in (50, 10)
+        for name in SUBJECTS
+    ]
+    return f"| {shape.name} | " + " | ".join(cells) + " |"
 
 
 def summary(seconds: float = 4.0) -> dict[str, float]:
-    """The first shape alone, for `make bench`."""
+    """The embedded model's shape alone, for `make bench`."""
     with Auction() as auction:
-        ours, numpys = times(auction, SHAPES[0], seconds)
+        calls = subjects(auction, MODEL)
+        times = timed({name: calls[name] for name in ("auction", "numpy")}, seconds)
     return {
-        "ours_us": float(np.median(ours)),
-        "ours_p10_us": float(np.percentile(ours, 10)),
-        "numpy_us": float(np.median(numpys)),
+        "ours_us": float(np.median(times["auction"])),
+        "ours_p10_us": float(np.percentile(times["auction"], 10)),
+        "numpy_us": float(np.median(times["numpy"])),
     }
 
 
-def main(seconds: float = 3.0) -> None:
-    """Print the table of all shapes, or with --json the first one's figures."""
-    if "--json" in sys.argv[1:]:
-        print(json.dumps(summary()))
-        return
+def table(seconds: float, say: Callable[[str], None]) -> None:
+    """Time all shapes, a line each as it is done."""
     with Auction() as auction:
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-        print(f"path {auction.path.name}, one thread, load average {load}\n")
-        print("| case | median | numpy | p10 | numpy | ratio, median | ratio, p10 |")
-        print("|---|---|---|---|---|---|---|")
+        say(f"path {auction.path.name.lower()}, one thread, T = {TEMPERATURE}, load {load}\n")
+        say(
+            "| rows x vocabulary | "
+            + " | ".join(SUBJECTS)
+            + " | "
+            + " | ".join(f"{name} p10" for name in SUBJECTS)
+            + " |"
+        )
+        say("|---" * (1 + 2 * len(SUBJECTS)) + "|")
         for shape in SHAPES:
-            print(measure(auction, shape, seconds), flush=True)
+            say(row(shape, timed(subjects(auction, shape), seconds)))
+
+
+def main() -> None:
+    """Print the table of all shapes, or with --json the model's figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, default=4.0, help="per shape")
+    options = parser.parse_args()
+    if options.json:
+        print(json.dumps(summary(options.seconds)))
+    else:
+        table(options.seconds, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

@@ -18,10 +18,17 @@
 SKYNET_API void* skynet_auction_new(void);
 SKYNET_API void skynet_auction_free(void* workspace);
 
-/* in: AuctionInput*, reply: ReplyResult*, rows: RowResult[in->rows].
- * Returns a Status. */
+/* in: AuctionInput*, reply: ReplyResult*, rows: RowResult[in->rows], top:
+ * TopResult* or NULL. Returns a Status. */
 SKYNET_API int32_t skynet_auction_run(void* workspace, int32_t path,
-                                      const void* in, void* reply, void* rows);
+                                      const void* in, void* reply, void* rows,
+                                      const void* top);
+
+/* Tokens of count replies that differ in draw.index only, which counts up from
+ * in's. Returns the first Status that is not 0. */
+SKYNET_API int32_t skynet_auction_draws(void* workspace, int32_t path,
+                                        const void* in, int32_t count,
+                                        int32_t* tokens);
 
 /* N(x) of every token into out[in->vocab]. Returns a Status. */
 SKYNET_API int32_t skynet_auction_blend(void* workspace, int32_t path,
@@ -32,7 +39,8 @@ SKYNET_API int32_t skynet_auction_path(int32_t path);
 
 SKYNET_API const char* skynet_auction_message(int32_t status);
 
-/* Sizes of AuctionInput, ReplyResult, RowResult: a caller checks its own. */
-SKYNET_API void skynet_auction_sizes(int32_t sizes[3]);
+/* Sizes of AuctionInput, ReplyResult, RowResult and TopResult: a caller checks
+ * its own. */
+SKYNET_API void skynet_auction_sizes(int32_t sizes[4]);
 
 #endif /* SKYNET_AUCTION_CAPI_H_ */

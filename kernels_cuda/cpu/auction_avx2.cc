@@ -11,8 +11,8 @@
 namespace skynet {
 
 Status auction_avx2(const AuctionInput& in, Workspace& ws, ReplyResult* reply,
-                    RowResult* rows) {
-  return run_auction(in, ws, reply, rows);
+                    RowResult* rows, const TopResult* top) {
+  return run_auction(in, ws, reply, rows, top);
 }
 
 Status blend_avx2(const AuctionInput& in, Workspace& ws, double* out) {

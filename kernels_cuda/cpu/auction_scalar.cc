@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "draw.h"
 #include "paths.h"
 
 namespace skynet {
@@ -42,43 +43,28 @@ double logit(const AuctionInput& in, int row, int token) {
   return static_cast<double>(from_bits(static_cast<uint32_t>(half) << 16));
 }
 
-// P_k = softmax(logits_k / T) into p[vocab].
-RowStatus softmax(const AuctionInput& in, int row, double* p, int* argmax) {
-  const float weight = in.weights[row];
-  if (!(weight >= 0.0f && weight < INFINITY)) return RowStatus::kBadWeight;
-  double top = -INFINITY;
-  bool finite = true;
-  for (int x = 0; x < in.vocab; ++x) {
-    p[x] = logit(in, row, x);
-    finite &= p[x] < INFINITY;  // false for NaN too
-    if (p[x] > top) {
-      top = p[x];
-      *argmax = x;
-    }
-  }
-  if (!finite) return RowStatus::kNotFinite;
-  if (top == -INFINITY) return RowStatus::kEmpty;
-  double z = 0.0;
-  for (int x = 0; x < in.vocab; ++x) {
-    p[x] = exp((p[x] - top) / static_cast<double>(in.temperature));
-    z += p[x];
-  }
-  for (int x = 0; x < in.vocab; ++x) p[x] /= z;
-  return RowStatus::kOk;
-}
-
 struct Twin {
   const AuctionInput& in;
-  const double* p;  // [rows][vocab]
+  double* p;  // [rows][vocab]
   RowStatus status[kMaxRows];
   int argmax[kMaxRows];
+  double top[kMaxRows];  // largest logit
+  double z[kMaxRows];    // sum_x exp((z(x) - top) / T)
 
-  double prob(int row, int x) const {
-    return p[static_cast<size_t>(row) * in.vocab + x];
+  double* row(int k) const { return p + static_cast<size_t>(k) * in.vocab; }
+  double prob(int k, int x) const { return row(k)[x]; }
+  double term(int k, int x) const {
+    const double t = static_cast<double>(in.temperature);
+    return exp((logit(in, k, x) - top[k]) / t);
   }
-  double weight(int row) const {
-    return status[row] == RowStatus::kOk ? static_cast<double>(in.weights[row])
-                                         : 0.0;
+  double weight(int k) const {
+    return status[k] == RowStatus::kOk ? static_cast<double>(in.weights[k])
+                                       : 0.0;
+  }
+  double weight_without(int k) const {
+    double sum = 0.0;
+    for (int j = 0; j < in.rows; ++j) sum += j != k ? weight(j) : 0.0;
+    return sum;
   }
   // The blend without one row; without = -1 leaves none out.
   double blend(int x, int without) const {
@@ -90,32 +76,92 @@ struct Twin {
   }
 };
 
-Status read(Twin* t, Workspace& ws) {
+// P_k = softmax(logits_k / T).
+RowStatus softmax(Twin* t, int k) {
+  const float weight = t->in.weights[k];
+  if (!(weight >= 0.0f && weight < INFINITY)) return RowStatus::kBadWeight;
+  double top = -INFINITY;
+  bool finite = true;
+  for (int x = 0; x < t->in.vocab; ++x) {
+    const double z = logit(t->in, k, x);
+    finite &= z < INFINITY;  // false for NaN too
+    if (z > top) {
+      top = z;
+      t->argmax[k] = x;
+    }
+  }
+  if (!finite) return RowStatus::kNotFinite;
+  if (top == -INFINITY) return RowStatus::kEmpty;
+  t->top[k] = top;
+  t->z[k] = 0.0;
+  double* p = t->row(k);
+  for (int x = 0; x < t->in.vocab; ++x) {
+    p[x] = t->term(k, x);
+    t->z[k] += p[x];
+  }
+  for (int x = 0; x < t->in.vocab; ++x) p[x] /= t->z[k];
+  return RowStatus::kOk;
+}
+
+Status read(Twin* t) {
   double total = 0.0;
   for (int k = 0; k < t->in.rows; ++k) {
-    double* p = ws.twin + static_cast<size_t>(k) * t->in.vocab;
-    t->status[k] = softmax(t->in, k, p, &t->argmax[k]);
+    t->status[k] = softmax(t, k);
     total += t->weight(k);
   }
   if (t->status[0] != RowStatus::kOk) return Status::kBadReference;
   return total > 0.0 ? Status::kOk : Status::kNoWeight;
 }
 
-void find_winner(const Twin& t, ReplyResult* reply) {
+double best_elsewhere(const Twin& t, int token) {
   double best = 0.0;
-  for (int x = 0; x < t.in.vocab; ++x) best = std::max(best, t.blend(x, -1));
-  int token = 0;
-  while (t.blend(token, -1) < best * (1.0 - kTieRel)) ++token;
-  double second = 0.0;
   for (int x = 0; x < t.in.vocab; ++x) {
-    if (x != token) second = std::max(second, t.blend(x, -1));
+    if (x != token) best = std::max(best, t.blend(x, -1));
   }
-  const double won = t.blend(token, -1);
-  *reply = {std::max(0.0, won - second),       won, token, t.argmax[0],
-            won - second <= kNearTieRel * won, 1};
+  return best;
 }
 
-void price(const Twin& t, int row, int token, RowResult* out) {
+void find_winner(const Twin& t, ReplyResult* reply) {
+  const double best = best_elsewhere(t, -1);
+  int token = 0;
+  while (t.blend(token, -1) < best * (1.0 - kTieRel)) ++token;
+  const double won = t.blend(token, -1);
+  const double margin = std::max(0.0, won - best_elsewhere(t, token));
+  reply->token = token;
+  reply->ref_token = t.argmax[0];
+  reply->blend = won;
+  reply->margin = margin;
+  reply->near_tie = margin <= kNearTieRel * won;
+  reply->drawn_row = -1;
+}
+
+// The lowest token whose running sum of terms exceeds u Z.
+int draw_token(const Twin& t, int row, double u) {
+  double sum = 0.0;
+  int last = 0;
+  for (int x = 0; x < t.in.vocab; ++x) {
+    const double term = t.term(row, x);
+    if (!(term > 0.0)) continue;
+    sum += term;
+    last = x;
+    if (sum > u * t.z[row]) break;
+  }
+  return last;
+}
+
+void draw_winner(const Twin& t, ReplyResult* reply) {
+  const Uniforms u = uniforms(t.in.draw);
+  double weights[kMaxRows];
+  for (int k = 0; k < t.in.rows; ++k) weights[k] = t.weight(k);
+  reply->drawn_row = draw_row(weights, t.in.rows, u.row);
+  reply->token = draw_token(t, reply->drawn_row, u.token);
+  reply->ref_token = draw_token(t, 0, u.token);
+  reply->blend = t.blend(reply->token, -1);
+  reply->margin = reply->blend - best_elsewhere(t, reply->token);
+  reply->near_tie = 0;
+}
+
+void price_clarke(const Twin& t, int row, int token, RowResult* out) {
   const double at_token = t.blend(token, row);
   double best = 0.0;
   for (int x = 0; x < t.in.vocab; ++x) best = std::max(best, t.blend(x, row));
@@ -131,31 +177,88 @@ void price(const Twin& t, int row, int token, RowResult* out) {
   out->critical_bid = std::min(out->critical_bid, t.weight(row));
 }
 
+void price_sample(const Twin& t, int row, int token, RowResult* out) {
+  const double others = t.weight_without(row);
+  if (others > 0.0) {
+    out->pay = stable_payment(t.weight(row), others, out->p_token,
+                              t.blend(token, row));
+  }
+}
+
+RowResult write_row(const Twin& t, int k, int token) {
+  RowResult out = {};
+  out.status = t.status[k];
+  double ads = 0.0;
+  for (int j = 1; j < t.in.rows; ++j) ads += j != k ? t.weight(j) : 0.0;
+  out.w_minus = static_cast<float>(ads);
+  if (out.status != RowStatus::kOk) return out;
+  out.p_token = t.prob(k, token);
+  out.log_z = t.top[k] / static_cast<double>(t.in.temperature) + log(t.z[k]);
+  if (k == 0 || !(t.weight(k) > 0.0)) return out;
+  if (t.in.mode == Mode::kSample) {
+    price_sample(t, k, token, &out);
+  } else {
+    price_clarke(t, k, token, &out);
+  }
+  return out;
+}
+
+// kTop selections of the best token not taken yet.
+void write_top_ids(const Twin& t, int k, int32_t* id) {
+  for (int place = 0; place < kTop; ++place) {
+    id[place] = -1;
+    if (t.status[k] != RowStatus::kOk) continue;
+    double best = -INFINITY;
+    for (int x = 0; x < t.in.vocab; ++x) {
+      const double z = logit(t.in, k, x);
+      if (z > best && std::find(id, id + place, x) == id + place) {
+        best = z;
+        id[place] = x;
+      }
+    }
+  }
+}
+
+void write_top(const Twin& t, const TopResult& top) {
+  int32_t id[kMaxRows * kTop];
+  const int count = t.in.rows * kTop;
+  for (int k = 0; k < t.in.rows; ++k) write_top_ids(t, k, id + k * kTop);
+  if (top.id != nullptr) std::copy(id, id + count, top.id);
+  if (top.logit == nullptr) return;
+  for (int k = 0; k < t.in.rows; ++k) {
+    for (int i = 0; i < count; ++i) {
+      const bool known = id[i] >= 0 && t.status[k] == RowStatus::kOk;
+      const double z = known ? logit(t.in, k, id[i]) : -INFINITY;
+      top.logit[static_cast<size_t>(k) * count + i] = static_cast<float>(z);
+    }
+  }
+}
+
 }  // namespace
 
 Status auction_scalar(const AuctionInput& in, Workspace& ws, ReplyResult* reply,
-                      RowResult* rows) {
-  Twin t{in, ws.twin, {}, {}};
-  const Status status = read(&t, ws);
+                      RowResult* rows, const TopResult* top) {
+  Twin t{in, ws.twin, {}, {}, {}, {}};
+  const Status status = read(&t);
   if (status != Status::kOk) {
     rows[0].status = t.status[0];
     return status;
   }
-  find_winner(t, reply);
-  for (int k = 0; k < in.rows; ++k) {
-    const bool ok = t.status[k] == RowStatus::kOk;
-    double others = 0.0;
-    for (int j = 1; j < in.rows; ++j) others += j != k ? t.weight(j) : 0.0;
-    rows[k] = {ok ? t.prob(k, reply->token) : 0.0, 0.0, 0.0,
-               static_cast<float>(others), t.status[k]};
-    if (k > 0 && t.weight(k) > 0.0) price(t, k, reply->token, &rows[k]);
+  *reply = {};
+  reply->precise = 1;
+  if (in.mode == Mode::kSample) {
+    draw_winner(t, reply);
+  } else {
+    find_winner(t, reply);
   }
+  for (int k = 0; k < in.rows; ++k) rows[k] = write_row(t, k, reply->token);
+  if (top != nullptr) write_top(t, *top);
   return Status::kOk;
 }
 
 Status blend_scalar(const AuctionInput& in, Workspace& ws, double* out) {
-  Twin t{in, ws.twin, {}, {}};
-  const Status status = read(&t, ws);
+  Twin t{in, ws.twin, {}, {}, {}, {}};
+  const Status status = read(&t);
   if (status != Status::kOk) return status;
   for (int x = 0; x < in.vocab; ++x) out[x] = t.blend(x, -1);
   return Status::kOk;

@@ -69,6 +69,9 @@ Status check(const AuctionInput& in) {
   if (!(in.temperature > 0.0f) || isinf(in.temperature)) {
     return Status::kBadTemperature;
   }
+  if (in.mode != Mode::kArgmax && in.mode != Mode::kSample) {
+    return Status::kBadMode;
+  }
   return Status::kOk;
 }
 
@@ -76,8 +79,8 @@ Status prepare(const AuctionInput& in, Path asked, Workspace& ws, Path* path) {
   const Status status = check(in);
   if (status != Status::kOk) return status;
   if (!resolve_path(asked, path)) return Status::kBadPath;
-  const bool room = *path == Path::kScalar ? ws.reserve_twin(in.rows, in.vocab)
-                                           : ws.reserve(in.rows, in.vocab);
+  const bool room =
+      *path == Path::kScalar ? ws.reserve_twin(in) : ws.reserve(in);
   return room ? Status::kOk : Status::kNoMemory;
 }
 
@@ -106,18 +109,18 @@ bool resolve_path(Path asked, Path* path) {
 }
 
 Status run(const AuctionInput& in, Path asked, Workspace& ws,
-           ReplyResult* reply, RowResult* rows) {
+           ReplyResult* reply, RowResult* rows, const TopResult* top) {
   if (reply == nullptr || rows == nullptr) return Status::kNullPointer;
   Path path;
   const Status status = prepare(in, asked, ws, &path);
   if (status != Status::kOk) return status;
   switch (path) {
     case Path::kAvx512:
-      return auction_avx512(in, ws, reply, rows);
+      return auction_avx512(in, ws, reply, rows, top);
     case Path::kAvx2:
-      return auction_avx2(in, ws, reply, rows);
+      return auction_avx2(in, ws, reply, rows, top);
     default:
-      return auction_scalar(in, ws, reply, rows);
+      return auction_scalar(in, ws, reply, rows, top);
   }
 }
 
@@ -158,6 +161,12 @@ const char* message(Status status) {
       return "out of memory";
     case Status::kNullPointer:
       return "a required buffer is missing";
+    case Status::kBadMode:
+      return "unknown mode, expected 0 (argmax) or 1 (sample)";
+    case Status::kDeviceFailed:
+      return "the accelerator reported an error";
+    case Status::kDeviceTimeout:
+      return "the accelerator did not answer in time";
   }
   return "unknown status";
 }

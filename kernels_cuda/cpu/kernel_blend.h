@@ -1,46 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Step 2 of the vector paths: the winner and, per advertiser, the winner
-// without it. Included after kernel_rows.h.
+// Step 3 of the vector paths: the largest blends and, per advertiser, the
+// winner without it. Included after kernel_state.h.
 //
 // Block maxima bound every blend inside a block from above, so only the blocks
 // that could hold a first or second place are evaluated, all in f64.
 
 #pragma once
 
-#include "kernel_rows.h"
+#include "kernel_state.h"
 
 namespace skynet {
 namespace {
-
-struct Peak {
-  double value;
-  int token;
-};
-
-// Everything one auction carries. "Active" rows are valid and have w > 0.
-struct Auction {
-  const AuctionInput& in;
-  Workspace& ws;
-  int blocks;
-  int active_count = 0;
-  Row rows[kMaxRows] = {};      // by input row
-  int active[kMaxRows] = {};    // active slot -> input row
-  Peak best = {};               // largest N; lowest id among equals
-  double second = -1.0;         // largest N over the other tokens
-  Peak peak[kMaxRows] = {};     // by active slot: largest B_-i
-  double share[kMaxRows] = {};  // by active slot: w P(t)
-  double rival[kMaxRows] = {};  // by active slot: B_-i(t)
-
-  Auction(const AuctionInput& input, Workspace& workspace)
-      : in(input), ws(workspace), blocks((input.vocab + kBlock - 1) / kBlock) {}
-
-  const Row& row(int slot) const { return rows[active[slot]]; }
-  bool pays(int slot) const { return active[slot] > 0 && active_count > 1; }
-  const float* block_exp(int slot) const {
-    return ws.block_exp + static_cast<size_t>(active[slot]) * ws.stride;
-  }
-};
 
 // w_k P_k, N and B_-k of the block's 64 tokens, into the workspace. B_-k is
 // added up without k, never N - w_k P_k: no cancellation, and a dropped row
@@ -74,6 +45,15 @@ inline void evaluate_block(Auction& a, int block) {
   }
 }
 
+// Evaluates one token's block; share and rival are then the token's.
+inline void evaluate_token(Auction& a, int token) {
+  evaluate_block(a, token / kBlock);
+  for (int s = 0; s < a.active_count; ++s) {
+    a.share[s] = a.ws.share[s * kBlock + token % kBlock];
+    a.rival[s] = a.ws.without[s * kBlock + token % kBlock];
+  }
+}
+
 inline double largest_of(const double* values) {
   D largest = Simd::load_d(values);
   for (int j = Simd::kD; j < kBlock; j += Simd::kD) {
@@ -103,7 +83,7 @@ inline void visit_block(Auction& a, int block) {
   }
   for (int s = 0; s < a.active_count; ++s) {
     const double* without = a.ws.without + s * kBlock;
-    if (!a.pays(s) || !(largest_of(without) > a.peak[s].value)) continue;
+    if (!a.pays_clarke(s) || !(largest_of(without) > a.peak[s].value)) continue;
     for (int j = 0; j < count; ++j) {
       if (without[j] > a.peak[s].value) a.peak[s] = {without[j], first + j};
     }
@@ -120,8 +100,9 @@ struct Bounds {
 inline void bound_blocks(const Auction& a, int block, Bounds* bounds) {
   D sum = Simd::set_d(0.0);
   for (int s = 0; s < a.active_count; ++s) {
-    bounds->share[s] = Simd::mul(Simd::widen(a.block_exp(s) + block),
-                                 Simd::set_d(a.row(s).to_share));
+    const float* block_exp = a.block_exp(a.active[s]) + block;
+    bounds->share[s] =
+        Simd::mul(Simd::widen(block_exp), Simd::set_d(a.row(s).to_share));
     bounds->without[s] = sum;
     sum = Simd::add(sum, bounds->share[s]);
   }
@@ -133,16 +114,23 @@ inline void bound_blocks(const Auction& a, int block, Bounds* bounds) {
   }
 }
 
+// Upper bounds on N, for every block.
+inline void bound_blends(Auction& a) {
+  for (int b = 0; b < a.ws.stride; b += Simd::kD) {
+    D sum = Simd::set_d(0.0);
+    for (int s = 0; s < a.active_count; ++s) {
+      const D e = Simd::widen(a.block_exp(a.active[s]) + b);
+      sum = Simd::fma(e, Simd::set_d(a.row(s).to_share), sum);
+    }
+    Simd::store_d(a.ws.bound + b, sum);
+  }
+}
+
 // The most promising blocks first, so that the bounds prune early.
 inline void visit_promising(Auction& a) {
   constexpr int kFirst = 4;
   int top[kFirst] = {0, 0, 0, 0};
   double value[kFirst] = {-1.0, -1.0, -1.0, -1.0};
-  Bounds bounds;
-  for (int b = 0; b < a.ws.stride; b += Simd::kD) {
-    bound_blocks(a, b, &bounds);
-    Simd::store_d(a.ws.bound + b, bounds.blend);
-  }
   for (int b = 0; b < a.blocks; ++b) {
     if (!(a.ws.bound[b] > value[kFirst - 1])) continue;
     int at = kFirst - 1;
@@ -159,6 +147,18 @@ inline void visit_promising(Auction& a) {
   }
 }
 
+// The blocks of kD from b on that may hold a new best, second or peak.
+inline unsigned open_blocks(const Auction& a, int b, double bar) {
+  Bounds bounds;
+  bound_blocks(a, b, &bounds);
+  unsigned open = Simd::greater(bounds.blend, Simd::set_d(bar));
+  for (int s = 0; s < a.active_count; ++s) {
+    if (!a.pays_clarke(s)) continue;
+    open |= Simd::greater(bounds.without[s], Simd::set_d(a.peak[s].value));
+  }
+  return open;
+}
+
 // Finds best, second and every peak. Blends under 2^-60 of the best cannot
 // change a margin, so blocks of impossible tokens are left alone.
 inline void find_peaks(Auction& a) {
@@ -166,18 +166,19 @@ inline void find_peaks(Auction& a) {
   a.best = {-1.0, a.in.vocab};
   a.second = -1.0;
   for (int s = 0; s < a.active_count; ++s) a.peak[s] = {-1.0, 0};
+  bound_blends(a);
   visit_promising(a);
-  Bounds bounds;
   for (int b = 0; b < a.blocks; b += Simd::kD) {
     const double noise = a.best.value * 0x1p-60;
     const double bar = a.second > noise ? a.second : noise;
-    bound_blocks(a, b, &bounds);
-    unsigned open = Simd::greater(bounds.blend, Simd::set_d(bar));
+    double least = bar;
     for (int s = 0; s < a.active_count; ++s) {
-      if (!a.pays(s)) continue;
-      open |= Simd::greater(bounds.without[s], Simd::set_d(a.peak[s].value));
+      const double peak = a.peak[s].value;
+      if (a.pays_clarke(s) && peak < least) least = peak;
     }
-    for (; open != 0; open &= open - 1) {
+    const D blends = Simd::load_d(a.ws.bound + b);
+    if (Simd::greater(blends, Simd::set_d(least)) == 0) continue;
+    for (unsigned open = open_blocks(a, b, bar); open != 0; open &= open - 1) {
       const int block = b + __builtin_ctz(open);
       if (block < a.blocks) visit_block(a, block);
     }

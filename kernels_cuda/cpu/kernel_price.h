@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Step 3 of the vector paths: Clarke payments and critical bids. Included
-// after kernel_blend.h.
+// Step 4 of the vector paths in argmax mode: Clarke payments and critical
+// bids. Included after kernel_blend.h.
 
 #pragma once
 
@@ -11,9 +11,12 @@ namespace skynet {
 namespace {
 
 struct Price {
-  double pay;           // Clarke
-  double critical_bid;  // threshold
-  double spread;        // P_i(t) - P_i(x) at the binding x, times w_i
+  double pay;
+  double critical_bid;
+  double spread;     // P_i(t) - P_i(x) at the binding x, times w_i
+  double spread_of;  // the sum of both sides
+  double lead;       // B_-i(x) - B_-i(t) there
+  double lead_of;
 };
 
 // pay_i = max B_-i - B_-i(t), within [0, w_i P_i(t)]; 0 exactly if t is also a
@@ -27,13 +30,16 @@ inline double clarke(const Auction& a, int slot) {
 // The bid at which t and column j of the evaluated block tie, if t needs one:
 // (B(x) - B(t)) / (P_i(t) - P_i(x)) = w_i (B(x) - B(t)) / (w_i P_i(t) - ...).
 inline void raise_bid(const Auction& a, int slot, int j, Price* price) {
-  const double spread = a.share[slot] - a.ws.share[slot * kBlock + j];
-  const double lead = a.ws.without[slot * kBlock + j] - a.rival[slot];
+  const double share = a.ws.share[slot * kBlock + j];
+  const double without = a.ws.without[slot * kBlock + j];
+  const double spread = a.share[slot] - share;
+  const double lead = without - a.rival[slot];
   if (!(spread > 0.0) || !(lead > 0.0)) return;
   const double bid = a.row(slot).weight * (lead / spread);
   if (bid > price->critical_bid) {
-    price->critical_bid = bid;
-    price->spread = spread;
+    *price = {price->pay, bid,
+              spread,     a.share[slot] + share,
+              lead,       without + a.rival[slot]};
   }
 }
 
@@ -73,24 +79,24 @@ inline void find_critical_bids(Auction& a, Price* price) {
   }
 }
 
-// False if f32 normalisers leave a payment's sign or a bid's sixth decimal in
-// doubt: the caller then repeats with f64 normalisers.
-inline bool set_prices(Auction& a, Price* price) {
-  evaluate_block(a, a.best.token / kBlock);
-  const int column = a.best.token % kBlock;
+// False if the normalisers leave a payment's sign, or the sixth decimal of a
+// payment or a bid, in doubt: the caller then repeats with closer ones.
+inline bool set_clarke_prices(Auction& a, Price* price) {
+  evaluate_token(a, a.best.token);
   bool sure = true;
   for (int s = 0; s < a.active_count; ++s) {
-    a.share[s] = a.ws.share[s * kBlock + column];
-    a.rival[s] = a.ws.without[s * kBlock + column];
-    price[s] = {clarke(a, s), 0.0, 0.0};
-    if (price[s].pay > 0.0) {
-      sure &= price[s].pay > kNearTieRel * a.peak[s].value;
-    }
+    price[s] = {};
+    price[s].pay = clarke(a, s);
+    if (price[s].pay <= 0.0) continue;
+    const double peak = a.peak[s].value;
+    sure &= price[s].pay > kNearTieRel * peak;
+    sure &= a.exact(price[s].pay, peak + a.rival[s]);
   }
   find_critical_bids(a, price);
   for (int s = 0; s < a.active_count; ++s) {
     if (price[s].pay <= 0.0) continue;
-    sure &= price[s].spread * 256.0 > a.rival[s] + a.peak[s].value;
+    sure &= a.exact(price[s].spread, price[s].spread_of);
+    sure &= a.exact(price[s].lead, price[s].lead_of);
     const double weight = a.row(s).weight;
     if (price[s].critical_bid > weight) price[s].critical_bid = weight;
   }

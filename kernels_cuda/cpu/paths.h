@@ -9,10 +9,11 @@
 
 namespace skynet {
 
-// One reply. Checks the input, picks the path, fills reply and rows[in.rows].
-// Thread-safe as long as no two threads share a workspace. No exceptions.
+// One reply. Checks the input, picks the path, fills reply, rows[in.rows] and,
+// unless null, top. Thread-safe as long as no two threads share a workspace.
+// Nothing in `in` is read once it has returned. No exceptions.
 Status run(const AuctionInput& in, Path path, Workspace& ws, ReplyResult* reply,
-           RowResult* rows);
+           RowResult* rows, const TopResult* top);
 
 // N(x) of every token into out[in.vocab].
 Status blend(const AuctionInput& in, Path path, Workspace& ws, double* out);
@@ -24,11 +25,12 @@ bool resolve_path(Path asked, Path* path);
 const char* message(Status status);
 
 // The paths themselves; input already checked, workspace already reserved.
-Status auction_scalar(const AuctionInput&, Workspace&, ReplyResult*,
-                      RowResult*);
-Status auction_avx2(const AuctionInput&, Workspace&, ReplyResult*, RowResult*);
-Status auction_avx512(const AuctionInput&, Workspace&, ReplyResult*,
-                      RowResult*);
+Status auction_scalar(const AuctionInput&, Workspace&, ReplyResult*, RowResult*,
+                      const TopResult*);
+Status auction_avx2(const AuctionInput&, Workspace&, ReplyResult*, RowResult*,
+                    const TopResult*);
+Status auction_avx512(const AuctionInput&, Workspace&, ReplyResult*, RowResult*,
+                      const TopResult*);
 Status blend_scalar(const AuctionInput&, Workspace&, double*);
 Status blend_avx2(const AuctionInput&, Workspace&, double*);
 Status blend_avx512(const AuctionInput&, Workspace&, double*);

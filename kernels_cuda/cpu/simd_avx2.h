@@ -23,13 +23,34 @@ struct Simd {
   static F set(float a) { return _mm256_set1_ps(a); }
   static F add(F a, F b) { return _mm256_add_ps(a, b); }
   static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+  static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
+  // max(a, floor), and floor too where a > most: or-ing the comparison's ones
+  // makes a NaN, for which max gives its second operand.
+  static F max_or_floor(F a, F most, F floor) {
+    const F over = _mm256_cmp_ps(a, most, _CMP_GT_OQ);
+    return _mm256_max_ps(_mm256_or_ps(a, over), floor);
+  }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static F fms(F a, F b, F c) { return _mm256_fmsub_ps(a, b, c); }
-  // a * 2^k, k being the low bits of an integer held in t's mantissa.
+  // a * 2^k, k being the integer in t's mantissa from bit 23 - kShift on.
+  template <int kShift>
   static F scale(F a, F t) {
-    __m256i k = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+    __m256i k = _mm256_slli_epi32(_mm256_castps_si256(t), kShift);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), k));
+  }
+  // table[j], j being the last 2 bits of t; the table is repeated to 16.
+  static F pick4(const float* table, F t) {
+    return _mm256_permutevar_ps(_mm256_load_ps(table), _mm256_castps_si256(t));
+  }
+  // table[j], j being the last 3 bits of t; the table is repeated to 16.
+  static F pick8(const float* table, F t) {
+    return _mm256_permutevar8x32_ps(_mm256_load_ps(table),
+                                    _mm256_castps_si256(t));
+  }
+  static unsigned not_less(F a, F b) {
+    return static_cast<unsigned>(
+        _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ)));
   }
   static float hmax(F a) {
     __m128 m =
@@ -41,8 +62,9 @@ struct Simd {
   static Mask either_nan(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
   static Mask or_(Mask a, Mask b) { return _mm256_or_ps(a, b); }
   static bool any(Mask m) { return _mm256_movemask_ps(m) != 0; }
-  static bool any_greater(F a, F b) {
-    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)) != 0;
+  static unsigned greater(F a, F b) {  // one bit per lane
+    return static_cast<unsigned>(
+        _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
   }
 
   // ---- double ----
@@ -59,9 +81,18 @@ struct Simd {
   static D mul(D a, D b) { return _mm256_mul_pd(a, b); }
   static D max(D a, D b) { return _mm256_max_pd(a, b); }
   static D fma(D a, D b, D c) { return _mm256_fmadd_pd(a, b, c); }
+  template <int kShift>
   static D scale(D a, D t) {
-    __m256i k = _mm256_slli_epi64(_mm256_castpd_si256(t), 52);
+    __m256i k = _mm256_slli_epi64(_mm256_castpd_si256(t), kShift);
     return _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), k));
+  }
+  // table[j], j being the last 2 bits of t; the table is repeated to 8.
+  static D pick4(const double* table, D t) {
+    __m256i j = _mm256_shuffle_epi32(_mm256_castpd_si256(t), 0xA0);
+    j = _mm256_add_epi32(_mm256_add_epi32(j, j),
+                         _mm256_set1_epi64x(int64_t{1} << 32));
+    return _mm256_castps_pd(
+        _mm256_permutevar8x32_ps(_mm256_castpd_ps(_mm256_load_pd(table)), j));
   }
   static D zero_if_less(D value, D a, D b) {  // a < b ? 0 : value
     return _mm256_andnot_pd(_mm256_cmp_pd(a, b, _CMP_LT_OQ), value);
@@ -86,6 +117,7 @@ struct Simd {
     return _mm256_cvtph_ps(
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
+  static float from_f16(uint16_t h) { return _cvtsh_ss(h); }
   static F from_bf16(const uint16_t* p) {
     __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));

@@ -24,7 +24,8 @@
 //   K     = s ln(1 + b / s) - s b / (s + b)         (0 where s = 0 or b = 0)
 //
 // It is not capped by w_i P_i(t): only its expectation, TV(P_i, q_-i) K, is.
-// c_i is 0: a draw has no threshold.
+// 1 - q_-i / q is b (P_i(t) - q_-i(t)) / N(t); a difference of at most
+// kTieRel P_i(t) is 0. c_i is 0: a draw has no threshold.
 //
 // The draw is a draw of a row, then of a token of that row, so that every path
 // needs the cumulative sum of one row only. Philox4x32-10 with key = (seed low,

@@ -22,6 +22,7 @@ def constant(name: str) -> str:
 def test_limits_and_tolerances_agree() -> None:
     assert int(constant("kMaxRows")) == auction.MAX_ROWS
     assert constant("kMaxVocab") == "1 << 18" and auction.MAX_VOCAB == 1 << 18
+    assert int(constant("kTop")) == auction.TOP
     assert float.fromhex(constant("kTieRel")) == oracle.TIE_REL
     assert float.fromhex(constant("kNearTieRel")) == oracle.NEAR_TIE_REL
 
@@ -29,7 +30,7 @@ def test_limits_and_tolerances_agree() -> None:
 def test_config_lists_the_contracts_tensors() -> None:
     spec = re.findall(r'\{"([A-Z_]+)", "(TYPE_\w+)", (-?\d+)\}', HEADER)
     served = re.findall(r'name: "([A-Z_]+)" data_type: (TYPE_\w+) dims: \[ (-?\d+) \]', CONFIG)
-    assert len(spec) == 12 and spec == served
+    assert len(spec) == 16 and spec == served
 
 
 def test_backend_exports_only_triton_entry_points(built) -> None:

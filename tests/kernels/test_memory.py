@@ -3,40 +3,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from kernels_cuda import oracle
+from kernels_cuda.auction import Draw
 from tests.kernels.cases import KERNELS
-
-
-@contextmanager
-def before_a_wall(values: np.ndarray) -> Iterator[np.ndarray]:
-    """A copy of `values` whose last byte is followed by an unreadable page."""
-    page = mmap.PAGESIZE
-    body = (values.nbytes + page - 1) // page * page
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype = ctypes.c_void_p
-    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
-    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    base = libc.mmap(None, body + page, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
-    assert base != ctypes.c_void_p(-1).value
-    assert libc.mprotect(base + body, page, 0) == 0
-    start = base + body - values.nbytes
-    ctypes.memmove(start, values.ctypes.data, values.nbytes)
-    raw = (ctypes.c_byte * values.nbytes).from_address(start)
-    try:
-        yield np.frombuffer(raw, dtype=values.dtype).reshape(values.shape)
-    finally:
-        libc.munmap(base, body + page)
+from tests.kernels.pages import before_a_wall
 
 
 @pytest.mark.spec("AUC-U-06")
@@ -46,8 +21,9 @@ def test_nothing_is_read_past_the_vocabulary(auction, rng, vocab: int, dtype: ty
     values = (rng.normal(size=(2, vocab)) * 3).astype(dtype)
     weights = np.array([1.0, 0.8], np.float32)
     with before_a_wall(values) as logits:
-        got = auction.run(logits, weights, 0.5)
-    assert got.token == oracle.auction(values, weights, 0.5).token
+        for draw in (None, Draw(1, 2, 3)):
+            got = auction.run(logits, weights, 0.5, draw=draw, top=True)
+            assert got.token == oracle.auction(values, weights, 0.5, draw).token
 
 
 @pytest.mark.spec("AUC-U-06")

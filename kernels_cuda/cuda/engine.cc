@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kCloseTimeout = 500'000;  // us
+constexpr int64_t kCloseTimeout = 400'000;  // us, waited for twice at most
 // A waiting host polls without a pause for this long, then yields; it asks the
 // device for errors no more often than kErrorInterval.
 constexpr auto kSpin = std::chrono::microseconds(200);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo serve test lint format bench spec-coverage parity clean
+.PHONY: help setup kernels demo serve test lint format bench spec-coverage parity gpu-check clean
 PY := .venv/bin/python
 
 help:            ## this list
@@ -40,6 +40,13 @@ bench: setup     ## measured figures, each beside its bare floor in the same run
 
 parity: setup    ## the exported model against the fp32 reference
 	$(PY) -m export.llm.parity
+
+gpu-check:       ## CUDA kernels on this machine's GPU, into docs/gpu_results.md; or LIBRARY=built elsewhere
+	@command -v nvcc >/dev/null || test -n "$(LIBRARY)" || \
+	  { echo "gpu-check: no nvcc here; make gpu-check LIBRARY=PATH takes a library built elsewhere"; exit 2; }
+	@$(MAKE) --no-print-directory -C kernels_cuda -j2 build/libskynet_auction_host.so \
+	  $(if $(LIBRARY),,cuda)
+	@$(or $(wildcard $(PY)),python3) -m kernels_cuda.cuda.check $(if $(LIBRARY),--library $(LIBRARY))
 
 spec-coverage:   ## seed cases covered by the tests that last ran and passed
 	@test -f build/spec_results.json || $(MAKE) --no-print-directory test

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels_cuda.contract import Draw
 from kernels_cuda.cuda.device import Reply
 
 SMALL = (1, 2, 4, 7, 8, 9, 63, 64, 65, 255, 300, 1000, 2049, 3000)
@@ -69,24 +70,26 @@ def break_rows(rng: np.random.Generator, z: NDArray[Any], w: NDArray[np.float32]
         w[k] = rng.choice([np.nan, np.inf, -1.0])
 
 
+def draw(rng: np.random.Generator) -> Draw:
+    """Any three numbers."""
+    seed, conv, index = (int(word) for word in rng.integers(0, 2**64, 3, dtype=np.uint64))
+    return Draw(seed, conv, index)
+
+
 def reply(
     rng: np.random.Generator,
     rows: int | None = None,
     vocab: int | None = None,
-    mode: int | None = None,
+    sample: bool | None = None,
 ) -> Reply:
     """One random reply; its reference row is sound."""
     rows = int(rng.choice([1, 2, 3, 4, 5, 8, 12])) if rows is None else rows
     vocab = int(rng.choice(SMALL)) if vocab is None else vocab
+    sample = bool(rng.integers(2)) if sample is None else sample
     z, w = logits(rng, rows, vocab), weights(rng, rows)
     if not np.isfinite(z[0]).any():
         z[0, 0] = 0.0
     if rng.random() < 0.1:
         break_rows(rng, z, w)
-    return Reply(
-        typed(rng, z),
-        w,
-        float(np.float32(rng.choice([0.5, 0.7, 1.0, 1.5]))),
-        mode=int(rng.integers(2)) if mode is None else mode,
-        draw=tuple(int(part) for part in rng.integers(0, 2**63, 3)),  # type: ignore[arg-type]
-    )
+    temperature = float(np.float32(rng.choice([0.5, 0.7, 1.0, 1.5])))
+    return Reply(typed(rng, z), w, temperature, draw(rng) if sample else None)

@@ -12,7 +12,7 @@ GENCODE := -gencode arch=compute_80,code=sm_80 \
 # No product is fused unless the code says fma: the CPU twin has the same bits.
 NVCCFLAGS := -std=c++17 -O3 -fmad=false -Xptxas -v \
 	-Xcompiler -fPIC,-fvisibility=hidden,-Wall
-ENGINE := engine plan device
+ENGINE := engine engine_batch memory plan device
 DEVICE := cluster portable naive runtime_cuda
 HOST_OBJ := $(ENGINE:%=$(BUILD)/cuda/%.o) \
 	$(BUILD)/cuda/device_host.o $(BUILD)/cuda/host_kernels.o \

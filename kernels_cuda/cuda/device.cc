@@ -68,8 +68,8 @@ SKYNET_EXPORT int32_t skynet_device_measure(void* engine,
     int32_t status = skynet_device_submit(engine, replies, count);
     if (status == 0) status = skynet_device_wait(engine, 10'000'000);
     if (status != 0) return status;
-    us[i] = std::chrono::duration<double, std::micro>(Clock::now() - start)
-                .count();
+    us[i] =
+        std::chrono::duration<double, std::micro>(Clock::now() - start).count();
   }
   return 0;
 }

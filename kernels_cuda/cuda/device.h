@@ -21,7 +21,7 @@ namespace skynet {
 // measurements.
 enum class Kernel : int32_t {
   kAuto = 0,
-  kNaive = 1,     // float64 throughout, three launches, the obvious way
+  kNaive = 1,     // float64 throughout, four launches, the obvious way
   kPortable = 2,  // sm_80 and newer
   kCluster = 3,   // sm_90 and newer; a reply that does not fit: kNoMemory
 };
@@ -39,7 +39,8 @@ struct DeviceOptions {
 
 // One reply of a batch. Pointers stay valid until wait returns kOk or the
 // engine is closed: the kernel reads logits in place. Logits on the device must
-// be complete, or ordered before skynet_device_stream, when submit is called.
+// be aligned to their element, and complete or ordered before
+// skynet_device_stream when submit is called.
 struct DeviceReply {
   AuctionInput input;  // logits on the device or, with staged, on the host
   int32_t staged;      // 1: logits lie in host memory and are copied first

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels_cuda import abi
+from kernels_cuda.contract import TOP, Draw, Mode, Outcome
+
 BUILD = Path(__file__).resolve().parents[1] / "build"
 HOST_LIBRARY = BUILD / "libskynet_auction_host.so"
 CUDA_LIBRARY = BUILD / "libskynet_auction_cuda.so"
-TOP = 16
 AUTO, NAIVE, PORTABLE, CLUSTER = range(4)
 OK, DEVICE_FAILED, DEVICE_TIMEOUT = 0, 11, 12
 _TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.uint16): 2}
@@ -48,56 +50,14 @@ class _Options(ctypes.Structure):
     ]
 
 
-class _Input(ctypes.Structure):
-    _fields_ = [
-        ("logits", ctypes.c_void_p),
-        ("weights", ctypes.c_void_p),
-        ("row_stride", ctypes.c_int64),
-        ("rows", ctypes.c_int32),
-        ("vocab", ctypes.c_int32),
-        ("type", ctypes.c_int32),
-        ("temperature", ctypes.c_float),
-        ("seed", ctypes.c_uint64),
-        ("conv", ctypes.c_uint64),
-        ("index", ctypes.c_uint64),
-        ("mode", ctypes.c_int32),
-    ]
-
-
-class _ReplyResult(ctypes.Structure):
-    _fields_ = [
-        ("margin", ctypes.c_double),
-        ("blend", ctypes.c_double),
-        ("token", ctypes.c_int32),
-        ("ref_token", ctypes.c_int32),
-        ("near_tie", ctypes.c_int32),
-        ("precise", ctypes.c_int32),
-        ("drawn_row", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
-    ]
-
-
-_ROW = np.dtype(
-    [
-        ("p_token", np.float64),
-        ("pay", np.float64),
-        ("critical_bid", np.float64),
-        ("log_z", np.float64),
-        ("w_minus", np.float32),
-        ("status", np.int32),
-    ]
-)
-
-
 class _DeviceReply(ctypes.Structure):
     _fields_ = [
-        ("input", _Input),
+        ("input", abi.Input),
         ("staged", ctypes.c_int32),
         ("status", ctypes.c_int32),
         ("reply", ctypes.c_void_p),
         ("rows", ctypes.c_void_p),
-        ("top_id", ctypes.c_void_p),
-        ("top_logit", ctypes.c_void_p),
+        ("top", abi.Top),
     ]
 
 
@@ -123,8 +83,7 @@ class Reply:
     logits: NDArray[Any] | int
     weights: NDArray[Any]
     temperature: float
-    mode: int = 0
-    draw: tuple[int, int, int] = (0, 0, 0)
+    draw: Draw | None = None  # None: argmax mode
     staged: bool = False
     top: bool = False
     vocab: int = 0
@@ -133,25 +92,10 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One reply's outcome; arrays have one entry per row, row 0 the reference."""
+class Answer(Outcome):
+    """What came back for one reply; where status is not OK only row_status may mean something."""
 
     status: int
-    token: int
-    ref_token: int
-    margin: float
-    blend_token: float
-    near_tie: bool
-    precise: bool
-    drawn_row: int
-    p_token: NDArray[np.float64]
-    pay: NDArray[np.float64]
-    critical_bid: NDArray[np.float64]
-    log_z: NDArray[np.float64]
-    w_minus: NDArray[np.float32]
-    row_status: NDArray[np.int32]
-    top_id: NDArray[np.int32] | None
-    top_logit: NDArray[np.float32] | None
 
 
 class Batch:
@@ -160,7 +104,7 @@ class Batch:
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.count = len(replies)
         self.raw = (_DeviceReply * self.count)()
-        self.results = (_ReplyResult * self.count)()
+        self.results = (abi.Reply * self.count)()
         self.rows: list[NDArray[Any]] = []
         self.tops: list[tuple[NDArray[np.int32], NDArray[np.float32]] | None] = []
         self._keep: list[Any] = []
@@ -170,7 +114,7 @@ class Batch:
     def _fill(self, i: int, reply: Reply) -> None:
         weights = np.ascontiguousarray(reply.weights, dtype=np.float32)
         rows = len(weights)
-        raw = self.raw[i]
+        raw, draw = self.raw[i], reply.draw or Draw(0, 0, 0)
         if isinstance(reply.logits, int):
             address, vocab, stride, dtype = reply.logits, reply.vocab, reply.stride, reply.dtype
         else:
@@ -179,7 +123,7 @@ class Batch:
             address, vocab, dtype = logits.ctypes.data, logits.shape[1], logits.dtype
             stride = logits.strides[0] // logits.itemsize if rows > 1 else vocab
         assert dtype is not None
-        raw.input = _Input(
+        raw.input = abi.Input(
             address,
             weights.ctypes.data,
             stride,
@@ -187,24 +131,24 @@ class Batch:
             vocab,
             _TYPES[np.dtype(dtype)],
             reply.temperature,
-            *reply.draw,
-            reply.mode,
+            abi.DrawKey(draw.seed, draw.conv, draw.index),
+            Mode.ARGMAX if reply.draw is None else Mode.SAMPLE,
         )
         raw.staged = int(reply.staged)
-        self.rows.append(np.zeros(rows, dtype=_ROW))
+        self.rows.append(np.zeros(rows, dtype=abi.ROW))
         raw.reply = ctypes.addressof(self.results[i])
         raw.rows = self.rows[i].ctypes.data
         self.tops.append(None)
         if reply.top:
             top = np.zeros((rows, TOP), np.int32), np.zeros((rows, rows * TOP), np.float32)
             self.tops[i] = top
-            raw.top_id, raw.top_logit = top[0].ctypes.data, top[1].ctypes.data
+            raw.top = abi.Top(top[0].ctypes.data, top[1].ctypes.data)
         self._keep.append((reply.logits, weights))
 
-    def outcome(self, i: int) -> Outcome:
+    def outcome(self, i: int) -> Answer:
         """What came back for reply i."""
         result, rows, top = self.results[i], self.rows[i], self.tops[i]
-        return Outcome(
+        return Answer(
             status=self.raw[i].status,
             token=result.token,
             ref_token=result.ref_token,
@@ -285,7 +229,7 @@ class Device:
         status: int = self.lib.skynet_device_wait(self.handle, timeout_us)
         return status
 
-    def run(self, replies: Sequence[Reply]) -> list[Outcome]:
+    def run(self, replies: Sequence[Reply]) -> list[Answer]:
         """Submit and wait; DeviceError where either refuses."""
         batch = Batch(replies)
         for status in (self.submit(batch), self.wait()):

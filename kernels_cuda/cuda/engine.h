@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device.h"
+#include "memory.h"
 #include "plan.h"
 #include "runtime.h"
 
@@ -37,7 +38,6 @@ class Engine {
   };
 
   Engine(const DeviceOptions& options, std::unique_ptr<Runtime> runtime);
-  bool reserve();
   Status check(const DeviceReply& reply) const;
   bool stage(DeviceReply* replies, int count);
   void plan_batch(DeviceReply* replies, int count);
@@ -51,16 +51,7 @@ class Engine {
   DeviceOptions options_;
   std::unique_ptr<Runtime> runtime_;
   std::string name_;
-  Mapped records_ = {}, top_id_ = {}, top_logit_ = {};  // the kernels write
-  Mapped jobs_ = {}, staging_ = {};                     // the host writes
-  char* device_jobs_ = nullptr;
-  char* device_staging_ = nullptr;
-  char* scratch_ = nullptr;
-  Candidate* candidates_ = nullptr;
-  int32_t* ids_ = nullptr;
-  size_t scratch_team_ = 0;  // bytes of one portable team
-  int scratch_teams_ = 0;
-  size_t staged_bytes_ = 0;
+  Memory memory_ = {};
 
   DeviceReply* replies_ = nullptr;  // of the batch in flight
   std::vector<Entry> entries_;

@@ -131,6 +131,11 @@ struct Scratch {
            static_cast<uint32_t>(rank) * crest_bytes;
   }
   SKYNET_BOTH uint32_t bytes(int blocks) const { return crest(blocks); }
+
+  void grow(const Layout& at) {
+    if (at.board_bytes > board_bytes) board_bytes = at.board_bytes;
+    if (at.crest_bytes > crest_bytes) crest_bytes = at.crest_bytes;
+  }
 };
 
 }  // namespace skynet

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from kernels_cuda.cuda import cases
-from kernels_cuda.cuda.device import HOST_LIBRARY, Device, Options, Outcome, Reply
-from kernels_cuda.cuda.reference import LIMITS, differences, expect, expect_top
+from kernels_cuda.cuda.device import HOST_LIBRARY, Answer, Device, Options, Reply
+from kernels_cuda.cuda.reference import LIMITS, differences, expect, top_is_right
 
 # Exponents and logarithms of the maths library may differ in the last bit between processors.
 SAME_BITS = ("token", "ref_token", "margin", "blend_token", "near_tie", "p_token", "critical_bid")
@@ -37,14 +37,12 @@ class Parity:
     worst: Counter[str] = field(default_factory=Counter)
     first_faults: list[str] = field(default_factory=list)
 
-    def add(self, reply: Reply, got: Outcome) -> None:
+    def add(self, reply: Reply, got: Answer) -> None:
         """Judge one answer."""
         off = differences(got, expect(reply), np.asarray(reply.weights))
         wrong = [f"{name} {value:.3g}" for name, value in off.items() if not value <= LIMITS[name]]
-        if got.top_id is not None and got.top_logit is not None:
-            ids, logits = expect_top(reply, got.row_status)
-            if not ((got.top_id == ids).all() and (got.top_logit == logits).all()):
-                wrong.append("top")
+        if not top_is_right(got, reply):
+            wrong.append("top")
         self.replies += 1
         self.precise += got.precise
         self.wrong += bool(wrong)
@@ -52,9 +50,9 @@ class Parity:
             self.worst[name] = max(self.worst[name], value)  # type: ignore[assignment]
         if wrong and len(self.first_faults) < 5:
             shape = np.shape(reply.logits)
-            self.first_faults.append(f"{shape} mode {reply.mode}: {', '.join(wrong)}")
+            self.first_faults.append(f"{shape} {reply.draw or 'argmax'}: {', '.join(wrong)}")
 
-    def compare_bits(self, got: Outcome, twin: Outcome) -> None:
+    def compare_bits(self, got: Answer, twin: Answer) -> None:
         """Count an answer whose bits are not the CPU twin's."""
         same = all(
             np.asarray(getattr(got, name)).tobytes() == np.asarray(getattr(twin, name)).tobytes()
@@ -77,7 +75,7 @@ def large_batches(seed: int) -> Iterator[list[Reply]]:
     """Replies of real sizes, alone and in pairs."""
     rng = np.random.default_rng(seed)
     for rows, vocab in LARGE:
-        yield [cases.reply(rng, rows, vocab, mode) for mode in (0, 1)]
+        yield [cases.reply(rng, rows, vocab, sample) for sample in (False, True)]
         yield [cases.reply(rng, rows, vocab)]
 
 

@@ -62,6 +62,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def resource_section(resources: Sequence[Resources]) -> str:
     """Registers, shared memory and spills; dynamic shared memory depends on the reply."""
+    if not resources:
+        return "\n## What the compiler says\n\nThe library was built elsewhere.\n"
     used = [r for r in resources if not (r.kernel.startswith("cluster") and r.arch == "sm_80")]
     head = ("kernel", "arch", "registers a thread", "static shared bytes", "stack", "spills")
     rows = [

@@ -59,7 +59,8 @@ class Runtime {
   virtual bool failed() = 0;
 
   // Frees everything, or leaves it to the process's end if the stream does not
-  // come to rest within timeout_us.
+  // come to rest within timeout_us or the device does not within as much again.
+  // The library must stay loaded then.
   virtual void close(int64_t timeout_us) = 0;
 };
 

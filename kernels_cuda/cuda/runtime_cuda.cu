@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include <chrono>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -13,13 +14,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kLastResort =
+    400'000;  // us, where no engine came to close it
+
 std::string sentence(const char* what, cudaError_t error) {
   return std::string(what) + ": " + cudaGetErrorString(error);
 }
 
 class CudaRuntime : public Runtime {
  public:
-  ~CudaRuntime() override { close(0); }
+  ~CudaRuntime() override { close(kLastResort); }
 
   bool start(int device, std::string* error);
 
@@ -33,6 +37,8 @@ class CudaRuntime : public Runtime {
   void close(int64_t timeout_us) override;
 
  private:
+  // The calling thread's current device may be another.
+  bool bind() const { return cudaSetDevice(device_) == cudaSuccess; }
   bool at_rest(int64_t timeout_us);
 
   int device_ = 0;
@@ -45,10 +51,8 @@ class CudaRuntime : public Runtime {
 bool CudaRuntime::start(int device, std::string* error) {
   device_ = device;
   cudaDeviceProp properties;
-  cudaError_t status = cudaSetDevice(device);
-  if (status == cudaSuccess) {
-    status = cudaGetDeviceProperties(&properties, device);
-  }
+  cudaError_t status = cudaGetDeviceProperties(&properties, device);
+  if (status == cudaSuccess) status = cudaSetDevice(device);
   if (status != cudaSuccess) {
     *error = sentence("no usable GPU", status);
     return false;
@@ -92,11 +96,13 @@ void* CudaRuntime::allocate(size_t bytes) {
 }
 
 bool CudaRuntime::copy(void* device, const void* mapped, size_t bytes) {
-  return cudaMemcpyAsync(device, mapped, bytes, cudaMemcpyHostToDevice,
+  return bind() &&
+         cudaMemcpyAsync(device, mapped, bytes, cudaMemcpyHostToDevice,
                          stream_) == cudaSuccess;
 }
 
 bool CudaRuntime::launch(const Launch& launch) {
+  if (!bind()) return false;
   switch (launch.kernel) {
     case Kernel::kNaive:
       return launch_naive(launch, stream_) == cudaSuccess;
@@ -121,14 +127,22 @@ bool CudaRuntime::at_rest(int64_t timeout_us) {
   return true;
 }
 
-// Every call that frees waits for the device, so a hung one keeps its memory:
-// the kernel may still write to it.
+// Every call that frees waits for the whole device, also for what others run on
+// it. Memory of a hung stream stays: its kernel may still write to it.
 void CudaRuntime::close(int64_t timeout_us) {
   if (stream_ == nullptr) return;
-  if (at_rest(timeout_us)) {
-    for (void* memory : allocated_) cudaFree(memory);
-    for (void* memory : mapped_) cudaFreeHost(memory);
-    cudaStreamDestroy(stream_);
+  auto done = std::make_shared<std::promise<void>>();
+  const auto freed = done->get_future();
+  if (bind() && at_rest(timeout_us)) {
+    std::thread([=, device = device_, stream = stream_, mapped = mapped_,
+                 allocated = allocated_] {
+      cudaSetDevice(device);
+      for (void* memory : allocated) cudaFree(memory);
+      for (void* memory : mapped) cudaFreeHost(memory);
+      cudaStreamDestroy(stream);
+      done->set_value();
+    }).detach();
+    freed.wait_for(std::chrono::microseconds(timeout_us));
   }
   stream_ = nullptr;
 }

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kernels_cuda import oracle
-from kernels_cuda.cuda.device import Outcome, Reply
+from kernels_cuda.contract import Draw
+from kernels_cuda.cuda.device import Answer, Batch, Reply
 from tests.cuda.conftest import Open
 
 OK, BAD_VOCAB, BAD_TYPE = 0, 2, 3
@@ -33,9 +34,14 @@ def break_logits(z: np.ndarray, kind: str) -> None:
         ("weight", oracle.BAD_WEIGHT),
     ],
 )
-@pytest.mark.parametrize("mode", [0, 1], ids=["argmax", "sample"])
+@pytest.mark.parametrize("draw", [None, Draw(1, 2, 3)], ids=["argmax", "sample"])
 def test_a_dropped_row_leaves_no_trace(  # noqa: PLR0917
-    open_device: Open, rng: np.random.Generator, kernel: int, kind: str, status: int, mode: int
+    open_device: Open,
+    rng: np.random.Generator,
+    kernel: int,
+    kind: str,
+    status: int,
+    draw: Draw | None,
 ) -> None:
     """The rest is what it would be without that row."""
     device = open_device(rows=4, vocab=5000, kernel=kernel)
@@ -44,15 +50,15 @@ def test_a_dropped_row_leaves_no_trace(  # noqa: PLR0917
     break_logits(z, kind)
     if kind == "weight":
         w[2] = np.nan
-    got = device.run([Reply(z, w, 0.7, mode=mode)])[0]
+    got = device.run([Reply(z, w, 0.7, draw)])[0]
     keep = [0, 1, 3]
-    want = device.run([Reply(np.ascontiguousarray(z[keep]), w[keep], 0.7, mode=mode)])[0]
+    want = device.run([Reply(np.ascontiguousarray(z[keep]), w[keep], 0.7, draw)])[0]
     assert list(got.row_status) == [OK, OK, status, OK]
     assert_same(got, want, keep)
     assert [getattr(got, name)[2] for name in FIELDS[:4]] == [0, 0, 0, 0]
 
 
-def assert_same(got: Outcome, want: Outcome, keep: list[int]) -> None:
+def assert_same(got: Answer, want: Answer, keep: list[int]) -> None:
     for name in ("token", "ref_token", "near_tie"):
         assert getattr(got, name) == getattr(want, name)
     for name in ("margin", "blend_token"):
@@ -101,16 +107,19 @@ def test_one_bad_reply_leaves_the_others_be(open_device: Open, kernel: int) -> N
     z = np.zeros((2, 100), np.float32)
     z[:, 7] = 3.0
     w = np.ones(2)
-    outcomes = device.run(
+    batch = Batch(
         [
             Reply(z, w, 1.0),
             Reply(z, w, float("nan")),
             Reply(z, w, -1.0),
-            Reply(z, w, 1.0, mode=2),
+            Reply(z, w, 1.0),
             Reply(np.zeros((2, 101), np.float32), w, 1.0),
             Reply(z, w, 1.0),
         ]
     )
+    batch.raw[3].input.mode = 2
+    assert (device.submit(batch), device.wait()) == (0, 0)
+    outcomes = [batch.outcome(i) for i in range(6)]
     want = [OK, BAD_TEMPERATURE, BAD_TEMPERATURE, BAD_MODE, BAD_VOCAB, OK]
     assert [one.status for one in outcomes] == want
     assert outcomes[0].token == outcomes[5].token == 7

@@ -31,6 +31,7 @@ def kernels() -> list[Resources]:
     return built()
 
 
+@pytest.mark.timeout(1200)  # half a minute where nothing else runs
 def test_every_kernel_is_built_for_both_architectures(kernels: list[Resources]) -> None:
     names = {entry.kernel for entry in kernels}
     fused = {f"{k}_kernel {t}" for k in ("cluster", "portable") for t in ("f32", "f16", "bf16")}

@@ -81,6 +81,15 @@ def test_staged_rows_may_lie_anywhere(open_device: Open, rng: np.random.Generato
     assert not faults(got, expect(Reply(values, np.ones(3), 0.75)), np.ones(3))
 
 
+def test_device_logits_must_be_aligned_to_their_element(open_device: Open) -> None:
+    """A GPU would fault, and with it everything in its context."""
+    one = open_device(rows=2, vocab=100)
+    room = np.zeros(2 * 100 * 4 + 4, np.uint8)
+    for offset, dtype, status in ((2, np.float32, NULL), (1, np.float16, NULL), (2, np.float16, 0)):
+        logits = np.ndarray((2, 100), dtype, buffer=room[offset:].data)
+        assert one.run([Reply(logits, np.ones(2), 1.0)])[0].status == status
+
+
 def test_staged_logits_over_the_limit_start_nothing(open_device: Open) -> None:
     one = open_device(rows=2, vocab=100, staged_bytes=2 * 400 - 1)
     assert one.submit(Batch([simple(staged=True)])) == NO_MEMORY

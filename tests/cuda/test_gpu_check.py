@@ -12,7 +12,6 @@ import pytest
 from kernels_cuda.cuda import check, parity, results, timing
 from kernels_cuda.cuda.device import CUDA_LIBRARY, NAIVE, Device
 from kernels_cuda.cuda.driver import Driver, DriverError
-from kernels_cuda.cuda.reference import philox
 from kernels_cuda.cuda.resources import Resources
 
 
@@ -37,15 +36,6 @@ def test_a_wrong_answer_is_counted(host_library: Path) -> None:
     found.compare_bits(got, replace(got, margin=np.nextafter(got.margin, 9)))
     assert (found.replies, found.wrong, found.other_bits) == (3, 2, 1)
     assert len(found.first_faults) == 2 and "pay" in found.first_faults[1]
-
-
-def test_philox_gives_its_published_numbers() -> None:
-    """Random123's known answers for Philox4x32-10."""
-    assert philox((0, 0, 0)) == (_unit(0x6627E8D5, 0xE169C58D), _unit(0xBC57AC4C, 0x9B00DBD8))
-
-
-def _unit(low: int, high: int) -> float:
-    return ((low | high << 32) >> 11) * 2.0**-53
 
 
 def test_the_page_holds_every_figure() -> None:

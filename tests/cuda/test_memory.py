@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kernels_cuda.cuda import cases
-from kernels_cuda.cuda.device import Outcome, Reply
+from kernels_cuda.cuda.device import Answer, Reply
 from kernels_cuda.cuda.reference import expect, faults
 from tests.cuda.conftest import Open
-from tests.kernels.test_memory import before_a_wall
+from tests.kernels.pages import before_a_wall
 
 GUARD = 64
 
@@ -66,7 +67,7 @@ def test_rows_may_be_strided(
     assert not faults(got, want, np.ones(4))
 
 
-def fields(outcome: Outcome) -> tuple[object, ...]:
+def fields(outcome: Answer) -> tuple[object, ...]:
     values = vars(outcome).values()
     return tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in values)
 
@@ -78,7 +79,7 @@ def test_no_step_depends_on_another_thread_of_it(
     device = open_device(rows=12, vocab=20_000, kernel=kernel)
     for i in range(60):
         reply = cases.reply(rng, vocab=20_000 if i % 20 == 0 else None)
-        reply = Reply(**{**vars(reply), "top": True})
+        reply = replace(reply, top=True)
         outcomes = []
         for backward in (0, 1):
             device.lib.skynet_host_backward(ctypes.c_void_p(device.handle), backward)

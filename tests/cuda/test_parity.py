@@ -8,7 +8,7 @@ import pytest
 
 from kernels_cuda.cuda import cases
 from kernels_cuda.cuda.device import CLUSTER, PORTABLE, Device, Reply
-from kernels_cuda.cuda.reference import SAMPLE, expect, faults
+from kernels_cuda.cuda.reference import expect, faults
 from tests.cuda.conftest import Open
 
 
@@ -20,29 +20,29 @@ def assert_right(device: Device, reply: Reply) -> None:
 
 
 @pytest.mark.spec("AUC-U-09")
-@pytest.mark.parametrize("mode", [0, SAMPLE], ids=["argmax", "sample"])
+@pytest.mark.parametrize("sample", [False, True], ids=["argmax", "sample"])
 def test_random_replies(
-    open_device: Open, rng: np.random.Generator, kernel: int, mode: int
+    open_device: Open, rng: np.random.Generator, kernel: int, sample: bool
 ) -> None:
     device = open_device(rows=12, vocab=3000, kernel=kernel)
     for _ in range(300):
-        assert_right(device, cases.reply(rng, mode=mode))
+        assert_right(device, cases.reply(rng, sample=sample))
 
 
 @pytest.mark.parametrize("rows", range(1, 34))
 def test_every_row_count(open_device: Open, rng: np.random.Generator, rows: int) -> None:
     for kernel in (PORTABLE, CLUSTER):
         device = open_device(rows=rows, vocab=500, kernel=kernel)
-        for mode in (0, SAMPLE):
-            assert_right(device, cases.reply(rng, rows, 500, mode))
+        for sample in (False, True):
+            assert_right(device, cases.reply(rng, rows, 500, sample))
 
 
 @pytest.mark.parametrize("vocab", [4, 49_152, 50_007, 152_064])
 def test_vocabularies(open_device: Open, rng: np.random.Generator, vocab: int) -> None:
     for kernel in (PORTABLE, CLUSTER):
         device = open_device(rows=4, vocab=vocab, kernel=kernel)
-        for mode in (0, SAMPLE):
-            assert_right(device, cases.reply(rng, 4, vocab, mode))
+        for sample in (False, True):
+            assert_right(device, cases.reply(rng, 4, vocab, sample))
 
 
 def test_sixteen_rows_of_a_large_vocabulary(open_device: Open, rng: np.random.Generator) -> None:
@@ -59,9 +59,10 @@ def test_extreme_temperatures(
 ) -> None:
     device = open_device(rows=4, vocab=500, kernel=kernel)
     t = float(np.float32(temperature))
-    for mode in (0, SAMPLE):
+    for sample in (False, True):
         z = (rng.normal(size=(4, 500)) * 3).astype(np.float32)
-        assert_right(device, Reply(z, np.ones(4, np.float32), t, mode=mode))
+        draw = cases.draw(rng) if sample else None
+        assert_right(device, Reply(z, np.ones(4, np.float32), t, draw))
 
 
 @pytest.mark.parametrize("temperature", [1e-45, 1e-30, 1e30, 3e38])

@@ -46,7 +46,7 @@ def assert_answers(result, want: oracle.Outcome) -> None:
         ("CRITICAL_BID", want.critical_bid, 1e-6),
         ("W_MINUS", want.w_minus, 1e-5),
         ("ROW_STATUS", want.row_status, 0),
-        ("LOG_Z", want.log_z, 1e-8),
+        ("LOG_Z", want.log_z, 5e-8),
     ):
         np.testing.assert_allclose(got[name].ravel(), values, rtol=0, atol=tolerance)
 

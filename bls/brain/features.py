@@ -14,6 +14,7 @@ opening one: log W_-i of the bids the advertisers came with. Source: competitor_
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ _AGE = np.arange(WINDOW) - (WINDOW - 1) / 2
 _SLOPE = _AGE / np.sum(_AGE**2)
 
 
-def log_weight(w_minus: NDArray[np.floating] | float) -> NDArray[np.float64]:
+def log_weight(w_minus: NDArray[Any] | float) -> NDArray[np.float64]:
     """log W_-i with the floor; any shape."""
     return np.log(np.maximum(np.asarray(w_minus, np.float64), W_FLOOR))
 
@@ -47,9 +48,7 @@ def pad(window: Sequence[float]) -> NDArray[np.float64]:
     return np.array([last[0]] * (WINDOW - len(last)) + last, np.float64)
 
 
-def build(
-    ctx_vec: NDArray[np.floating], past: NDArray[np.floating], token_idx: NDArray[np.integer]
-) -> F32:
+def build(ctx_vec: NDArray[Any], past: NDArray[Any], token_idx: NDArray[Any]) -> F32:
     """Features f32 [n, 150] of n predictions.
 
     Args:

@@ -37,7 +37,8 @@ _SLOPE = _AGE / np.sum(_AGE**2)
 
 def log_weight(w_minus: NDArray[Any] | float) -> NDArray[np.float64]:
     """log W_-i with the floor; any shape."""
-    return np.log(np.maximum(np.asarray(w_minus, np.float64), W_FLOOR))
+    floored: NDArray[np.float64] = np.maximum(np.asarray(w_minus, np.float64), W_FLOOR)
+    return np.log(floored)
 
 
 def pad(window: Sequence[float]) -> NDArray[np.float64]:

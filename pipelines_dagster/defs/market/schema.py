@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns of a market dataset: a folder of Parquet files, what models may see and, apart, the truth.
+"""Columns of a market dataset: a folder of Parquet files, what models see and, apart, the truth.
 
 contexts.parquet     CONTEXTS   one row a conversation context
 ads.parquet          ADS        one row a creative

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who bids in a reply, and how much for the next token.
 
-`LiveBidder.weights` is asked before every token, so a bid that is replaced while a reply is written
-counts from the next token on. A later controller fills the same place.
+`LiveBidder.offers` is asked before every token, so a bid that is replaced while a reply is written
+counts from the next token on. Where
+a campaign says what a response is worth, the controller (`bls/brain/`) decides instead.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bls.campaigns import Campaign, Campaigns
 from bls.errors import SkynetError, invalid
@@ -23,28 +25,42 @@ class Seat:
     Attributes:
         ad_prompt: empty for a row that comes from the advertiser's own model.
         remote: the number of that remote bidder.
+        rate: what the campaign pays for a unit of response, in weight units; with one, the
+            controller decides the weight of every token, and `bid` is only the opening.
     """
 
     advertiser: str
     ad_prompt: str
     bid: float
     remote: int | None = None
+    rate: float = 0.0
+
+
+class Offers(NamedTuple):
+    """For one token, in row order without the reference: fixed bids, and who has a controller."""
+
+    bids: tuple[float, ...]
+    controlled: tuple[bool, ...]
 
 
 class LiveBidder:
-    """Bids that may be replaced during the reply, from any thread."""
+    """Bids that may be replaced during the reply, from any thread.
+
+    An advertiser that names a bid itself is no longer bid for by the controller.
+    """
 
     def __init__(self, seats: Sequence[Seat]) -> None:
         self._names = [seat.advertiser for seat in seats]
         self._bids = [seat.bid for seat in seats]
+        self._controlled = [seat.rate > 0 and seat.remote is None for seat in seats]
         self._next = 0
         self._lock = threading.Lock()
 
-    def weights(self, index: int) -> tuple[float, ...]:
-        """Weights of the advertisers' rows for token `index`, in row order."""
+    def offers(self, index: int) -> Offers:
+        """What counts for token `index`."""
         with self._lock:
             self._next = index + 1
-            return tuple(self._bids)
+            return Offers(tuple(self._bids), tuple(self._controlled))
 
     def update(self, bids: Mapping[str, float]) -> int:
         """Replace some bids, all or none; the index of the first token they count for.
@@ -56,9 +72,10 @@ class LiveBidder:
                 "unknown_advertiser", f"{min(unknown)!r} does not bid in this reply.", "bids"
             )
         with self._lock:
-            self._bids = [
-                bids.get(name, bid) for name, bid in zip(self._names, self._bids, strict=True)
-            ]
+            for row, name in enumerate(self._names):
+                if name in bids:
+                    self._bids[row] = bids[name]
+                    self._controlled[row] = False
             return self._next
 
 
@@ -73,7 +90,7 @@ def choose_seats(
         seats = [_seat(bidder, campaigns) for bidder in options.bidders]
     else:
         chosen = campaigns.matching(messages[-1].content)
-        seats = [_campaign_seat(campaign, campaign.bid, campaigns) for campaign in chosen]
+        seats = [_campaign_seat(campaign, campaigns) for campaign in chosen]
     return tuple(sorted(seats, key=lambda seat: seat.remote is not None))
 
 
@@ -83,17 +100,18 @@ def _seat(bidder: BidderRequest, campaigns: Campaigns) -> Seat:
         if bidder.ad_prompt is None or bidder.bid is None:
             raise _unknown(bidder.advertiser)
         return Seat(bidder.advertiser, bidder.ad_prompt, bidder.bid)
-    bid = campaign.bid if bidder.bid is None else bidder.bid
-    if bidder.ad_prompt is None:
-        return _campaign_seat(campaign, bid, campaigns)
-    if campaign.remote is not None:
+    if bidder.ad_prompt is not None and campaign.remote is not None:
         raise _no_ad_prompt(bidder.advertiser)
-    return Seat(bidder.advertiser, bidder.ad_prompt, bid)
+    seat = _campaign_seat(campaign, campaigns)
+    if bidder.bid is not None:
+        seat = replace(seat, bid=bidder.bid, rate=0.0)
+    return seat if bidder.ad_prompt is None else replace(seat, ad_prompt=bidder.ad_prompt)
 
 
-def _campaign_seat(campaign: Campaign, bid: float, campaigns: Campaigns) -> Seat:
+def _campaign_seat(campaign: Campaign, campaigns: Campaigns) -> Seat:
     number = campaigns.remote_number(campaign)
-    return Seat(campaign.advertiser, campaign.creative or "", bid, number)
+    creative = campaign.creative or ""
+    return Seat(campaign.advertiser, creative, campaign.bid, number, campaign.rate)
 
 
 def _unknown(advertiser: str) -> SkynetError:

@@ -26,6 +26,10 @@ class Campaign(Strict):
     """One advertiser's offer: what it bids per token, and what its model is told or where it runs.
 
     Attributes:
+        bid: weight per token; with a `rate` only the opening one.
+        rate: value of a unit of response (a CPM + b CPC), in weight units: with it the controller
+            bids for this campaign, token by token. 0 keeps `bid`.
+        daily_budget_micros: most that a UTC day may cost; None has no limit.
         creative: ad prompt of a row of our own model.
         remote: the advertiser's own model instead.
     """
@@ -34,6 +38,8 @@ class Campaign(Strict):
     brand: Annotated[str, Field(min_length=1, max_length=80)]
     bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)]
     keywords: tuple[str, ...]
+    rate: Annotated[float, Field(ge=0, le=1_000)] = 0.0
+    daily_budget_micros: Annotated[int, Field(ge=0, le=10**15)] | None = None
     creative: Annotated[str, Field(min_length=1, max_length=LIMITS.ad_prompt_bytes)] | None = None
     remote: RemoteEndpoint | None = None
 

@@ -140,7 +140,7 @@ def receipt_table(receipt: Receipt, palette: Palette) -> str:
     rows = [
         (
             line.advertiser,
-            f"{line.bid:g}",
+            f"{line.bid if line.mean_bid is None else line.mean_bid:.4g}",
             str(line.tokens_influenced),
             dollars(line.pay_micros),
             dollars(line.critical_bid_micros),

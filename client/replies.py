@@ -79,6 +79,7 @@ class Line:
     pay_micros: int
     critical_bid_micros: int
     charge_micros: int
+    mean_bid: float | None = None  # over the reply's tokens: what a controller bid on average
 
 
 @dataclass(frozen=True)

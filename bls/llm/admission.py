@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bls.errors import SkynetError, capacity, invalid
-from bls.llm.jobs import Conversation, Prefill, Step
+from bls.llm.jobs import Again, Conversation, Prefill, Step
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,17 @@ def refuse_step(
         return invalid("bad_token", "The token is outside the vocabulary.")
     if max(conversation.filled) >= bounds.length:
         return invalid("row_full", "The conversation's rows are full.")
+    return None
+
+
+def refuse_again(
+    job: Again, conversation: Conversation | None, pending: bool
+) -> SkynetError | None:
+    """Why the last logits cannot be said again, or None."""
+    if conversation is None or not conversation.decoding:
+        return SkynetError("unknown_conversation", "No such live conversation.", 409)
+    if pending or job.index != conversation.steps:
+        return SkynetError("not_the_last_token", "Only the last token's logits are kept.", 409)
     return None
 
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from bls.errors import SkynetError, capacity, internal
 from bls.limits import LIMITS, Limits
-from bls.llm.admission import Bounds, refuse_prefill, refuse_step
-from bls.llm.jobs import NOTHING, Away, Conversation, End, Job, Prefill, Step, neighbours
+from bls.llm.admission import Bounds, refuse_again, refuse_prefill, refuse_step
+from bls.llm.jobs import NOTHING, Again, Away, Conversation, End, Job, Prefill, Step, neighbours
 from bls.llm.kv_cache import KVCache, RowAllocator
 from bls.llm.prefill import PrefillTask
 from bls.llm.prefix_store import PrefixStore
@@ -133,6 +133,8 @@ class Engine:
             self._accept_step(job)
         elif isinstance(job, Prefill):
             self._accept_prefill(job)
+        elif isinstance(job, Again):
+            self._say_again(job)
         elif isinstance(job, Away):
             self._expected.discard(job.conv)
             job.reply(NOTHING)
@@ -146,6 +148,15 @@ class Engine:
             job.reply(refusal)
         else:
             self._steps[job.conv] = job
+
+    def _say_again(self, job: Again) -> None:
+        """The last logits lie in the session's memory until the conversation's next job."""
+        conversation = self._live.get(job.conv)
+        refusal = refuse_again(job, conversation, job.conv in self._steps)
+        if refusal is not None:
+            job.reply(refusal)
+        elif conversation is not None:
+            job.reply(conversation.span)
 
     def _accept_prefill(self, job: Prefill) -> None:
         known = job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting)
@@ -197,6 +208,7 @@ class Engine:
         for conversation in run:
             conversation.filled = [n + 1 for n in conversation.filled]
             conversation.touched_at = now
+            conversation.steps += 1
             self._expected.add(conversation.conv)
             steps[conversation.conv].reply(conversation.span)
 

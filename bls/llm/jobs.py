@@ -58,6 +58,15 @@ class End:
 
 
 @dataclass(frozen=True)
+class Again:
+    """The logits of token `index` (0 the first) once more, if they are the last; computes nothing."""
+
+    conv: int
+    index: int
+    reply: Reply
+
+
+@dataclass(frozen=True)
 class Away:
     """A conversation waits for somebody else's logits: no decode batch is to wait for it."""
 
@@ -65,7 +74,7 @@ class Away:
     reply: Reply
 
 
-Job = Prefill | Step | End | Away
+Job = Prefill | Step | Again | End | Away
 
 
 @dataclass
@@ -73,7 +82,7 @@ class Conversation:
     """Rows `start` .. `start + R` of the cache, and how far each got.
 
     `shared` is the length of the prefix that all rows have in common; it is computed once, in
-    row 0, and its KV copied to the others.
+    row 0, and its KV copied to the others. `steps` are the tokens appended since.
     """
 
     conv: int
@@ -84,6 +93,7 @@ class Conversation:
     filled: list[int] = field(default_factory=list)
     reused: int = 0
     decoding: bool = False
+    steps: int = 0
 
     @property
     def rows(self) -> int:

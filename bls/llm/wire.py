@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from bls.contracts import Op
-from bls.llm.jobs import Away, End, Job, Prefill, Reply, Step
+from bls.llm.jobs import Again, Away, End, Job, Prefill, Reply, Step
 
 _AWAY = max(Op) + 1
 _HEAD = struct.Struct("<I")
@@ -62,6 +62,8 @@ def pack_job(number: int, job: Job) -> list[Any]:
         return [number, int(Op.PREFILL), job.conv, job.salt, job.rows]
     if isinstance(job, Step):
         return [number, int(Op.STEP), job.conv, job.rows, job.token]
+    if isinstance(job, Again):
+        return [number, int(Op.AGAIN), job.conv, job.index]
     if isinstance(job, Away):
         return [number, _AWAY, job.conv]
     return [number, int(Op.END), job.conv]
@@ -76,6 +78,8 @@ def unpack_job(message: list[Any], reply: Reply) -> Job:
     if op == Op.STEP:
         rows, token = rest
         return Step(conv, rows, token, reply)
+    if op == Op.AGAIN:
+        return Again(conv, *rest, reply)
     if op == _AWAY:
         return Away(conv, reply)
     return End(conv, reply)

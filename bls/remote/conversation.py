@@ -25,6 +25,8 @@ from bls.remote.line import Line
 from bls.remote.remote_bidder_pb2 import Next, Turn
 from bls.remote.stats import RemoteStats
 
+_LAST = "Only the last token's logits are kept."
+
 Logits = NDArray[np.float32]
 Answer = Callable[[Logits | SkynetError], None]
 """Takes the rows of a token, f32 [R, V], valid until it returns; or why there are none."""
@@ -86,6 +88,12 @@ class Conversation:
         turn = Turn(next=Next(index=index, token=token))
         for line in self.lines:
             self._loop.call_soon_threadsafe(line.say, turn)
+
+    def again(self, index: int, answer: Answer) -> None:
+        """The rows of token `index` once more, if it was the last one sent."""
+        with self._lock:
+            known = self._token is None and len(self._announced) - 1 == index
+        answer(self._rows if known else SkynetError("not_the_last_token", _LAST, 409))
 
     def local(self, logits: Logits) -> None:
         """The local rows of the token under way."""

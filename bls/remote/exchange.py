@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError, invalid
 from bls.limits import LIMITS
-from bls.llm.jobs import Away, End, Job, Prefill, Reply, Span, Step, unpad
+from bls.llm.jobs import Again, Away, End, Job, Prefill, Reply, Span, Step, unpad
 from bls.remote.bidder import Bidder
 from bls.remote.conversation import Answer, Conversation
 from bls.remote.stats import RemoteStats
@@ -99,6 +99,14 @@ class Exchange:
         conversation.announce(token, answer)
         reply = self._joined(conv, conversation)
         self._worker.submit(Step(conv, conversation.local_rows, token, reply))
+
+    def again(self, conv: int, index: int, answer: Answer) -> None:
+        """The rows of token `index` once more, if it was the last."""
+        conversation = self._live.get(conv)
+        if conversation is None:
+            self._worker.submit(Again(conv, index, self._plain(answer)))
+        else:
+            conversation.again(index, answer)
 
     def end(self, conv: int, answer: Answer) -> None:
         """Free a conversation; unknown ones are fine."""

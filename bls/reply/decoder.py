@@ -12,21 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bls.contracts import REMOTE
 from bls.errors import SkynetError
 from bls.limits import LIMITS
+from bls.reply.bids import Bids, Weights
 from bls.reply.outcome import Outcome
 
-Weights = NDArray[np.float32]
 _LOST = frozenset({"unknown_conversation", "worker_lost", "internal"})
 _REPLAYS = 2
 
 
 class Decoder(Protocol):
-    """One conversation's line to `decode_step`. Weights are f32 [R], row 0 the reference.
+    """One conversation's line to `decode_step`.
 
     `prefill` answers token 0; `step` appends `token` and answers token `index`.
 
@@ -34,9 +31,9 @@ class Decoder(Protocol):
     that waits, or any later one, raises `cancelled`. `reopen` frees them for a replay.
     """
 
-    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome: ...
+    def prefill(self, rows: tuple[tuple[int, ...], ...], bids: Bids) -> Outcome: ...
 
-    def step(self, token: int, weights: Weights, index: int) -> Outcome: ...
+    def step(self, token: int, bids: Bids, index: int) -> Outcome: ...
 
     def reopen(self) -> None: ...
 
@@ -48,6 +45,7 @@ class Replayable:
     """A decoder that replays the reply when the worker lost it.
 
     Attributes:
+        weights: with which each token was auctioned; a replay repeats them as fixed ones.
         replays: how often it had to.
         audits: (savepoint index, identical) of every replay.
     """
@@ -60,11 +58,11 @@ class Replayable:
     replays: int = 0
     audits: list[tuple[int, bool]] = field(default_factory=list)
 
-    def next(self, weights: Weights) -> Outcome:
+    def next(self, bids: Bids) -> Outcome:
         """The outcome of the next token. Raises `SkynetError` when replaying cannot help."""
         while True:
             try:
-                outcome = self._advance(weights)
+                outcome = self._advance(bids)
                 break
             except SkynetError as error:
                 if error.code not in _LOST or self.replays >= _REPLAYS:
@@ -73,34 +71,35 @@ class Replayable:
                 self.decoder.reopen()
                 if self.tokens:
                     self._replay()
-        self._keep(outcome, weights)
+        self._keep(outcome)
         return outcome
 
     def say_instead(self, token: int) -> None:
         """The reader got `token` for the last outcome: it is what the rows and a replay are fed."""
         self.tokens[-1] = token
 
-    def _advance(self, weights: Weights) -> Outcome:
+    def _advance(self, bids: Bids) -> Outcome:
         if not self.tokens:
-            return self.decoder.prefill(self.rows, weights)
-        return self.decoder.step(self.tokens[-1], weights, len(self.tokens))
+            return self.decoder.prefill(self.rows, bids)
+        return self.decoder.step(self.tokens[-1], bids, len(self.tokens))
 
     def _replay(self) -> None:
         """Rebuild the KV cache up to, not including, the token whose step failed."""
         last = max(self.savepoints)
-        outcome = self.decoder.prefill(self.rows, self.weights[0])
+        outcome = self.decoder.prefill(self.rows, Bids(self.weights[0]))
         for index, token in enumerate(self.tokens):
             if index == last and not self._has_remote:
                 self.audits.append((last, outcome.same_as(self.savepoints[last])))
             if index + 1 < len(self.tokens):
-                outcome = self.decoder.step(token, self.weights[index + 1], index + 1)
+                bids = Bids(self.weights[index + 1])
+                outcome = self.decoder.step(token, bids, index + 1)
 
     @property
     def _has_remote(self) -> bool:
         return self.rows[-1][0] <= REMOTE
 
-    def _keep(self, outcome: Outcome, weights: Weights) -> None:
+    def _keep(self, outcome: Outcome) -> None:
         if len(self.tokens) % LIMITS.snapshot_every == 0:
             self.savepoints = {len(self.tokens): outcome}
         self.tokens.append(outcome.token)
-        self.weights.append(weights)
+        self.weights.append(outcome.weights)

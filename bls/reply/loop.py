@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from bls.bidding import LiveBidder, Seat, choose_seats
+from bls.brain.brain import Brain
+from bls.brain.opening import open_brain
+from bls.brain.services import BrainServices
 from bls.campaigns import Campaigns
 from bls.errors import SkynetError
 from bls.policy.filter import PolicyFilter, load_filter
@@ -27,13 +30,18 @@ from bls.policy.personal import contacts
 from bls.policy.reply import ReplyPolicy
 from bls.policy.window import Window
 from bls.prompt.rows import PromptBuilder, PromptRows
-from bls.reply.decoder import Decoder, Replayable, Weights
+from bls.reply.bids import Bids, Weights
+from bls.reply.decoder import Decoder, Replayable
 from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
 from bls.reply.receipt import CURRENCY, Account
 from bls.reply.text import TextStream
 from bls.reply.watchdog import Watchdog, Watched
 from bls.request import ReplyRequest
+
+_SENTENCE_ENDS = (".", "!", "?", '."', '!"', '?"', ":", "\n")
+_CLOSING_TOKENS = 24
+"""Tokens that the reference has to end the sentence in, after the last plan ran out."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class ReplyServices:
-    """What every reply of a process shares."""
+    """What every reply of a process shares; without a brain every bid is the one it came with."""
 
     model: str
     eos_ids: frozenset[int]
@@ -73,6 +81,7 @@ class ReplyServices:
     prompts: PromptBuilder
     campaigns: Campaigns
     policy: PolicyFilter = field(default_factory=load_filter)
+    brain: BrainServices | None = None
 
 
 @dataclass
@@ -86,6 +95,7 @@ class Reply:
     prompt: PromptRows
     line: Replayable
     bidder: LiveBidder
+    brain: Brain | None
     account: Account
     text: TextStream
     policy: ReplyPolicy
@@ -93,6 +103,7 @@ class Reply:
     first_token_s: float | None = None
     finish_reason: str = ""
     aborted: str = ""
+    closing: int = 0
 
     @property
     def deadline(self) -> float:
@@ -118,9 +129,19 @@ class Reply:
     def elapsed_s(self) -> float:
         return time.monotonic() - self.began
 
-    def weights(self, index: int) -> Weights:
-        """Weights of token `index`, row 0 the reference."""
-        return np.array([self.request.auction.w_ref, *self.bidder.weights(index)], dtype=np.float32)
+    def bids(self, index: int) -> Bids:
+        """What the rows bring to token `index`."""
+        offers = self.bidder.offers(index)
+        if self.brain is not None:
+            return self.brain.bids(index, offers)
+        return Bids(np.array([self.request.auction.w_ref, *offers.bids], np.float32))
+
+    def planned_out(self, text: str) -> bool:
+        """The request asked to end with its ads' plans: all are over, and so is the sentence."""
+        if self.request.auction.plan != "reply" or self.brain is None or not self.brain.left:
+            return False
+        self.closing += 1
+        return text.rstrip().endswith(_SENTENCE_ENDS) or self.closing > _CLOSING_TOKENS
 
     def header(self) -> dict[str, object]:
         """What the START event says."""
@@ -184,6 +205,7 @@ def open_reply(
         prompt=prompt,
         line=Replayable(decoder, prompt.rows),
         bidder=LiveBidder(seats),
+        brain=services.brain and open_brain(request, seats, services.brain),
         account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
         policy=ReplyPolicy(
@@ -213,14 +235,15 @@ def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
         raise
     finally:
         reply.line.decoder.end()
+        if reply.brain is not None:
+            reply.brain.close(reply.account.charges)
 
 
 def _tokens(reply: Reply, sink: Sink) -> None:
     """Token after token until there is a reason to finish."""
     for index in range(reply.request.max_tokens):
-        weights = reply.weights(index)
         try:
-            outcome = reply.line.next(weights)
+            outcome = reply.line.next(reply.bids(index))
         except SkynetError:
             if not reply.aborted:
                 raise
@@ -233,7 +256,7 @@ def _tokens(reply: Reply, sink: Sink) -> None:
             reply.finish_reason = "content_filter"
             return None
         reply.line.say_instead(said.token)
-        sink.token(_event(reply, index, said, weights, last))
+        sink.token(_event(reply, index, said, last))
         if reply.aborted and not reply.finish_reason:
             return _aborted(reply)
         if reply.finish_reason:
@@ -248,9 +271,10 @@ def _aborted(reply: Reply) -> None:
         raise SkynetError("deadline_exceeded", "No token was ready before the deadline.", 504)
 
 
-def _event(reply: Reply, index: int, outcome: Outcome, weights: Weights, last: bool) -> TokenEvent:
-    winner = outcome.winner(weights)
-    reply.account.add(outcome, winner)
+def _event(reply: Reply, index: int, outcome: Outcome, last: bool) -> TokenEvent:
+    reply.account.add(outcome)
+    if reply.brain is not None:
+        reply.brain.saw(index, outcome)
     reply.text.drop(reply.policy.dropped)
     if outcome.token in reply.services.eos_ids:
         reply.finish_reason = "stop"
@@ -259,8 +283,8 @@ def _event(reply: Reply, index: int, outcome: Outcome, weights: Weights, last: b
         text = reply.text.push(outcome.token, reply.policy.held)
         if reply.text.stopped:
             reply.finish_reason = "stop"
-        elif last:
-            reply.finish_reason = "length"
+        elif last or reply.planned_out(text):
+            reply.finish_reason = "length" if last else "plan"
             text += reply.text.flush()
     charges = outcome.charges(reply.account.rule)
-    return TokenEvent(index, text, outcome, winner, weights, charges)
+    return TokenEvent(index, text, outcome, outcome.winner, outcome.weights, charges)

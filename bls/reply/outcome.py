@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 
 from bls.contracts import Flag
 
+_PER_ROW = (
+    "p_token",
+    "pay",
+    "critical_bid",
+    "w_minus",
+    "row_status",
+    "log_z",
+    "top_id",
+    "top_logit",
+)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -26,6 +37,9 @@ class Outcome:
         log_z: ln sum_x exp(logit(x) / T) of each row, 0 for a dropped one.
         top_id: [R, 16] best tokens of each row, best first; -1 where there is none.
         top_logit: [R, 16 R] each row's logits at all the ids of `top_id`.
+        weights: with which the rows were auctioned.
+        decision: [R, 8] of the controller (bls/contracts.py `Decision`); None when it was not asked.
+        mixture: [R, 5] the predictor's forecast; None when it was not asked.
         policy: the auctioned token was refused; `token` is the reference's in its place.
     """
 
@@ -41,7 +55,16 @@ class Outcome:
     log_z: NDArray[np.float64]
     top_id: NDArray[np.int32]
     top_logit: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    decision: NDArray[np.float64] | None = None
+    mixture: NDArray[np.float32] | None = None
     policy: bool = False
+
+    @classmethod
+    def of(cls, result: object, weights: NDArray[np.float32]) -> Outcome:
+        """What the kernel's binding answered (with its best tokens), under the same names."""
+        names = ("token", "ref_token", "margin", "near_tie", *_PER_ROW)
+        return cls(**{name: getattr(result, name) for name in names}, weights=weights)
 
     @cached_property
     def paid(self) -> bool:
@@ -53,14 +76,15 @@ class Outcome:
         """An advertiser changed this token, or pays because it kept another from changing it."""
         return not self.policy and (self.token != self.ref_token or self.paid)
 
-    def winner(self, weights: NDArray[np.float32]) -> int:
+    @cached_property
+    def winner(self) -> int:
         """Row a sponsored token is credited to: who pays most, else who contributed most.
 
         0 (the reference) when the token is not sponsored.
         """
         if not self.sponsored:
             return 0
-        score = self.pay if self.paid else weights * self.p_token
+        score = self.pay if self.paid else self.weights * self.p_token
         return 1 + int(np.argmax(score[1:]))
 
     @property

@@ -28,6 +28,7 @@ class Line:
     bid: float
     tokens_influenced: int = 0
     tokens_dropped: int = 0
+    weight: float = 0.0
     pay: list[float] = field(default_factory=list)
     critical_bid: list[float] = field(default_factory=list)
 
@@ -41,8 +42,9 @@ class Account:
         self._lines = [Line(seat.advertiser, i + 1, seat.bid) for i, seat in enumerate(seats)]
         self.tokens = self.sponsored = self.near_ties = 0
 
-    def add(self, outcome: Outcome, winner: int) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Book one delivered token."""
+        winner, weights = outcome.winner, outcome.weights.tolist()
         self.tokens += 1
         self.sponsored += outcome.sponsored
         self.near_ties += outcome.near_tie
@@ -52,6 +54,7 @@ class Account:
             row = line.row
             line.tokens_influenced += winner == row or pays[row] > 0
             line.tokens_dropped += status[row] != _OK
+            line.weight += weights[row]
             line.pay.append(pays[row])
             line.critical_bid.append(critical[row])
 
@@ -60,14 +63,20 @@ class Account:
         return [self._settle(line) for line in self._lines]
 
     @property
+    def charges(self) -> list[int]:
+        """Micro-dollars of each advertiser, in row order."""
+        return [self._charge(line) for line in self._lines]
+
+    @property
     def total_micros(self) -> int:
-        return sum(self._charge(line) for line in self._lines)
+        return sum(self.charges)
 
     def _settle(self, line: Line) -> dict[str, object]:
         return {
             "advertiser": line.advertiser,
             "row": line.row,
             "bid": line.bid,
+            "mean_bid": round(line.weight / self.tokens, 6) if self.tokens else line.bid,
             "tokens_influenced": line.tokens_influenced,
             "tokens_dropped": line.tokens_dropped,
             "pay_micros": self._micros(line.pay),

@@ -1,20 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Decoder` over BLS: one call to the `decode_step` ensemble per token."""
+"""`Decoder` over BLS: one call to an ensemble per token.
+
+`decode_step` runs the language model beside predictor and controller. When the predictor fails, the
+model's logits are already there: `decode_step_held` asks for them again, with the forecast that the
+reply holds, so a reader waits a millisecond and not a token.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from bls.contracts import DECODE_STEP, LLM_STEP, PAD, Op
+from bls.brain.forecast.health import PredictorHealth
+from bls.contracts import (
+    AUCTION,
+    CONTROL,
+    DECODE_STEP,
+    DECODE_STEP_HELD,
+    LLM_STEP,
+    PAD,
+    ModelContract,
+    Op,
+)
 from bls.errors import SkynetError
-from bls.reply.decoder import Weights
+from bls.reply.bids import Bids, Weights
 from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
 
-_OUTPUTS = [tensor.name for tensor in DECODE_STEP.outputs]
 _DEFAULT_TIMEOUT_US = 120_000_000
+_MIXTURE = 5
+_PREDICTOR_FAULTS = frozenset(
+    {"internal", "bad_features", "model_missing", "model_hash_mismatch", "pca_missing"}
+)
+"""What a failed `decode_step` may say when its predictor is at fault."""
 
 
 class TritonDecoder:
@@ -23,29 +45,34 @@ class TritonDecoder:
     Args:
         conv: its 64-bit number there, unlike any other live one.
         salt: isolates prefix reuse.
+        health: of the predictor, shared by all replies.
     """
 
-    def __init__(self, conv: int, salt: int, temperature: float, draw: DrawKey) -> None:
+    def __init__(
+        self, conv: int, salt: int, temperature: float, draw: DrawKey, health: PredictorHealth
+    ) -> None:
         self._conv = conv
         self._salt = salt
         self._temperature = temperature
         self._draw = draw
+        self._health = health
         self._opened = False
         self._closed = False
         self._weights: Weights = np.empty(0, np.float32)
-        self._prices: list[pb_utils.Tensor] = []
+        self._bid: list[pb_utils.Tensor] = []
         self._constant: dict[tuple[Op, int], list[pb_utils.Tensor]] = {}
+        self._fixed: dict[int, list[pb_utils.Tensor]] = {}
 
-    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
+    def prefill(self, rows: tuple[tuple[int, ...], ...], bids: Bids) -> Outcome:
         ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = tokens
         self._opened = True
-        return self._decode(Op.PREFILL, ids, weights, 0)
+        return self._decode(Op.PREFILL, ids, bids, 0)
 
-    def step(self, token: int, weights: Weights, index: int) -> Outcome:
-        ids = np.full((len(weights), 1), token, np.int32)
-        return self._decode(Op.STEP, ids, weights, index)
+    def step(self, token: int, bids: Bids, index: int) -> Outcome:
+        ids = np.full((len(bids.weights), 1), token, np.int32)
+        return self._decode(Op.STEP, ids, bids, index)
 
     def end(self) -> None:
         """Free the rows; nothing is decoded after. The engine's idle timeout is the second line."""
@@ -65,6 +92,54 @@ class TritonDecoder:
         )
         request.exec()
 
+    def _decode(self, op: Op, ids: NDArray[np.int32], bids: Bids, index: int) -> Outcome:
+        if self._closed:
+            raise SkynetError("cancelled", "The reply was ended.", 499)
+        if bids.features is None or bids.without is None:
+            return self._held(op, ids, bids, index)
+        asked = pb_utils.Tensor("FEATURES", bids.features)
+        try:
+            outcome = self._ask(DECODE_STEP, op, ids, bids, index, asked)
+        except SkynetError as fault:
+            if fault.code not in _PREDICTOR_FAULTS:
+                raise
+            again = np.full((len(bids.weights), 1), index, np.int32)
+            outcome = self._held(Op.AGAIN, again, bids.without(), index)
+            self._health.failed()
+            return outcome
+        self._health.succeeded()
+        return outcome
+
+    def _held(self, op: Op, ids: NDArray[np.int32], bids: Bids, index: int) -> Outcome:
+        rows = len(bids.weights)
+        if bids.mixture is None:
+            forecast = self._nothing(rows)[1]
+        else:
+            forecast = pb_utils.Tensor("MIXTURE", bids.mixture)
+        return self._ask(DECODE_STEP_HELD, op, ids, bids, index, forecast)
+
+    def _ask(
+        self,
+        graph: ModelContract,
+        op: Op,
+        ids: NDArray[np.int32],
+        bids: Bids,
+        index: int,
+        forecast: pb_utils.Tensor,
+    ) -> Outcome:
+        wanted = graph.outputs if bids.control is not None else AUCTION.outputs
+        request = pb_utils.InferenceRequest(
+            model_name=graph.name,
+            requested_output_names=[tensor.name for tensor in wanted],
+            inputs=[*self._head(op, ids), *self._terms(bids, index), forecast],
+            timeout=_DEFAULT_TIMEOUT_US,
+        )
+        response = request.exec()
+        if response.has_error():
+            raise SkynetError.from_wire(response.error().message())
+        out = {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
+        return _outcome(out, bids.weights)
+
     def _head(self, op: Op, ids: NDArray[np.int32]) -> list[pb_utils.Tensor]:
         """Inputs of `llm_step`; those that never change are made once per number of rows."""
         rows = ids.shape[0]
@@ -77,41 +152,49 @@ class TritonDecoder:
             ]
         return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
 
-    def _terms(self, weights: Weights, index: int) -> list[pb_utils.Tensor]:
-        """Inputs of `auction`; the weights are written again only when a bid has changed."""
-        shape = (len(weights), 1)
-        if not np.array_equal(weights, self._weights):
-            self._weights = weights
-            self._prices = [
-                pb_utils.Tensor("WEIGHT", weights.reshape(shape)),
+    def _terms(self, bids: Bids, index: int) -> list[pb_utils.Tensor]:
+        """Inputs of `mpc` and `auction`; weights are written again only when a bid has changed."""
+        rows = len(bids.weights)
+        shape = (rows, 1)
+        if not np.array_equal(bids.weights, self._weights):
+            self._weights = bids.weights
+            self._bid = [
+                pb_utils.Tensor("BID", bids.weights.reshape(shape)),
                 pb_utils.Tensor("TEMPERATURE", np.full(shape, self._temperature, np.float32)),
             ]
-        return [*self._prices, pb_utils.Tensor("DRAW", np.tile(self._draw.at(index), shape))]
+        if bids.control is None:
+            control = self._nothing(rows)[0]
+        else:
+            control = pb_utils.Tensor("CONTROL", bids.control)
+        draw = pb_utils.Tensor("DRAW", np.tile(self._draw.at(index), shape))
+        return [*self._bid, control, draw]
 
-    def _decode(self, op: Op, ids: NDArray[np.int32], weights: Weights, index: int) -> Outcome:
-        if self._closed:
-            raise SkynetError("cancelled", "The reply was ended.", 499)
-        request = pb_utils.InferenceRequest(
-            model_name=DECODE_STEP.name,
-            requested_output_names=_OUTPUTS,
-            inputs=[*self._head(op, ids), *self._terms(weights, index)],
-            timeout=_DEFAULT_TIMEOUT_US,
-        )
-        response = request.exec()
-        if response.has_error():
-            raise SkynetError.from_wire(response.error().message())
-        out = {t.name(): t.as_numpy() for t in response.output_tensors()}
-        return Outcome(
-            token=int(out["TOKEN"][0, 0]),
-            ref_token=int(out["REF_TOKEN"][0, 0]),
-            margin=float(out["MARGIN"][0, 0]),
-            near_tie=bool(out["NEAR_TIE"][0, 0]),
-            p_token=out["P_TOKEN"][:, 0].copy(),
-            pay=out["PAY"][:, 0].copy(),
-            critical_bid=out["CRITICAL_BID"][:, 0].copy(),
-            w_minus=out["W_MINUS"][:, 0].copy(),
-            row_status=out["ROW_STATUS"][:, 0].copy(),
-            log_z=out["LOG_Z"][:, 0].copy(),
-            top_id=out["TOP_ID"].copy(),
-            top_logit=out["TOP_LOGIT"].copy(),
-        )
+    def _nothing(self, rows: int) -> list[pb_utils.Tensor]:
+        """`CONTROL` and `MIXTURE` of rows that the controller leaves alone."""
+        if rows not in self._fixed:
+            self._fixed[rows] = [
+                pb_utils.Tensor("CONTROL", np.zeros((rows, CONTROL), np.float64)),
+                pb_utils.Tensor("MIXTURE", np.zeros((rows, _MIXTURE), np.float32)),
+            ]
+        return self._fixed[rows]
+
+
+def _outcome(out: Mapping[str, NDArray[Any]], fixed: Weights) -> Outcome:
+    """`fixed` are the weights when the controller was not asked."""
+    return Outcome(
+        token=int(out["TOKEN"][0, 0]),
+        ref_token=int(out["REF_TOKEN"][0, 0]),
+        margin=float(out["MARGIN"][0, 0]),
+        near_tie=bool(out["NEAR_TIE"][0, 0]),
+        p_token=out["P_TOKEN"][:, 0].copy(),
+        pay=out["PAY"][:, 0].copy(),
+        critical_bid=out["CRITICAL_BID"][:, 0].copy(),
+        w_minus=out["W_MINUS"][:, 0].copy(),
+        row_status=out["ROW_STATUS"][:, 0].copy(),
+        log_z=out["LOG_Z"][:, 0].copy(),
+        top_id=out["TOP_ID"].copy(),
+        top_logit=out["TOP_LOGIT"].copy(),
+        weights=out["WEIGHT"][:, 0].copy() if "WEIGHT" in out else fixed,
+        decision=out["DECISION"].copy() if "DECISION" in out else None,
+        mixture=out["MIXTURE"].copy() if "MIXTURE" in out else None,
+    )

@@ -80,8 +80,10 @@ class LLMStep:
             self._exchange.prefill(conv, salt, ids, answer)
         elif op == Op.END:
             self._exchange.end(conv, answer)
+        elif op == Op.AGAIN:
+            self._exchange.again(conv, _same(ids, "IDS"), answer)
         else:
-            raise invalid("bad_op", "OP must be 0 (prefill), 1 (step) or 2 (end).")
+            raise invalid("bad_op", "OP must be 0 (prefill), 1 (step), 2 (end) or 3 (again).")
 
 
 def _answer_to(request: pb_utils.InferenceRequest) -> Answer:

@@ -65,6 +65,11 @@ def reply_text(event: Event | None) -> str:
     "--mode", type=click.Choice(["argmax", "sample"]), help="Sell the best token, or draw one."
 )
 @click.option("--charge-rule", type=click.Choice(["clarke", "critical_bid"]))
+@click.option(
+    "--plan",
+    type=click.Choice(["row", "reply"]),
+    help="What ends when the last hosted ad's plan does.",
+)
 @click.option("--w-ref", type=float, help="Weight of the reference model.")
 @click.option("--max-tokens", type=int, help="Longest reply.")
 @click.option("--temperature", type=float)
@@ -96,6 +101,7 @@ def ask_from(given: dict[str, Any]) -> Ask:
         "bidders": given["bidders"] or None,
         "mode": given["mode"],
         "charge_rule": given["charge_rule"],
+        "plan": given["plan"],
         "w_ref": given["w_ref"],
         "conv_id": given["conv_id"] or f"conv-{uuid.uuid4().hex}",
     }

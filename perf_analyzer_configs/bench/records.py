@@ -62,8 +62,7 @@ def _records(rows: int) -> list[TokenRecord]:
             logits = rng.normal(size=(1, _VOCAB)) * 3 + rng.normal(size=(rows, _VOCAB)) * 1.5
             weights = rng.uniform(0.2, 2.0, rows).astype(np.float32)
             got = auction.run(logits.astype(np.float32), weights, 0.7, top=True)
-            fields = {n: getattr(got, n) for n in Outcome.__dataclass_fields__ if hasattr(got, n)}
-            found.append(TokenRecord(head, time.time(), index, weights, Outcome(**fields)))
+            found.append(TokenRecord(head, time.time(), index, weights, Outcome.of(got, weights)))
     return found
 
 

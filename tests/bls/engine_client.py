@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bls.errors import SkynetError
 from bls.llm.engine import Engine
-from bls.llm.jobs import End, Job, Prefill, Reply, Span, Step
+from bls.llm.jobs import Again, End, Job, Prefill, Reply, Span, Step
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -48,6 +48,9 @@ class EngineClient:
 
     def step(self, conv: int, rows: int, token: int) -> NDArray[np.float32]:
         return self.wait(self.submit(lambda reply: Step(conv, rows, token, reply)))
+
+    def again(self, conv: int, index: int) -> NDArray[np.float32]:
+        return self.wait(self.submit(lambda reply: Again(conv, index, reply)))
 
     def end(self, conv: int) -> None:
         self.wait(self.submit(lambda reply: End(conv, reply)))

@@ -27,10 +27,10 @@ class Clock:
 def test_new_bids_count_from_the_next_token() -> None:
     bidder = LiveBidder(SEATS)
     assert bidder.update({"a": 0.5}) == 0
-    assert bidder.weights(0) == (0.5, 2.0)
-    assert bidder.weights(1) == (0.5, 2.0)
+    assert bidder.offers(0).bids == (0.5, 2.0)
+    assert bidder.offers(1).bids == (0.5, 2.0)
     assert bidder.update({"b": 0.0}) == 2
-    assert bidder.weights(2) == (0.5, 0.0)
+    assert bidder.offers(2).bids == (0.5, 0.0)
 
 
 def test_an_update_is_taken_whole_or_not_at_all() -> None:
@@ -38,7 +38,7 @@ def test_an_update_is_taken_whole_or_not_at_all() -> None:
     with pytest.raises(SkynetError) as caught:
         bidder.update({"a": 9.0, "stranger": 1.0})
     assert (caught.value.code, caught.value.param) == ("unknown_advertiser", "bids")
-    assert bidder.weights(0) == (1.0, 2.0)
+    assert bidder.offers(0).bids == (1.0, 2.0)
 
 
 def test_an_update_names_the_token_that_first_has_it() -> None:
@@ -54,8 +54,8 @@ def test_an_update_names_the_token_that_first_has_it() -> None:
     thread = threading.Thread(target=change)
     thread.start()
     while thread.is_alive() or len(seen) < 10:
-        seen.append(bidder.weights(len(seen))[0])
-    seen.append(bidder.weights(len(seen))[0])
+        seen.append(bidder.offers(len(seen)).bids[0])
+    seen.append(bidder.offers(len(seen)).bids[0])
     assert all(seen[index] >= amount for index, amount in applied)
     assert all(index == 0 or seen[index - 1] < amount for index, amount in applied)
     assert seen[-1] == 1.0
@@ -64,7 +64,7 @@ def test_an_update_names_the_token_that_first_has_it() -> None:
 def test_two_campaigns_of_one_advertiser_are_updated_together() -> None:
     bidder = LiveBidder((Seat("a", "x", 1.0), Seat("a", "y", 2.0)))
     bidder.update({"a": 3.0})
-    assert bidder.weights(0) == (3.0, 3.0)
+    assert bidder.offers(0).bids == (3.0, 3.0)
 
 
 def test_a_name_is_live_once() -> None:
@@ -74,10 +74,10 @@ def test_a_name_is_live_once() -> None:
             pass
         assert (caught.value.code, caught.value.status) == ("conversation_live", 409)
         replies.update("c", {"a": 0.25})
-    assert first.weights(0) == (0.25, 2.0) and second.weights(0) == (1.0, 2.0)
+    assert first.offers(0).bids == (0.25, 2.0) and second.offers(0).bids == (1.0, 2.0)
     with replies.holding("c", second):
         replies.update("c", {"a": 0.75})
-    assert second.weights(1) == (0.75, 2.0)
+    assert second.offers(1).bids == (0.75, 2.0)
 
 
 def test_the_dead_are_not_found() -> None:

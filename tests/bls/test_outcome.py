@@ -31,6 +31,7 @@ def outcome(**changes: Any) -> Outcome:
         "log_z": np.zeros(3),
         "top_id": np.full((3, TOP), -1, np.int32),
         "top_logit": np.full((3, 3 * TOP), -np.inf, np.float32),
+        "weights": WEIGHTS,
     }
     return Outcome(**(fields | changes))
 
@@ -38,20 +39,20 @@ def outcome(**changes: Any) -> Outcome:
 def test_reference_token_is_organic() -> None:
     plain = outcome()
     assert not plain.sponsored
-    assert plain.winner(WEIGHTS) == 0
+    assert plain.winner == 0
     assert plain.flags == Flag(0)
 
 
 def test_changed_token_is_sponsored_even_when_nobody_is_pivotal() -> None:
     changed = outcome(ref_token=3)
     assert changed.sponsored
-    assert changed.winner(WEIGHTS) == 1  # the larger contribution
+    assert changed.winner == 1  # the larger contribution
     assert Flag.SPONSORED in changed.flags
 
 
 def test_kept_token_that_somebody_pays_for_is_sponsored() -> None:
     defended = outcome(pay=np.array([0, 0, 0.1]))
-    assert defended.winner(WEIGHTS) == 2
+    assert defended.winner == 2
     assert Flag.SPONSORED in defended.flags
 
 

@@ -26,7 +26,7 @@ from bls.llm.engine import Engine
 from bls.llm.session import LLMSession, SessionOptions
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
-from bls.reply.decoder import Weights
+from bls.reply.bids import Bids
 from bls.reply.draw import DrawKey
 from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
 from bls.reply.outcome import Outcome
@@ -52,17 +52,17 @@ class LocalDecoder:
         self.calls = self.ended = 0
         self.fail_at = set(fail_at)
 
-    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
+    def prefill(self, rows: tuple[tuple[int, ...], ...], bids: Bids) -> Outcome:
         logits = self.client.prefill(1, rows)
-        return self._decide(logits, weights, 0)
+        return self._decide(logits, bids, 0)
 
-    def step(self, token: int, weights: Weights, index: int) -> Outcome:
+    def step(self, token: int, bids: Bids, index: int) -> Outcome:
         self.calls += 1
         if self.calls in self.fail_at:
             self.client.end(1)  # the worker and its KV cache are gone
             raise internal()
-        logits = self.client.step(1, len(weights), token)
-        return self._decide(logits, weights, index)
+        logits = self.client.step(1, len(bids.weights), token)
+        return self._decide(logits, bids, index)
 
     def reopen(self) -> None:
         self.client.end(1)
@@ -71,23 +71,10 @@ class LocalDecoder:
         self.ended += 1
         self.client.end(1)
 
-    def _decide(self, logits: np.ndarray, weights: Weights, index: int) -> Outcome:
+    def _decide(self, logits: np.ndarray, bids: Bids, index: int) -> Outcome:
         draw = Draw(self.draw.seed, self.draw.conv, index) if self.draw.mode else None
-        result = self.auction.run(logits, weights, 0.7, draw=draw, top=True)
-        return Outcome(
-            token=result.token,
-            ref_token=result.ref_token,
-            margin=result.margin,
-            near_tie=result.near_tie,
-            p_token=result.p_token,
-            pay=result.pay,
-            critical_bid=result.critical_bid,
-            w_minus=result.w_minus,
-            row_status=result.row_status,
-            log_z=result.log_z,
-            top_id=result.top_id,
-            top_logit=result.top_logit,
-        )
+        result = self.auction.run(logits, bids.weights, 0.7, draw=draw, top=True)
+        return Outcome.of(result, bids.weights)
 
 
 class ListSink:
@@ -211,9 +198,9 @@ def test_cancellation_within_one_token(client: EngineClient, services: ReplyServ
 
 def test_deadline_after_some_tokens(client: EngineClient, services: ReplyServices) -> None:
     class Slow(LocalDecoder):
-        def step(self, token: int, weights: Weights, index: int) -> Outcome:
+        def step(self, token: int, bids: Bids, index: int) -> Outcome:
             time.sleep(0.05)
-            return super().step(token, weights, index)
+            return super().step(token, bids, index)
 
     sink = ListSink()
     run(services, Slow(client), sink, deadline_ms=300)
@@ -229,7 +216,7 @@ class Stuck(LocalDecoder):
         super().__init__(client)
         self.over = threading.Event()
 
-    def prefill(self, rows: object, weights: Weights) -> Outcome:
+    def prefill(self, rows: object, bids: Bids) -> Outcome:
         assert self.over.wait(5)
         raise SkynetError("cancelled", "The reply was ended.", 499)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from bls.errors import SkynetError
-from bls.llm.jobs import Away, End, Job, Prefill, Span, Step
+from bls.llm.jobs import Again, Away, End, Job, Prefill, Span, Step
 from bls.llm.wire import pack_job, receive_frame, send_frame, unpack_job
 
 Pair = tuple[socket.socket, socket.socket]
@@ -32,6 +32,7 @@ def pair() -> Iterator[Pair]:
 JOBS = [
     Prefill(2**63 - 1, 2**64 - 1, ((1, 2, 3), (1,)), quiet),
     Step(7, 4, 49_151, quiet),
+    Again(7, 255, quiet),
     End(0, quiet),
     Away(2**63 - 1, quiet),
 ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError
-from bls.llm.jobs import NOTHING, Away, End, Job, Prefill, Span, Step
+from bls.llm.jobs import NOTHING, Again, Away, End, Job, Span, Step
 from bls.remote.bidder import Bidder
 from bls.remote.endpoint import RemoteEndpoint
 from bls.remote.exchange import Exchange
@@ -32,6 +32,7 @@ class FakeWorker:
     delay_s: float = 0.0
     fault: SkynetError | None = None
     jobs: list[Job] = field(default_factory=list)
+    rows: int = 0
     logits: NDArray[np.float32] = field(
         default_factory=lambda: np.repeat(np.arange(1, 9, dtype=np.float32)[:, None], V, axis=1)
     )
@@ -43,7 +44,9 @@ class FakeWorker:
         elif self.fault is not None:
             job.reply(self.fault)
         else:
-            rows = len(job.rows) if isinstance(job, Prefill) else job.rows
+            rows = self.rows if isinstance(job, Again) else job.rows
+            rows = len(rows) if isinstance(rows, tuple) else rows
+            self.rows = rows
             threading.Timer(self.delay_s, job.reply, (Span(0, rows),)).start()
 
     @property
@@ -66,6 +69,9 @@ class Client:
 
     def step(self, conv: int, rows: int, token: int) -> NDArray[np.float32]:
         return self._wait(lambda answer: self.exchange.step(conv, rows, token, answer))
+
+    def again(self, conv: int, index: int) -> NDArray[np.float32]:
+        return self._wait(lambda answer: self.exchange.again(conv, index, answer))
 
     def end(self, conv: int) -> None:
         self._wait(lambda answer: self.exchange.end(conv, answer))

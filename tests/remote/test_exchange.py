@@ -103,6 +103,23 @@ def test_a_conversation_without_remote_rows_passes_through() -> None:
     assert not [t for t in threading.enumerate() if t.name == "remote-bidders"]
 
 
+def test_the_last_rows_once_more(far: ScriptedBidder) -> None:
+    """Both kinds of conversation; only the last token's, and no bidder hears of it."""
+    far.script = insist(7)
+    with Rig(bidder("a", far.target)) as rig:
+        plain = rig.client.prefill(1, local=2)
+        assert np.array_equal(rig.client.again(1, 0), plain)
+        rig.client.prefill(2, 0)
+        joined = rig.client.step(2, 2, 41)
+        assert np.array_equal(rig.client.again(2, 1), joined)
+        with pytest.raises(SkynetError) as caught:
+            rig.client.again(2, 0)
+        assert caught.value.code == "not_the_last_token"
+        assert far.tokens == [(1, 41)]
+        rig.client.end(1)
+        rig.client.end(2)
+
+
 # -- time ----------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
-from bls.reply.decoder import Weights
+from bls.reply.bids import Bids
 from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
 from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
@@ -48,15 +48,14 @@ class BankDecoder:
         self._auction = auction
         self._draw = draw
 
-    def prefill(self, rows: tuple[tuple[int, ...], ...], weights: Weights) -> Outcome:
-        return self.step(0, weights, 0)
+    def prefill(self, rows: tuple[tuple[int, ...], ...], bids: Bids) -> Outcome:
+        return self.step(0, bids, 0)
 
-    def step(self, token: int, weights: Weights, index: int) -> Outcome:
+    def step(self, token: int, bids: Bids, index: int) -> Outcome:
         draw = Draw(self._draw.seed, self._draw.conv, index) if self._draw.mode else None
         logits = self._bank[(token + index) % _BANK]
-        got = self._auction.run(logits, weights, 0.7, draw=draw, top=True)
-        names = Outcome.__dataclass_fields__
-        return Outcome(**{name: getattr(got, name) for name in names if hasattr(got, name)})
+        got = self._auction.run(logits, bids.weights, 0.7, draw=draw, top=True)
+        return Outcome.of(got, bids.weights)
 
     def reopen(self) -> None:
         raise AssertionError("nothing is lost here")

@@ -76,20 +76,7 @@ class Workshop:
     def outcome(self, head: Head, index: int, logits: np.ndarray, weights: np.ndarray) -> Outcome:
         draw = Draw(head.seed, head.conv, index) if head.mode == "sample" else None
         got = self.auction.run(logits, weights, head.temperature, draw=draw, top=True)
-        return Outcome(
-            token=got.token,
-            ref_token=got.ref_token,
-            margin=got.margin,
-            near_tie=got.near_tie,
-            p_token=got.p_token,
-            pay=got.pay,
-            critical_bid=got.critical_bid,
-            w_minus=got.w_minus,
-            row_status=got.row_status,
-            log_z=got.log_z,
-            top_id=got.top_id,
-            top_logit=got.top_logit,
-        )
+        return Outcome.of(got, weights)
 
 
 def billed(head: Head, tokens: list[TokenRecord]) -> list[Record]:

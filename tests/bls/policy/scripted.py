@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from bls.contracts import TOP
 from bls.errors import internal
-from bls.reply.decoder import Weights
+from bls.reply.bids import Bids
 from bls.reply.outcome import Outcome
 
 EOS = "<|im_end|>"
@@ -41,11 +41,11 @@ class Scripted:
     fed: list[int] = field(default_factory=list)
     calls: int = 0
 
-    def prefill(self, rows: object, weights: Weights) -> Outcome:
+    def prefill(self, rows: object, bids: Bids) -> Outcome:
         self.fed.clear()
         return self.outcome(0)
 
-    def step(self, token: int, weights: Weights, index: int) -> Outcome:
+    def step(self, token: int, bids: Bids, index: int) -> Outcome:
         self.calls += 1
         if self.calls in self.fail_at:
             raise internal()
@@ -77,6 +77,7 @@ class Scripted:
             log_z=np.array([1.0, 2.0]),
             top_id=top,
             top_logit=logits,
+            weights=np.ones(2, np.float32),
         )
 
 

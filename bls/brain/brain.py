@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bidding brain of one reply: what each row brings to a token, and what it learns from it.
+
+    bids(t): forecast asked for (or held), value left, budget, parameters  ->  Bids
+    saw(t):  W_-i into the windows, ads advanced, purses charged, telemetry
+
+A reply without a hosted campaign has fixed bids only and costs nothing here. Nothing in it waits: no
+forecast means the last one for five minutes, then the cautious bid (corrections; CBP-S-02).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.bidding import Offers, Seat
+from bls.brain.params import MpcParams
+from bls.brain.purse import Purse
+from bls.brain.services import BrainServices
+from bls.brain.telemetry import decisions
+from bls.brain.trajectory import Trajectory
+from bls.brain.valuer import Values
+from bls.contracts import CONTROL, FEATURES, Control, CostModel, Decision
+from bls.reply.bids import Bids, Weights
+from bls.reply.outcome import Outcome
+
+F64 = NDArray[np.float64]
+_MIXTURE = 5
+_COST = {"bid": CostModel.BID, "vcg": CostModel.VCG}
+
+
+@dataclass
+class Brain:
+    """One per reply; only the reply's own thread calls it.
+
+    Args:
+        conv_id: names the windows; a conversation's next reply goes on with them.
+        purses: one a seat.
+        values: what the ads are worth here; None when nobody could say.
+    """
+
+    services: BrainServices
+    conv_id: str
+    w_ref: float
+    rule: str
+    seats: Sequence[Seat]
+    purses: Sequence[Purse]
+    values: Values | None
+    trajectories: list[Trajectory] = field(init=False)
+    params: MpcParams = field(init=False)
+    version: int = field(init=False)
+    _asked: list[Trajectory] = field(init=False, default_factory=list)
+    _control: F64 | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.params, self.version = self.services.params()
+        self.trajectories = self._trajectories()
+        if self.trajectories and self.values is not None:
+            total = sum(seat.bid for seat in self.seats)
+            self.services.hub.open(
+                self.conv_id,
+                self.values.ctx_vec,
+                {t.key: total - self.seats[t.row - 1].bid for t in self.trajectories},
+            )
+
+    @property
+    def left(self) -> bool:
+        """Every controlled ad is over, and there was one."""
+        return bool(self.trajectories) and all(t.gone for t in self.trajectories)
+
+    def bids(self, index: int, offers: Offers) -> Bids:
+        """What the rows bring to token `index`."""
+        self.params, self.version = self.services.params()
+        weights = np.array([self.w_ref, *self._fixed(offers)], np.float32)
+        self._asked = [t for t in self.trajectories if offers.controlled[t.row - 1]]
+        if not self._asked:
+            self._control = None
+            return Bids(weights)
+        self._control = control = self._controls(len(weights))
+
+        def without() -> Bids:
+            return self._held(weights, control)
+
+        if not self.services.health.allows():
+            return without()
+        rows = [t.row for t in self._asked]
+        features = np.zeros((len(weights), FEATURES), np.float32)
+        features[rows] = self.services.hub.features(self.conv_id, [t.key for t in self._asked])
+        return Bids(weights, control, features=features, without=without)
+
+    def saw(self, index: int, outcome: Outcome) -> None:
+        """Token `index` was delivered."""
+        charges = outcome.charges(self.rule).tolist()
+        for purse, charge in zip(self.purses, charges[1:], strict=True):
+            purse.pay(charge)
+        if not self.trajectories:
+            return
+        services, asked = self.services, self._asked
+        w_minus = {t.key: float(outcome.w_minus[t.row]) for t in self.trajectories}
+        if self._control is not None and outcome.decision is not None:
+            lines = decisions(self, index, outcome, asked, self._control)
+            services.telemetry(lines)
+        if outcome.mixture is not None:
+            rows = [t.row for t in asked]
+            mixture = outcome.mixture[rows]
+            services.held.remember(self.conv_id, [t.key for t in asked], mixture)
+            truth = [w_minus[t.key] for t in asked]
+            services.watch.saw(self.conv_id, index, [t.key for t in asked], mixture, truth)
+        self._advance(outcome)
+        services.hub.push(self.conv_id, index, w_minus)
+
+    def _advance(self, outcome: Outcome) -> None:
+        stats = self.services.stats
+        abandoned = delivered = refused = 0
+        for trajectory in self.trajectories:
+            was_there = not trajectory.gone
+            abandoned += trajectory.saw(outcome)
+            delivered += was_there and trajectory.won == trajectory.curve.count
+        if outcome.decision is not None:
+            refused = sum(outcome.decision[t.row, Decision.METHOD] < 0 for t in self._asked)
+        with stats.lock:
+            stats.decisions += len(self._asked) if outcome.decision is not None else 0
+            stats.abandoned += abandoned
+            stats.delivered += delivered
+            stats.refused += int(refused)
+
+    def _trajectories(self) -> list[Trajectory]:
+        if self.values is None:
+            return []
+        names = [seat.advertiser for seat in self.seats]
+        return [
+            Trajectory(
+                row=row,
+                advertiser=seat.advertiser,
+                key=seat.advertiser
+                if names.count(seat.advertiser) == 1
+                else f"{names[row - 1]}.{row}",
+                rate=seat.rate,
+                curve=curve,
+            )
+            for row, seat in enumerate(self.seats, start=1)
+            if (curve := self.values.curves.get(row)) is not None
+        ]
+
+    def _fixed(self, offers: Offers) -> list[float]:
+        """Bids of the rows that are not controlled, never above what their purse holds."""
+        known = {t.row for t in self.trajectories}
+        cautious = self.params.cautious_bid
+        fixed = []
+        for row, (bid, controlled) in enumerate(zip(*offers, strict=True), start=1):
+            if controlled and row not in known:  # the ad could not be valued
+                bid = min(bid, cautious)
+            fixed.append(min(bid, self.purses[row - 1].left))
+        return fixed
+
+    def _controls(self, rows: int) -> F64:
+        """CONTROL [R, 112] of this token."""
+        params = self.params
+        control = np.zeros((rows, CONTROL), np.float64)
+        for trajectory in self._asked:
+            row = control[trajectory.row]
+            row[Control.CONTROLLED] = 1
+            row[Control.HORIZON] = params.horizon
+            row[Control.LAMBDA_RISK] = params.lambda_risk
+            row[Control.MOMENTUM] = params.momentum
+            row[Control.SIGMA_MAX] = params.sigma_max
+            row[Control.W_MAX] = min(params.w_max, self.purses[trajectory.row - 1].left)
+            row[Control.COST_MODEL] = _COST[params.cost_model]
+            row[Control.RESERVE] = params.reference_share * self.w_ref
+            pacing = self.services.budgets.pacing(trajectory.advertiser)
+            row[Control.BUDGET_LEFT] = pacing.budget_left
+            row[Control.TIME_LEFT] = pacing.time_left
+            row[Control.SPEND_RATE] = pacing.spend_rate
+            trajectory.fill(row)
+        return control
+
+    def _held(self, weights: Weights, control: F64) -> Bids:
+        """The same without the predictor: forecasts held, or cautious fixed bids."""
+        rows = [t.row for t in self._asked]
+        recalled = self.services.held.recall(self.conv_id, [t.key for t in self._asked])
+        mixture = np.zeros((len(weights), _MIXTURE), np.float32)
+        mixture[rows] = recalled
+        blind = [t for t in self._asked if np.isnan(mixture[t.row]).any()]
+        weights, control = weights.copy(), control.copy()
+        for trajectory in blind:
+            row = trajectory.row
+            cautious = 0.0 if trajectory.gone else self.params.cautious_bid
+            weights[row] = min(cautious, control[row, Control.W_MAX])
+            if control[row, Control.BUDGET_LEFT] <= 0 or control[row, Control.TIME_LEFT] <= 0:
+                weights[row] = 0
+            mixture[row] = 0
+            control[row, Control.CONTROLLED] = 0
+        return Bids(weights, control, mixture=mixture)

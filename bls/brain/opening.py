@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A brain for a reply: its ads valued, its budgets reserved, before the first token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bls.bidding import Seat
+from bls.brain.brain import Brain
+from bls.brain.services import BrainServices
+from bls.brain.valuer import Values
+from bls.errors import SkynetError
+from bls.request import ReplyRequest
+
+
+def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Brain:
+    """Never fails: ads nobody can value get cautious bids, budgets nobody can read get none."""
+    purses = services.budgets.purses(request.request_id, seats)
+    return Brain(
+        services=services,
+        conv_id=request.conv_id,
+        w_ref=request.auction.w_ref,
+        rule=request.auction.rule,
+        seats=seats,
+        purses=purses,
+        values=_values(request, seats, services),
+    )
+
+
+def _values(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Values | None:
+    if not any(seat.rate > 0 for seat in seats):
+        return None
+    try:
+        return services.valuer.values(request.messages, seats)
+    except SkynetError:
+        with services.stats.lock:
+            services.stats.unvalued += 1
+        return None

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the brains of all replies of a process share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bls.brain.budget.pacing import Budgets
+from bls.brain.decisions.record import DecisionRecord
+from bls.brain.forecast.health import PredictorHealth
+from bls.brain.forecast.held import HeldForecast
+from bls.brain.forecast.watch import ForecastWatch
+from bls.brain.hub.feature_hub import FeatureHub
+from bls.brain.params import MpcParams
+from bls.brain.stats import BrainStats
+from bls.brain.valuer import Valuer
+
+
+@dataclass(frozen=True)
+class BrainServices:
+    """`params` gives the parameters in force and their version; `telemetry` never waits."""
+
+    params: Callable[[], tuple[MpcParams, int]]
+    hub: FeatureHub
+    held: HeldForecast
+    health: PredictorHealth
+    watch: ForecastWatch
+    budgets: Budgets
+    valuer: Valuer
+    telemetry: Callable[[Sequence[DecisionRecord]], None]
+    stats: BrainStats

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One ad on its way into a reply: how much of it was won, what is left, when it leaves.
+
+The k-th token of the trajectory is the k-th token credited to the row, so the value curve is read at
+`won`. Once the controller abandons the ad, `plan_id` more tokens of the reply may still be bid for;
+then the row bids nothing and the reference ends the sentence (mpc 2.2 F, DESIGN step 8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.contracts import AD_TOKENS, CONTROL, Control, Decision
+from bls.reply.outcome import Outcome
+
+_VALUES = CONTROL - 2 * AD_TOKENS
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What an ad is worth in this context, per unit of rate (trajectory_value 2.2.1).
+
+    Attributes:
+        d_v, loss: f32 [48], 0 past `count`.
+        count: T, tokens of the ad.
+    """
+
+    v_max: float
+    a: float
+    k_0: float
+    spread: float
+    d_v: NDArray[np.float32]
+    loss: NDArray[np.float32]
+    count: int
+
+
+@dataclass
+class Trajectory:
+    """State of one controlled row.
+
+    Attributes:
+        row: in the reply, 1 the first advertiser.
+        key: the row's name in the feature hub, unlike any other of the reply.
+        rate: value of a unit of response, in weight units.
+        won: tokens of the ad so far.
+        neg_cnt: the controller's running count.
+        plan: tokens the row may still bid for; None until it is abandoned.
+    """
+
+    row: int
+    advertiser: str
+    key: str
+    rate: float
+    curve: Curve
+    won: int = 0
+    neg_cnt: float = 0.0
+    plan: int | None = None
+
+    @property
+    def left(self) -> int:
+        """Tokens of the ad that can still be won."""
+        rest = max(0, self.curve.count - self.won)
+        return rest if self.plan is None else min(rest, self.plan)
+
+    @property
+    def gone(self) -> bool:
+        """Delivered whole, or abandoned and past its plan."""
+        return self.left == 0
+
+    def fill(self, control: F64) -> None:
+        """The value part of the row's CONTROL [112]: NEG_CNT, LEFT, dV and L from here on."""
+        control[Control.NEG_CNT] = self.neg_cnt
+        control[Control.LEFT] = left = self.left
+        ahead = slice(self.won, self.won + left)
+        control[_VALUES : _VALUES + left] = self.curve.d_v[ahead] * np.float64(self.rate)
+        losses = _VALUES + AD_TOKENS
+        control[losses : losses + left] = self.curve.loss[ahead] * np.float64(self.rate)
+
+    def saw(self, outcome: Outcome) -> bool:
+        """Take in a delivered token; whether the controller abandoned the ad with it."""
+        if self.plan is not None:
+            self.plan = max(0, self.plan - 1)
+        self.won += outcome.winner == self.row
+        if outcome.decision is None or self.plan is not None:
+            return False
+        decision = outcome.decision[self.row]
+        self.neg_cnt = float(decision[Decision.NEG_CNT])
+        if decision[Decision.ABANDON] == 0:
+            return False
+        self.plan = int(decision[Decision.PLAN_ID])
+        return True

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a reply asks what its ads are worth: the context's vector, then a curve per ad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.bidding import Seat
+from bls.brain.trajectory import Curve
+from bls.request import Message
+
+
+@dataclass(frozen=True)
+class Values:
+    """`ctx_vec` is f32 [128]; `curves` by row, of the rows that have a rate."""
+
+    ctx_vec: NDArray[np.float32]
+    curves: dict[int, Curve]
+
+
+class Valuer(Protocol):
+    """Answers within its own time limit. Raises `SkynetError` when it cannot."""
+
+    def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values: ...

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Valuer` over BLS: one call to `context_encoder`, one to `tve` for all ads of the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from numpy.typing import NDArray
+
+from bls.bidding import Seat
+from bls.brain.context.text import context_text
+from bls.brain.trajectory import Curve
+from bls.brain.valuer import Values
+from bls.contracts import CONTEXT_ENCODER, TVE, ModelContract
+from bls.errors import SkynetError
+from bls.request import Message
+
+_TIMEOUT_US = 2_000_000
+
+
+class TritonValuer:
+    """Blocks its caller's thread for the few milliseconds of two small models."""
+
+    def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values:
+        text = _texts([context_text(messages)])
+        ctx = _call(CONTEXT_ENCODER, pb_utils.Tensor("TEXT", text))["CTX"]
+        rows = [row for row, seat in enumerate(seats, start=1) if seat.rate > 0]
+        out = _call(
+            TVE,
+            pb_utils.Tensor("CTX", np.repeat(ctx, len(rows), axis=0)),
+            pb_utils.Tensor("AD", _texts([seats[row - 1].ad_prompt for row in rows])),
+        )
+        return Values(ctx[0].copy(), {row: _curve(out, i) for i, row in enumerate(rows)})
+
+
+def _curve(out: dict[str, NDArray[Any]], i: int) -> Curve:
+    v_max, a, k_0, spread = (float(x) for x in out["CURVE"][i])
+    d_v, loss = out["DV"][i].copy(), out["LOSS"][i].copy()
+    return Curve(v_max, a, k_0, spread, d_v, loss, int(out["COUNT"][i, 0]))
+
+
+def _texts(texts: list[str]) -> NDArray[np.object_]:
+    return np.array([[text.encode()] for text in texts], np.object_)
+
+
+def _call(model: ModelContract, *inputs: pb_utils.Tensor) -> dict[str, NDArray[Any]]:
+    request = pb_utils.InferenceRequest(
+        model_name=model.name,
+        requested_output_names=[tensor.name for tensor in model.outputs],
+        inputs=list(inputs),
+        timeout=_TIMEOUT_US,
+    )
+    response = request.exec()
+    if response.has_error():
+        raise SkynetError.from_wire(response.error().message())
+    return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}

@@ -90,8 +90,8 @@ class AuctionOptions(Strict):
             charges the stable-sampling payment.
         charge_rule: `clarke` charges the externality, `critical_bid` charges c_t per token the
             advertiser influenced; both are always reported (docs/deviations.md).
-        plan: what the end of the last hosted ad's plan ends: its `row`, while the reference goes on, or
-            the `reply`, with the sentence.
+        plan: what the end of the last hosted ad's plan ends: its `row`, while the reference goes
+            on, or the `reply`, with the sentence.
     """
 
     bidders: Annotated[tuple[BidderRequest, ...], Field(min_length=1)] | None = None

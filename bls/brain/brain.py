@@ -4,8 +4,8 @@
     bids(t): forecast asked for (or held), value left, budget, parameters  ->  Bids
     saw(t):  W_-i into the windows, ads advanced, purses charged, telemetry
 
-A reply without a hosted campaign has fixed bids only and costs nothing here. Nothing in it waits: no
-forecast means the last one for five minutes, then the cautious bid (corrections; CBP-S-02).
+A reply without a hosted campaign has fixed bids only and costs nothing here. Nothing in it waits:
+no forecast means the last one for five minutes, then the cautious bid (competitor_bid S-02).
 """
 
 from __future__ import annotations
@@ -130,17 +130,8 @@ class Brain:
     def _trajectories(self) -> list[Trajectory]:
         if self.values is None:
             return []
-        names = [seat.advertiser for seat in self.seats]
         return [
-            Trajectory(
-                row=row,
-                advertiser=seat.advertiser,
-                key=seat.advertiser
-                if names.count(seat.advertiser) == 1
-                else f"{names[row - 1]}.{row}",
-                rate=seat.rate,
-                curve=curve,
-            )
+            Trajectory(row, seat.advertiser, f"{row}.{seat.advertiser}", seat.rate, curve)
             for row, seat in enumerate(self.seats, start=1)
             if (curve := self.values.curves.get(row)) is not None
         ]
@@ -151,9 +142,10 @@ class Brain:
         cautious = self.params.cautious_bid
         fixed = []
         for row, (bid, controlled) in enumerate(zip(*offers, strict=True), start=1):
+            most = self.purses[row - 1].left
             if controlled and row not in known:  # the ad could not be valued
-                bid = min(bid, cautious)
-            fixed.append(min(bid, self.purses[row - 1].left))
+                most = min(most, cautious)
+            fixed.append(min(bid, most))
         return fixed
 
     def _controls(self, rows: int) -> F64:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One ad on its way into a reply: how much of it was won, what is left, when it leaves.
 
-The k-th token of the trajectory is the k-th token credited to the row, so the value curve is read at
-`won`. Once the controller abandons the ad, `plan_id` more tokens of the reply may still be bid for;
-then the row bids nothing and the reference ends the sentence (mpc 2.2 F, DESIGN step 8).
+The k-th token of the trajectory is the k-th token credited to the row, so the value curve is read
+at `won`. Once the controller abandons the ad, `plan_id` more tokens of the reply may still be bid
+for; then the row bids nothing and the reference ends the sentence (mpc 2.2 F).
 """
 
 from __future__ import annotations

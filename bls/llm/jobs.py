@@ -59,7 +59,7 @@ class End:
 
 @dataclass(frozen=True)
 class Again:
-    """The logits of token `index` (0 the first) once more, if they are the last; computes nothing."""
+    """The logits of token `index` (0 the first) once more, if they are the last."""
 
     conv: int
     index: int

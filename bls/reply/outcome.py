@@ -38,7 +38,7 @@ class Outcome:
         top_id: [R, 16] best tokens of each row, best first; -1 where there is none.
         top_logit: [R, 16 R] each row's logits at all the ids of `top_id`.
         weights: with which the rows were auctioned.
-        decision: [R, 8] of the controller (bls/contracts.py `Decision`); None when it was not asked.
+        decision: [R, 8] of the controller (`bls.contracts.Decision`); None if it was not asked.
         mixture: [R, 5] the predictor's forecast; None when it was not asked.
         policy: the auctioned token was refused; `token` is the reference's in its place.
     """

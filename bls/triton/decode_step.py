@@ -99,7 +99,7 @@ class TritonDecoder:
             return self._held(op, ids, bids, index)
         asked = pb_utils.Tensor("FEATURES", bids.features)
         try:
-            outcome = self._ask(DECODE_STEP, op, ids, bids, index, asked)
+            outcome = self._ask(DECODE_STEP, [*self._head(op, ids), asked], bids, index)
         except SkynetError as fault:
             if fault.code not in _PREDICTOR_FAULTS:
                 raise
@@ -116,22 +116,16 @@ class TritonDecoder:
             forecast = self._nothing(rows)[1]
         else:
             forecast = pb_utils.Tensor("MIXTURE", bids.mixture)
-        return self._ask(DECODE_STEP_HELD, op, ids, bids, index, forecast)
+        return self._ask(DECODE_STEP_HELD, [*self._head(op, ids), forecast], bids, index)
 
     def _ask(
-        self,
-        graph: ModelContract,
-        op: Op,
-        ids: NDArray[np.int32],
-        bids: Bids,
-        index: int,
-        forecast: pb_utils.Tensor,
+        self, graph: ModelContract, inputs: list[pb_utils.Tensor], bids: Bids, index: int
     ) -> Outcome:
         wanted = graph.outputs if bids.control is not None else AUCTION.outputs
         request = pb_utils.InferenceRequest(
             model_name=graph.name,
             requested_output_names=[tensor.name for tensor in wanted],
-            inputs=[*self._head(op, ids), *self._terms(bids, index), forecast],
+            inputs=[*inputs, *self._terms(bids, index)],
             timeout=_DEFAULT_TIMEOUT_US,
         )
         response = request.exec()

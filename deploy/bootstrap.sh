@@ -14,20 +14,24 @@ command -v "$python" >/dev/null || die "python3 (3.11 or later) is needed"
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 case $version in 3.11 | 3.12 | 3.13) ;; *) die "Python 3.11 to 3.13 is needed, this is $version" ;; esac
 
+as_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+apt() {
+  say "installing $*"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq update >/dev/null
+  apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+}
+
 missing=()
 command -v g++ >/dev/null || missing+=(g++)
 command -v make >/dev/null || missing+=(make)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$version-venv")
 ldconfig -p | grep -q "libpython$version.so.1.0" || missing+=("libpython$version")
+# A real Redis for the tests of shared feature windows, which are skipped without it.
+command -v redis-server >/dev/null || { as_root && missing+=(redis-server); } || true
 if ((${#missing[@]})); then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -qq update >/dev/null
-    apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
-  else
-    die "missing: ${missing[*]}; run: apt-get install ${missing[*]}"
-  fi
+  as_root || die "missing: ${missing[*]}; run: apt-get install ${missing[*]}"
+  apt "${missing[@]}"
 fi
 
 stamp=.venv/.ready

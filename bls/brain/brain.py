@@ -10,7 +10,7 @@ no forecast means the last one for five minutes, then the cautious bid (competit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +24,7 @@ from bls.brain.telemetry import decisions
 from bls.brain.trajectory import Trajectory
 from bls.brain.valuer import Values
 from bls.contracts import CONTROL, FEATURES, Control, CostModel, Decision
+from bls.errors import SkynetError
 from bls.reply.bids import Bids, Weights
 from bls.reply.outcome import Outcome
 
@@ -58,13 +59,8 @@ class Brain:
     def __post_init__(self) -> None:
         self.params, self.version = self.services.params()
         self.trajectories = self._trajectories()
-        if self.trajectories and self.values is not None:
-            total = sum(seat.bid for seat in self.seats)
-            self.services.hub.open(
-                self.conv_id,
-                self.values.ctx_vec,
-                {t.key: total - self.seats[t.row - 1].bid for t in self.trajectories},
-            )
+        total = sum(seat.bid for seat in self.seats)
+        self._open({t.key: total - self.seats[t.row - 1].bid for t in self.trajectories})
 
     @property
     def left(self) -> bool:
@@ -75,7 +71,9 @@ class Brain:
         """What the rows bring to token `index`."""
         self.params, self.version = self.services.params()
         weights = np.array([self.w_ref, *self._fixed(offers)], np.float32)
-        self._asked = [t for t in self.trajectories if offers.controlled[t.row - 1]]
+        self._asked = [
+            t for t in self.trajectories if offers.controlled[t.row - 1] and not t.gone
+        ]
         if not self._asked:
             self._control = None
             return Bids(weights)
@@ -86,9 +84,12 @@ class Brain:
 
         if not self.services.health.allows():
             return without()
-        rows = [t.row for t in self._asked]
         features = np.zeros((len(weights), FEATURES), np.float32)
-        features[rows] = self.services.hub.features(self.conv_id, [t.key for t in self._asked])
+        try:
+            found = self.services.hub.features(self.conv_id, [t.key for t in self._asked])
+        except SkynetError:  # the token before took longer than a window lives
+            return without()
+        features[[t.row for t in self._asked]] = found
         return Bids(weights, control, features=features, without=without)
 
     def saw(self, index: int, outcome: Outcome) -> None:
@@ -110,7 +111,24 @@ class Brain:
             truth = [w_minus[t.key] for t in asked]
             services.watch.saw(self.conv_id, index, [t.key for t in asked], mixture, truth)
         self._advance(outcome)
-        services.hub.push(self.conv_id, index, w_minus)
+        try:
+            services.hub.push(self.conv_id, index, w_minus)
+        except SkynetError:
+            self._open(w_minus)
+
+    def close(self, charges: Sequence[int]) -> None:
+        """The reply ended and costs `charges`, micro-dollars a seat: budgets are settled."""
+        owed: dict[int, int] = {}
+        for purse, micros in zip(self.purses, charges, strict=True):
+            owed[id(purse)] = owed.get(id(purse), 0) + micros
+        for purse in {id(purse): purse for purse in self.purses}.values():
+            purse.settle(owed[id(purse)])
+        self.services.hub.close(self.conv_id)
+
+    def _open(self, w_minus: Mapping[str, float]) -> None:
+        """New windows that begin with these W_-i."""
+        if self.trajectories and self.values is not None:
+            self.services.hub.open(self.conv_id, self.values.ctx_vec, w_minus)
 
     def _advance(self, outcome: Outcome) -> None:
         stats = self.services.stats
@@ -137,14 +155,16 @@ class Brain:
         ]
 
     def _fixed(self, offers: Offers) -> list[float]:
-        """Bids of the rows that are not controlled, never above what their purse holds."""
+        """Bids of the rows that are not controlled, never above what their purse holds.
+
+        A controlled row has 0 here: what it bids once its ad is over.
+        """
         known = {t.row for t in self.trajectories}
-        cautious = self.params.cautious_bid
         fixed = []
         for row, (bid, controlled) in enumerate(zip(*offers, strict=True), start=1):
             most = self.purses[row - 1].left
-            if controlled and row not in known:  # the ad could not be valued
-                most = min(most, cautious)
+            if controlled:  # 0, or cautious where the ad could not be valued
+                most = 0.0 if row in known else min(most, self.params.cautious_bid)
             fixed.append(min(bid, most))
         return fixed
 
@@ -162,10 +182,10 @@ class Brain:
             row[Control.W_MAX] = min(params.w_max, self.purses[trajectory.row - 1].left)
             row[Control.COST_MODEL] = _COST[params.cost_model]
             row[Control.RESERVE] = params.reference_share * self.w_ref
-            pacing = self.services.budgets.pacing(trajectory.advertiser)
-            row[Control.BUDGET_LEFT] = pacing.budget_left
-            row[Control.TIME_LEFT] = pacing.time_left
-            row[Control.SPEND_RATE] = pacing.spend_rate
+            state = self.purses[trajectory.row - 1].state()
+            row[Control.BUDGET_LEFT] = state.budget_left
+            row[Control.TIME_LEFT] = state.time_left
+            row[Control.SPEND_RATE] = state.spend_rate
             trajectory.fill(row)
         return control
 
@@ -178,11 +198,10 @@ class Brain:
         blind = [t for t in self._asked if np.isnan(mixture[t.row]).any()]
         weights, control = weights.copy(), control.copy()
         for trajectory in blind:
-            row = trajectory.row
-            cautious = 0.0 if trajectory.gone else self.params.cautious_bid
-            weights[row] = min(cautious, control[row, Control.W_MAX])
-            if control[row, Control.BUDGET_LEFT] <= 0 or control[row, Control.TIME_LEFT] <= 0:
-                weights[row] = 0
-            mixture[row] = 0
-            control[row, Control.CONTROLLED] = 0
+            row = control[trajectory.row]
+            funded = row[Control.BUDGET_LEFT] > 0 and row[Control.TIME_LEFT] > 0
+            cautious = self.params.cautious_bid if funded else 0.0
+            weights[trajectory.row] = min(cautious, row[Control.W_MAX])
+            mixture[trajectory.row] = 0
+            row[Control.CONTROLLED] = 0
         return Bids(weights, control, mixture=mixture)

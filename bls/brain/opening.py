@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bls.bidding import Seat
 from bls.brain.brain import Brain
+from bls.brain.budget.reconcile import reply_key
 from bls.brain.services import BrainServices
 from bls.brain.valuer import Values
 from bls.errors import SkynetError
@@ -15,14 +16,15 @@ from bls.request import ReplyRequest
 
 def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Brain:
     """Never fails: ads nobody can value get cautious bids, budgets nobody can read get none."""
-    purses = services.budgets.purses(request.request_id, seats)
+    params, _ = services.params()
+    key = reply_key(request.conv_id, request.request_id)
     return Brain(
         services=services,
         conv_id=request.conv_id,
         w_ref=request.auction.w_ref,
         rule=request.auction.rule,
         seats=seats,
-        purses=purses,
+        purses=services.purses.open(key, seats, params.w_max),
         values=_values(request, seats, services),
     )
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bls.brain.budget.pacing import Budgets
 from bls.brain.decisions.record import DecisionRecord
 from bls.brain.forecast.health import PredictorHealth
 from bls.brain.forecast.held import HeldForecast
 from bls.brain.forecast.watch import ForecastWatch
 from bls.brain.hub.feature_hub import FeatureHub
 from bls.brain.params import MpcParams
+from bls.brain.purse import Purses
 from bls.brain.stats import BrainStats
 from bls.brain.valuer import Valuer
 
@@ -26,7 +26,7 @@ class BrainServices:
     held: HeldForecast
     health: PredictorHealth
     watch: ForecastWatch
-    budgets: Budgets
+    purses: Purses
     valuer: Valuer
     telemetry: Callable[[Sequence[DecisionRecord]], None]
     stats: BrainStats

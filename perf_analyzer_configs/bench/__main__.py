@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bls.settings import REPOSITORY, load_settings
 from client.launcher.stack import Stack
-from perf_analyzer_configs.bench import auction, churn, policy, records, repeat, speed
+from perf_analyzer_configs.bench import auction, brain, churn, policy, records, repeat, speed
 from perf_analyzer_configs.bench.figures import Figure, publish
 from perf_analyzer_configs.bench.floor import Floor
 
@@ -21,7 +21,7 @@ ALONE: dict[str, Callable[[], list[Figure]]] = {
     "records": records.written,
 }
 """Parts that need no server."""
-PARTS = (*ALONE, "inter_token", "first_token", "stall", "throughput", "repeat", "churn")
+PARTS = (*ALONE, "inter_token", "brain", "first_token", "stall", "throughput", "repeat", "churn")
 
 
 def main() -> int:
@@ -54,6 +54,7 @@ def _with_stack(chosen: tuple[str, ...], rounds: int, replies: int) -> list[Figu
         url = stack.gateway_url
         parts: dict[str, Callable[[], list[Figure]]] = {
             "inter_token": lambda: speed.inter_token(url, floor, rounds),
+            "brain": lambda: brain.added(url, stack.metrics_url, rounds),
             "first_token": lambda: speed.first_token(url, floor, rounds + 2),
             "stall": lambda: speed.stall(url, rounds),
             "throughput": lambda: speed.throughput(url, floor, rounds),

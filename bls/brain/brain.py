@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.bidding import Offers, Seat
+from bls.brain.forecast.residuals import Observation
 from bls.brain.params import MpcParams
 from bls.brain.purse import Purse
 from bls.brain.services import BrainServices
@@ -105,11 +106,11 @@ class Brain:
             lines = decisions(self, index, outcome, asked, self._control)
             services.telemetry(lines)
         if outcome.mixture is not None:
-            rows = [t.row for t in asked]
+            rows, names = [t.row for t in asked], [t.key for t in asked]
             mixture = outcome.mixture[rows]
-            services.held.remember(self.conv_id, [t.key for t in asked], mixture)
-            truth = [w_minus[t.key] for t in asked]
-            services.watch.saw(self.conv_id, index, [t.key for t in asked], mixture, truth)
+            services.held.remember(self.conv_id, names, mixture)
+            seen = Observation(self.conv_id, index, names, mixture, outcome.w_minus[rows])
+            services.monitor.observe(seen)
         self._advance(outcome)
         try:
             services.hub.push(self.conv_id, index, w_minus)

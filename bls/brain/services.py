@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bls.brain.decisions.record import DecisionRecord
 from bls.brain.forecast.health import PredictorHealth
 from bls.brain.forecast.held import HeldForecast
-from bls.brain.forecast.watch import ForecastWatch
+from bls.brain.forecast.monitor import ForecastMonitor
 from bls.brain.hub.feature_hub import FeatureHub
 from bls.brain.params import MpcParams
 from bls.brain.purse import Purses
@@ -25,7 +25,7 @@ class BrainServices:
     hub: FeatureHub
     held: HeldForecast
     health: PredictorHealth
-    watch: ForecastWatch
+    monitor: ForecastMonitor
     purses: Purses
     valuer: Valuer
     telemetry: Callable[[Sequence[DecisionRecord]], None]

@@ -28,6 +28,7 @@ from bls.contracts import CONTROL, FEATURES, Control, CostModel, Decision
 from bls.errors import SkynetError
 from bls.reply.bids import Bids, Weights
 from bls.reply.outcome import Outcome
+from kernels_cuda.mpc_control import control
 
 F64 = NDArray[np.float64]
 _MIXTURE = 5
@@ -78,10 +79,10 @@ class Brain:
         if not self._asked:
             self._control = None
             return Bids(weights)
-        self._control = control = self._controls(len(weights))
+        self._control = controls = self._controls(len(weights))
 
         def without() -> Bids:
-            return self._held(weights, control)
+            return self._held(weights, controls)
 
         if not self.services.health.allows():
             return without()
@@ -91,7 +92,7 @@ class Brain:
         except SkynetError:  # the token before took longer than a window lives
             return without()
         features[[t.row for t in self._asked]] = found
-        return Bids(weights, control, features=features, without=without)
+        return Bids(weights, controls, features=features, without=without)
 
     def saw(self, index: int, outcome: Outcome) -> None:
         """Token `index` was delivered."""
@@ -171,38 +172,42 @@ class Brain:
 
     def _controls(self, rows: int) -> F64:
         """CONTROL [R, 112] of this token."""
-        params = self.params
-        control = np.zeros((rows, CONTROL), np.float64)
-        for trajectory in self._asked:
-            row = control[trajectory.row]
-            row[Control.CONTROLLED] = 1
-            row[Control.HORIZON] = params.horizon
-            row[Control.LAMBDA_RISK] = params.lambda_risk
-            row[Control.MOMENTUM] = params.momentum
-            row[Control.SIGMA_MAX] = params.sigma_max
-            row[Control.W_MAX] = min(params.w_max, self.purses[trajectory.row - 1].left)
-            row[Control.COST_MODEL] = _COST[params.cost_model]
-            row[Control.RESERVE] = params.reference_share * self.w_ref
-            state = self.purses[trajectory.row - 1].state()
-            row[Control.BUDGET_LEFT] = state.budget_left
-            row[Control.TIME_LEFT] = state.time_left
-            row[Control.SPEND_RATE] = state.spend_rate
-            trajectory.fill(row)
-        return control
+        asked, params = self._asked, self.params
+        purses = [self.purses[t.row - 1] for t in asked]
+        states = [purse.state() for purse in purses]
+        made = np.zeros((rows, CONTROL))
+        made[[t.row for t in asked]] = control(
+            len(asked),
+            dv=np.stack([t.d_v for t in asked]),
+            loss=np.stack([t.loss for t in asked]),
+            left=[t.left for t in asked],
+            neg_cnt=[t.neg_cnt for t in asked],
+            horizon=params.horizon,
+            lambda_risk=params.lambda_risk,
+            momentum=params.momentum,
+            sigma_max=params.sigma_max,
+            w_max=[min(params.w_max, purse.left) for purse in purses],
+            cost_model=_COST[params.cost_model],
+            reserve=params.reference_share * self.w_ref,
+            budget_left=[state.budget_left for state in states],
+            time_left=[state.time_left for state in states],
+            spend_rate=[state.spend_rate for state in states],
+        )
+        return made
 
-    def _held(self, weights: Weights, control: F64) -> Bids:
+    def _held(self, weights: Weights, controls: F64) -> Bids:
         """The same without the predictor: forecasts held, or cautious fixed bids."""
         rows = [t.row for t in self._asked]
         recalled = self.services.held.recall(self.conv_id, [t.key for t in self._asked])
         mixture = np.zeros((len(weights), _MIXTURE), np.float32)
         mixture[rows] = recalled
         blind = [t for t in self._asked if np.isnan(mixture[t.row]).any()]
-        weights, control = weights.copy(), control.copy()
+        weights, controls = weights.copy(), controls.copy()
         for trajectory in blind:
-            row = control[trajectory.row]
+            row = controls[trajectory.row]
             funded = row[Control.BUDGET_LEFT] > 0 and row[Control.TIME_LEFT] > 0
             cautious = self.params.cautious_bid if funded else 0.0
             weights[trajectory.row] = min(cautious, row[Control.W_MAX])
             mixture[trajectory.row] = 0
             row[Control.CONTROLLED] = 0
-        return Bids(weights, control, mixture=mixture)
+        return Bids(weights, controls, mixture=mixture)

@@ -34,6 +34,6 @@ class MpcParams(Strict):
     momentum: Annotated[int, Field(ge=1, le=64)] = 2
     sigma_max: Annotated[float, Field(gt=0, le=10)] = 1.0
     w_max: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 5.0
-    cost_model: Literal["bid", "vcg"] = "vcg"
+    cost_model: Literal["bid", "vcg"] = "bid"
     reference_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     cautious_bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 0.25

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bls.contracts import AD_TOKENS, CONTROL, Control, Decision
+from bls.contracts import AD_TOKENS, Decision
 from bls.reply.outcome import Outcome
 
-_VALUES = CONTROL - 2 * AD_TOKENS
 F64 = NDArray[np.float64]
 
 
@@ -71,14 +70,20 @@ class Trajectory:
         """Delivered whole, or abandoned and past its plan."""
         return self.left == 0
 
-    def fill(self, control: F64) -> None:
-        """The value part of the row's CONTROL [112]: NEG_CNT, LEFT, dV and L from here on."""
-        control[Control.NEG_CNT] = self.neg_cnt
-        control[Control.LEFT] = left = self.left
-        ahead = slice(self.won, self.won + left)
-        control[_VALUES : _VALUES + left] = self.curve.d_v[ahead] * np.float64(self.rate)
-        losses = _VALUES + AD_TOKENS
-        control[losses : losses + left] = self.curve.loss[ahead] * np.float64(self.rate)
+    @property
+    def d_v(self) -> F64:
+        """Worth of each token from here on, f64 [48] in weight units, 0 past `left`."""
+        return self._ahead(self.curve.d_v)
+
+    @property
+    def loss(self) -> F64:
+        """What leaving at each token from here on loses, as `d_v`."""
+        return self._ahead(self.curve.loss)
+
+    def _ahead(self, values: NDArray[np.float32]) -> F64:
+        ahead, left = np.zeros(AD_TOKENS), self.left
+        ahead[:left] = values[self.won : self.won + left] * np.float64(self.rate)
+        return ahead
 
     def saw(self, outcome: Outcome) -> bool:
         """Take in a delivered token; whether the controller abandoned the ad with it."""

@@ -60,6 +60,10 @@ class Limits:
     snapshot_every: int = 5
     gather_s: float = 0.06
 
+    # live parameters
+    key_bytes: int = 64 * 1024
+    key_poll_s: float = 0.5
+
     # event logs
     log_queue: int = 4_096
 

@@ -78,6 +78,10 @@ class Limits:
     forecasts_held: int = 16_384
     forecast_queue: int = 4_096
 
+    # live parameters
+    key_bytes: int = 64 * 1024
+    key_poll_s: float = 0.5
+
     # event logs
     log_queue: int = 4_096
 

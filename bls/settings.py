@@ -40,6 +40,9 @@ class Settings:
             names it; empty takes the one in the repository.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
+        keys: folder of the key store (docs/params.md); empty takes `<state>/keys`.
+        params_public_keys: whose signatures count for `/mpc/params`: a PEM file, a folder of them,
+            or base64; empty trusts nobody, and the built-in parameters stand.
         python: interpreter that has the packages; the launcher sets its own.
         site: folders with the Python packages of the models (set by the launcher).
         api_key: when set, the gateway asks for it as a bearer token.
@@ -58,6 +61,8 @@ class Settings:
     predictor_model: str = ""
     auction_path: str = ""
     traces: str = "off"
+    keys: str = ""
+    params_public_keys: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
     triton_grpc_port: int = 18001
@@ -94,6 +99,10 @@ class Settings:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def keys_folder(self) -> Path:
+        return Path(self.keys) if self.keys else self.state / "keys"
 
     def llm_folder(self) -> Path:
         """The exported LLM to serve. Raises `llm_missing` when nothing was exported."""

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from bls.contracts import HORIZON
 from bls.limits import LIMITS
-from bls.request import Strict
+from bls.request import Strict, from_validation
 
 KEY = "/mpc/params"
 
@@ -37,3 +38,11 @@ class MpcParams(Strict):
     cost_model: Literal["bid", "vcg"] = "bid"
     reference_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     cautious_bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 0.25
+
+
+def read_params(value: Mapping[str, Any]) -> MpcParams:
+    """The parameters in `value`; fields left out have their defaults. Raises `SkynetError`."""
+    try:
+        return MpcParams.model_validate(dict(value))
+    except ValidationError as error:
+        raise from_validation(error) from None

@@ -188,6 +188,8 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_REDIS": settings.redis,
         "SKYNET_PREDICTOR_MODEL": settings.predictor_model,
         "SKYNET_AUCTION_PATH": settings.auction_path,
+        "SKYNET_KEYS": settings.keys,
+        "SKYNET_PARAMS_PUBLIC_KEYS": settings.params_public_keys,
     }
     ours |= {name: value for name, value in optional.items() if value}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SKYNET_")}

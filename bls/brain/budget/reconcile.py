@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""After a crash: what replies held is settled by their receipts, which alone decide what is billed.
+
+A receipt that was written bills its reply; a reply without one bills nobody (docs/settlement.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bls.brain.budget.budgets import Budgets
+from bls.errors import SkynetError
+from bls.settlement.faults import Faults
+from bls.settlement.reader import Reader
+
+
+def reply_key(conv_id: str, request_id: str) -> str:
+    """The key of a reply in the budgets; neither id holds a space."""
+    return f"{conv_id} {request_id}"
+
+
+def reconcile(budgets: Budgets, logs: Path) -> int:
+    """Settle what an earlier process left; how many holds.
+
+    Receipts that are missing or in doubt settle nothing: the money stays held.
+    """
+    orphans = budgets.orphans
+    if not orphans:
+        return 0
+    faults = Faults()
+    try:
+        receipts = Reader(logs, faults).receipts()
+    except SkynetError:
+        return 0
+    if faults.serious:
+        return 0
+    charged = {
+        (line["advertiser"], reply_key(*reply)): line["charge_micros"]
+        for reply, receipt in receipts.items()
+        for line in receipt["lines"]
+    }
+    for advertiser, key in orphans:
+        budgets.commit(advertiser, key, charged.get((advertiser, key), 0))
+    return len(orphans)

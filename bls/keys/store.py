@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every key store can do, whatever holds it: a watched folder here, etcd in a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bls.keys.entry import Entry
+
+Stop = Callable[[], None]
+
+
+class KeyStore(Protocol):
+    """Entries by key. Hashes are checked by the store, signatures by who uses the value."""
+
+    def get(self, key: str) -> Entry | None:
+        """The live entry, None when there is none. Raises `RefusedError` when it cannot be one."""
+
+    def put(self, entry: Entry) -> None:
+        """Make `entry` the live one, at once and whole. Raises `stale_version` unless its version
+        is above every version the store has seen of this key."""
+
+    def history(self, key: str) -> tuple[Entry, ...]:
+        """Every entry ever put that can still be read, oldest first, the live one included."""
+
+    def watch(self, key: str, changed: Callable[[], bool]) -> Stop:
+        """Call `changed`, from a thread of the store, soon after the live entry of `key` changes,
+        and again soon when it answers False; until `Stop` is called."""

@@ -38,6 +38,7 @@ class Settings:
             empty keeps them in this process.
         predictor_model: folder of the `bid_predictor` version to serve, or of a `current.json` that
             names it; empty takes the one in the repository.
+        tve_model: the same of `tve`.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
         keys: folder of the key store (docs/params.md); empty takes `<state>/keys`.
@@ -59,6 +60,7 @@ class Settings:
     policy_rules: str = ""
     redis: str = field(default="", repr=False)
     predictor_model: str = ""
+    tve_model: str = ""
     auction_path: str = ""
     traces: str = "off"
     keys: str = ""
@@ -95,6 +97,11 @@ class Settings:
         """Where the served `bid_predictor` version is, or its `current.json`."""
         shipped = REPOSITORY / "model_repository" / "bid_predictor" / "1"
         return Path(self.predictor_model) if self.predictor_model else shipped
+
+    def tve_folder(self) -> Path:
+        """Where the served `tve` version is, or its `current.json`."""
+        shipped = REPOSITORY / "model_repository" / "tve" / "1"
+        return Path(self.tve_model) if self.tve_model else shipped
 
     @property
     def logs(self) -> Path:

@@ -22,7 +22,18 @@ from export.manifest import MANIFEST_NAME
 from export.model_manifest import ModelManifest
 
 MODEL = "model.onnx"
-_TYPES = {"FP32": "tensor(float)", "FP64": "tensor(double)", "INT32": "tensor(int32)"}
+_TYPES = {
+    "FP32": "tensor(float)",
+    "FP64": "tensor(double)",
+    "INT32": "tensor(int32)",
+    "INT64": "tensor(int64)",
+}
+_NUMPY: dict[str, type[Any]] = {
+    "FP32": np.float32,
+    "FP64": np.float64,
+    "INT32": np.int32,
+    "INT64": np.int64,
+}
 
 
 class OnnxModel:
@@ -103,8 +114,7 @@ def _compare(side: str, found: Sequence[Any], wanted: Sequence[Tensor]) -> None:
 
 def zeros(contract: ModelContract, rows: int) -> dict[str, NDArray[Any]]:
     """Inputs of a probe inference: zeros, a dim of -1 taken as 1."""
-    kinds: dict[str, type[Any]] = {"FP32": np.float32, "FP64": np.float64, "INT32": np.int32}
     return {
-        tensor.name: np.zeros((rows, *(abs(dim) for dim in tensor.dims)), kinds[tensor.dtype])
+        tensor.name: np.zeros((rows, *(abs(dim) for dim in tensor.dims)), _NUMPY[tensor.dtype])
         for tensor in contract.inputs
     }

@@ -187,6 +187,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_POLICY_RULES": settings.policy_rules,
         "SKYNET_REDIS": settings.redis,
         "SKYNET_PREDICTOR_MODEL": settings.predictor_model,
+        "SKYNET_TVE_MODEL": settings.tve_model,
         "SKYNET_AUCTION_PATH": settings.auction_path,
         "SKYNET_KEYS": settings.keys,
         "SKYNET_PARAMS_PUBLIC_KEYS": settings.params_public_keys,

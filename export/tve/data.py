@@ -25,6 +25,7 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 SAMPLES = "tve_samples.parquet"
+_POOL = 8
 
 
 @dataclass(frozen=True)
@@ -140,20 +141,32 @@ def split(samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
 def batches(
     samples: Samples, batch: int, group: int, rng: np.random.Generator
 ) -> Iterator[NDArray[Any]]:
-    """Rows of every batch of an epoch: shuffled groups of one ad, `batch / group` to a batch.
+    """Rows of every batch of an epoch, in random order.
 
-    Leftover groups smaller than `group` are used too; the last, incomplete batch is dropped unless
-    it is the only one.
+    A batch is made of random groups of one ad, `batch / group` of them or a few more. Within a
+    random pool of `_POOL` batches, groups are sorted by the length of their ad, so that a batch is
+    padded little. An incomplete batch is dropped unless it is the only one.
     """
+    groups = _groups(samples, group, rng)
+    length = samples.mask.sum(1)[[samples.of_ad[rows[0]] for rows in groups]]
+    pool = max(1, _POOL * batch // group)
+    order = rng.permutation(len(groups))
+    sorted_pools = [
+        chunk[np.argsort(length[chunk], kind="stable")]
+        for chunk in np.split(order, range(pool, len(order), pool))
+    ]
+    rows = np.concatenate([groups[place] for place in np.concatenate(sorted_pools)])
+    starts = range(0, max(len(rows) - batch + 1, 1), batch)
+    for start in rng.permutation(starts):
+        yield rows[start : start + batch]
+
+
+def _groups(samples: Samples, group: int, rng: np.random.Generator) -> list[NDArray[Any]]:
     shuffled = rng.permutation(len(samples))
     by_ad = shuffled[np.argsort(samples.of_ad[shuffled], kind="stable")]
     edges = np.flatnonzero(np.diff(samples.of_ad[by_ad])) + 1
-    groups = [
+    return [
         rows[start : start + group]
         for rows in np.split(by_ad, edges)
         for start in range(0, len(rows), group)
     ]
-    order = rng.permutation(len(groups))
-    rows = np.concatenate([groups[place] for place in order])
-    for start in range(0, max(len(rows) - batch + 1, 1), batch):
-        yield rows[start : start + batch]

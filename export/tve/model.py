@@ -33,12 +33,18 @@ class Fuse(nn.Module):  # type: ignore[misc]
         self.ad_side = nn.Linear(dims.ad, dims.fused)
         self.through = nn.Linear(dims.ctx, dims.fused)
 
-    def forward(self, ctx: Tensor, states: Tensor, pooled: Tensor, mask: Tensor) -> Tensor:
-        """[n, ctx], [n, L, ad], [n, ad], f32 [n, L] -> [n, fused]."""
-        query = split_heads(self.query(ctx).unsqueeze(1), self.heads)
+    def ad(self, states: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """An ad's part, [n, L, ad] and [n, ad]: key and value [n, heads, L, d], side [n, fused]."""
         key, value = (split_heads(side(states), self.heads) for side in (self.key, self.value))
+        return key, value, self.ad_side(pooled)
+
+    def forward(
+        self, ctx: Tensor, key: Tensor, value: Tensor, side: Tensor, mask: Tensor
+    ) -> Tensor:
+        """[n, ctx], what `ad` gave of n ads, f32 [n, L] -> [n, fused]."""
+        query = split_heads(self.query(ctx).unsqueeze(1), self.heads)
         mixed = attend(query, key, value, mask).transpose(1, 2).flatten(1)
-        return self.out(mixed) + self.through(ctx) + self.ctx_side(ctx) * self.ad_side(pooled)
+        return self.out(mixed) + self.through(ctx) + self.ctx_side(ctx) * side
 
 
 class DualTower(nn.Module):  # type: ignore[misc]
@@ -68,15 +74,14 @@ class DualTower(nn.Module):  # type: ignore[misc]
     def forward(self, ctx: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """CTX f32 [n, 128], IDS i64 [n, L], MASK i64 [n, L] -> CURVE f32 [n, 4]."""
         counted = mask.to(ctx.dtype)
-        states, pooled = self.ad_tower(ids, counted)
-        return self.curve(self.fuse(self.ctx_tower(ctx), states, pooled, counted))
+        ad = self.fuse.ad(*self.ad_tower(ids, counted))
+        return self.curve(self.fuse(self.ctx_tower(ctx), *ad, counted))
 
     def of_pairs(self, ctx: Tensor, ids: Tensor, mask: Tensor, which: Tensor) -> Tensor:
         """As `forward` for samples [n] of fewer ads [u]: `which` i64 [n] is each sample's ad."""
         counted = mask.to(ctx.dtype)
-        states, pooled = self.ad_tower(ids, counted)
-        fused = self.fuse(self.ctx_tower(ctx), states[which], pooled[which], counted[which])
-        return self.curve(fused)
+        ad = (part[which] for part in self.fuse.ad(*self.ad_tower(ids, counted)))
+        return self.curve(self.fuse(self.ctx_tower(ctx), *ad, counted[which]))
 
     def similarity(self, ctx: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Predicted cosine [n, u] of every context with every ad."""

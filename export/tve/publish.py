@@ -15,8 +15,16 @@ from export.model_manifest import ModelManifest, dataset_hash, hash_files
 from export.tve.card import CARD, card
 from export.tve.data import Samples
 from export.tve.model import DualTower
-from export.tve.onnx_export import INPUTS, MODEL, OPSET, OUTPUTS, curves, session
-from export.tve.onnx_export import write_f32, write_int8
+from export.tve.onnx_export import (
+    INPUTS,
+    MODEL,
+    OPSET,
+    OUTPUTS,
+    curves,
+    session,
+    write_f32,
+    write_int8,
+)
 from export.tve.score import Score, score, values
 from export.tve.tokens import TOKENIZER
 
@@ -29,15 +37,16 @@ R2_LOSS = 0.005
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from."""
+    """Where a model comes from, and the tokenizer it needs."""
 
     dataset: Path
     config: dict[str, Any]
     seed: int
+    tokenizer: Any
 
 
 def write(
-    out: Path, teacher: DualTower, student: DualTower, tokenizer: Any, dev: Samples, origin: Origin
+    out: Path, teacher: DualTower, student: DualTower, dev: Samples, origin: Origin
 ) -> tuple[Path, dict[str, float]]:
     """The folder to serve and every version's figures, named `<version>_<figure>`."""
     for version, model in ((TEACHER, teacher), (STUDENT, student)):
@@ -56,7 +65,7 @@ def write(
     metrics |= parity(student, dev, found)
     digest = dataset_hash(origin.dataset)
     for version in VERSIONS:
-        _describe(out / version, version, tokenizer, scores[version], origin, digest)
+        _describe(out / version, scores[version], origin, digest)
     chosen = INT8 if scores[STUDENT].r2 - scores[INT8].r2 <= R2_LOSS else STUDENT
     return out / chosen, metrics
 
@@ -67,7 +76,8 @@ def served(folder: Path, samples: Samples) -> NDArray[np.float32]:
     unique, back = np.unique(pairs, axis=0, return_inverse=True)
     ctx, ad = unique[:, 0], unique[:, 1]
     found = curves(session(folder / MODEL), samples.ctx[ctx], samples.ids[ad], samples.mask[ad])
-    return found[back.ravel()]
+    every: NDArray[np.float32] = found[back.ravel()]
+    return every
 
 
 def parity(
@@ -99,9 +109,8 @@ def parity(
 _KINDS = ("mean", "max")
 
 
-def _describe(
-    folder: Path, version: str, tokenizer: Any, result: Score, origin: Origin, digest: str
-) -> None:
+def _describe(folder: Path, result: Score, origin: Origin, digest: str) -> None:
+    version, tokenizer = folder.name, origin.tokenizer
     (folder / TOKENIZER).write_text(tokenizer.to_str(pretty=False) + "\n", encoding="utf-8")
     metrics = {name: round(float(value), 6) for name, value in asdict(result).items()}
     (folder / CARD).write_text(card(version, metrics, origin.config, origin.seed, digest))

@@ -54,7 +54,7 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
         kept[:, 0] = True
         return batch.mask * kept
 
-    def told(self, loss: Tensor, **parts: Tensor) -> Tensor:
+    def report(self, loss: Tensor, **parts: Tensor) -> Tensor:
         """Report the loss and its parts, and hand the loss on."""
         for name, part in (("loss", loss), *parts.items()):
             self.log(name, part.detach(), prog_bar=True, batch_size=1)
@@ -69,7 +69,7 @@ class Similarity(StageModule):
         unit = torch.nn.functional.normalize(batch.ad_vec, dim=1)
         true = torch.nn.functional.normalize(batch.ctx, dim=1) @ unit.T
         loss = ((predicted - true) ** 2).mean() / true.var().clamp(min=1e-6)
-        return self.told(loss, rmse=loss.sqrt())
+        return self.report(loss, rmse=loss.sqrt())
 
 
 class Supervised(StageModule):
@@ -80,7 +80,7 @@ class Supervised(StageModule):
         mse, score = self.errors(curve, batch)
         config = self.config
         loss = mse + config.crps_weight * score + config.l2_weight * l2(self.model)
-        return self.told(loss, crps=score, rmse=mse.sqrt())
+        return self.report(loss, crps=score, rmse=mse.sqrt())
 
     def errors(self, curve: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """(mean squared error of V(k), mean CRPS of what k tokens were worth)."""
@@ -92,22 +92,17 @@ class Supervised(StageModule):
 
 
 class Distil(Supervised):
-    """Stage 3: 0.7 MSE + 0.3 KD, the teacher being the stage-2 model, which is not changed.
+    """Stage 3: 0.7 MSE + 0.3 KD, the teacher being the stage-2 model as it is without dropout.
 
     KD is the mean squared distance of the two curves V(1) .. V(48) plus that of the spreads, so
     that the student's spread has a teacher too.
     """
 
-    def __init__(self, teacher: DualTower, **rest: Any) -> None:
-        super().__init__(**rest)
-        self._teacher = [teacher.eval()]  # in a list: not a sub-module, so never in train mode
-
     def training_step(self, batch: Batch, index: int) -> Tensor:
         curve = self.model.of_pairs(batch.ctx, batch.ids, batch.mask, batch.which)
-        with torch.no_grad():
-            told = self._teacher[0].of_pairs(batch.ctx, batch.ids, batch.mask, batch.which)
         mse, score = self.errors(curve, batch)
-        distance = ((values(curve) - values(told)) ** 2).mean()
-        distance = (distance + ((curve[:, 3] - told[:, 3]) ** 2).mean()) / self.model.scale**2
+        distance = ((values(curve) - values(batch.told)) ** 2).mean()
+        distance = distance + ((curve[:, 3] - batch.told[:, 3]) ** 2).mean()
+        distance = distance / self.model.scale**2
         share = self.config.kd_share
-        return self.told((1 - share) * mse + share * distance, crps=score, rmse=mse.sqrt())
+        return self.report((1 - share) * mse + share * distance, crps=score, rmse=mse.sqrt())

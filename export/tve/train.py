@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from torch.utils.data import DataLoader
 from export.tve import publish
 from export.tve.config import Dims, Stage, TveConfig
 from export.tve.data import Samples, load, split, texts
-from export.tve.feed import Feed
+from export.tve.feed import Feed, teach
 from export.tve.model import DualTower
 from export.tve.stages import Distil, Similarity, StageModule, Supervised
 from export.tve.tokens import load_tokenizer, train_tokenizer
@@ -39,6 +38,7 @@ def train(
     config: TveConfig,
     seed: int,
     out: Path,
+    *,
     tokenizer: Path | None = None,
     progress: bool = False,
 ) -> Trained:
@@ -65,10 +65,10 @@ def train(
     runner.run(Supervised, teacher, config.supervised)
     student = _network(config.teacher.half(), vocabulary.get_vocab_size(), scale, seed)
     runner.run(Similarity, student, config.similarity)
-    runner.run(lambda **rest: Distil(teacher=teacher, **rest), student, config.distil)
+    runner.run(Distil, student, config.distil, teach(teacher, learnt))
 
-    origin = publish.Origin(dataset, asdict(config), seed)
-    artefact, metrics = publish.write(out, teacher, student, vocabulary, dev, origin)
+    origin = publish.Origin(dataset, asdict(config), seed, vocabulary)
+    artefact, metrics = publish.write(out, teacher, student, dev, origin)
     return Trained(artefact, metrics)
 
 
@@ -87,8 +87,14 @@ class _Runner:
     trace: LossTrace
     progress: bool
 
-    def run(self, kind: Callable[..., StageModule], model: DualTower, stage: Stage) -> None:
-        feed = Feed(self.samples, self.config, self.seed)
+    def run(
+        self,
+        kind: type[StageModule],
+        model: DualTower,
+        stage: Stage,
+        told: torch.Tensor | None = None,
+    ) -> None:
+        feed = Feed(self.samples, self.config, self.seed, told)
         steps = feed.count() * stage.epochs
         limit = self.config.max_steps or -1
         module = kind(

@@ -24,17 +24,15 @@ def write(folder: Path, seed: int, ads: int = 24, contexts: int = 30, rows: int 
     ctx = _unit(centres[rng.integers(len(TOPICS), size=contexts)] + 0.05 * _noise(rng, contexts))
     topic, offer = rng.integers(len(TOPICS), size=ads), rng.integers(len(OFFERS), size=ads)
     vectors = _unit(centres[topic] + 0.03 * _noise(rng, ads))
-    texts = [
-        f"A fine {TOPICS[t]} for you, {OFFERS[o]}." for t, o in zip(topic, offer, strict=True)
-    ]
+    texts = [f"A fine {TOPICS[t]} for you, {OFFERS[o]}." for t, o in zip(topic, offer, strict=True)]
     of_ctx, of_ad = rng.integers(contexts, size=rows), rng.integers(ads, size=rows)
     k = rng.integers(1, 13, size=rows)
     v_max = 0.5 + 2.0 * (np.einsum("nd,nd->n", ctx[of_ctx], vectors[of_ad]) > 0.5)
     k_0 = 2.0 + 2.0 * offer[of_ad]
     mean = v_max / (1 + np.exp(-0.6 * (k - k_0)))
-    _table(
-        schema.CONTEXTS, ctx_id=np.arange(contexts), ctx_vec=ctx
-    ).write_parquet(folder / "contexts.parquet")
+    _table(schema.CONTEXTS, ctx_id=np.arange(contexts), ctx_vec=ctx).write_parquet(
+        folder / "contexts.parquet"
+    )
     _table(
         schema.ADS,
         ad_id=np.arange(ads) + 5,

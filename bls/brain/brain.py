@@ -73,9 +73,7 @@ class Brain:
         """What the rows bring to token `index`."""
         self.params, self.version = self.services.params()
         weights = np.array([self.w_ref, *self._fixed(offers)], np.float32)
-        self._asked = [
-            t for t in self.trajectories if offers.controlled[t.row - 1] and not t.gone
-        ]
+        self._asked = [t for t in self.trajectories if offers.controlled[t.row - 1] and not t.gone]
         if not self._asked:
             self._control = None
             return Bids(weights)
@@ -97,8 +95,12 @@ class Brain:
     def saw(self, index: int, outcome: Outcome) -> None:
         """Token `index` was delivered."""
         charges = outcome.charges(self.rule).tolist()
-        for purse, charge in zip(self.purses, charges[1:], strict=True):
-            purse.pay(charge)
+        paces = [1.0] * len(charges)
+        if outcome.decision is not None:
+            for trajectory in self._asked:
+                paces[trajectory.row] = float(outcome.decision[trajectory.row, Decision.PACE])
+        for purse, charge, pace in zip(self.purses, charges[1:], paces[1:], strict=True):
+            purse.pay(charge, pace)
         if not self.trajectories:
             return
         services, asked = self.services, self._asked

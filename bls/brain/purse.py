@@ -23,14 +23,17 @@ _NO_LIMIT = BudgetState(1e12, 1e9, 0.0)
 
 
 class Purse(Protocol):
-    """Weight units, but for `settle`, which is told the receipt's micro-dollars."""
+    """Weight units, but for `settle`, which is told the receipt's micro-dollars.
+
+    `pay` is told the charge of a token and the pace that it was bid with.
+    """
 
     @property
     def left(self) -> float: ...
 
     def state(self) -> BudgetState: ...
 
-    def pay(self, charge: float) -> None: ...
+    def pay(self, charge: float, pace: float) -> None: ...
 
     def settle(self, micros: int) -> None: ...
 
@@ -43,7 +46,7 @@ class Unlimited:
     def state(self) -> BudgetState:
         return _NO_LIMIT
 
-    def pay(self, charge: float) -> None:
+    def pay(self, charge: float, pace: float) -> None:
         """Nobody counts."""
 
     def settle(self, micros: int) -> None:
@@ -68,10 +71,11 @@ class Funded:
     def state(self) -> BudgetState:
         return self.budgets.state(self.advertiser, key=self.key)
 
-    def pay(self, charge: float) -> None:
+    def pay(self, charge: float, pace: float) -> None:
         if charge > 0:
             self.paid += charge
-            self.budgets.deliver(self.advertiser, self.key, math.ceil(self.paid * self.unit))
+            micros = math.ceil(self.paid * self.unit)
+            self.budgets.deliver(self.advertiser, self.key, micros, pace)
 
     def settle(self, micros: int) -> None:
         self.budgets.commit(self.advertiser, self.key, micros)

@@ -16,6 +16,7 @@ from functools import partial
 import triton_python_backend_utils as pb_utils
 from tokenizers import Tokenizer
 
+from bls.brain.assembly import BrainAssembly
 from bls.campaigns import load_campaigns
 from bls.errors import SkynetError, capacity, internal
 from bls.jsonlog import JsonLog
@@ -37,6 +38,7 @@ from bls.triton.decode_step import TritonDecoder
 from bls.triton.outbox import Outbox
 from bls.triton.stats_exporter import StatsExporter
 from bls.triton.stream_sink import StreamSink, send_update
+from bls.triton.valuer import TritonValuer
 from export.manifest import LLMManifest
 
 _SWITCH_S = 0.0002
@@ -55,21 +57,26 @@ class TokenAuction:
         manifest = LLMManifest.load(folder, verify=False)  # llm_step checks the weights' hashes
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         template = ChatTemplate(manifest.chat_template, tokenizer)
+        campaigns = load_campaigns(settings.campaigns)
+        self._log = JsonLog(settings.logs, settings.limits.log_queue)
+        self._ledger = Ledger(settings.logs, self._fault, settings.limits)
+        self._brain = BrainAssembly(settings, campaigns, TritonValuer(), self._log, self._fault)
         self._services = ReplyServices(
             model=manifest.name,
             eos_ids=frozenset(manifest.eos_ids),
             tokenizer=tokenizer,
             prompts=PromptBuilder(template, tuple(manifest.special_tokens)),
-            campaigns=load_campaigns(settings.campaigns),
+            campaigns=campaigns,
             policy=load_filter(settings.policy_model, settings.policy_rules),
+            brain=self._brain.services,
         )
-        self._log = JsonLog(settings.logs, settings.limits.log_queue)
-        self._ledger = Ledger(settings.logs, self._fault, settings.limits)
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
         self._journal = Journal(self._log, self._ledger, self._stats, tracer)
-        self._exporter = StatsExporter(self._stats, COUNTERS, GAUGES, pb_utils)
-        self._exporter.start()
+        series = [(self._stats, COUNTERS, GAUGES), *self._brain.series]
+        self._exporters = [StatsExporter(*each, pb_utils) for each in series]
+        for exporter in self._exporters:
+            exporter.start()
         self._outbox = Outbox(self._fault)
         self._watchdog = Watchdog()
         self._live = LiveReplies()
@@ -93,7 +100,9 @@ class TokenAuction:
         self._pool.shutdown()
         self._watchdog.close()
         self._outbox.close()
-        self._exporter.stop()
+        for exporter in self._exporters:
+            exporter.stop()
+        self._brain.close()
         self._ledger.close()
         self._log.close()
 
@@ -136,7 +145,8 @@ class TokenAuction:
     def _reply(self, request: ReplyRequest, sender: pb_utils.InferenceResponseSender) -> None:
         conv = secrets.randbits(63)
         draw = DrawKey.of(request)
-        decoder = TritonDecoder(conv, _salt(request.user), request.temperature, draw)
+        salt, health = _salt(request.user), self._brain.services.health
+        decoder = TritonDecoder(conv, salt, request.temperature, draw, health)
         reply = open_reply(request, draw, self._services, decoder)
         live = self._live.holding(request.conv_id, reply.bidder)
         with live, self._journal.reply(reply) as entry:

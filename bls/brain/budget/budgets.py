@@ -18,7 +18,7 @@ from typing import Literal
 
 from bls.brain.budget.account import Account
 from bls.brain.budget.book import DamagedError, Line
-from bls.brain.budget.flight import NOTHING, BudgetState, Flight
+from bls.brain.budget.flight import NOTHING, BudgetState, Daily, Flight
 from bls.brain.budget.rate import WINDOW_S, SpendRate
 from bls.brain.budget.recorder import Recorder
 from bls.errors import SkynetError, invalid
@@ -26,6 +26,8 @@ from bls.errors import SkynetError, invalid
 Clock = Callable[[], float]
 Held = tuple[str, str]
 """An advertiser, and the key of a reply."""
+
+_LEAST_PACE = 1e-3
 
 _SETTLED = 65_536
 """Settled replies remembered, so that settling again changes nothing."""
@@ -49,7 +51,7 @@ class Budgets:
     def __init__(
         self,
         file: Path,
-        flights: Mapping[str, Flight],
+        flights: Mapping[str, Flight | Daily],
         micros_per_weight: int,
         *,
         window_s: float = WINDOW_S,
@@ -112,10 +114,11 @@ class Budgets:
                 account.hold(key, granted)
             return granted
 
-    def deliver(self, advertiser: str, key: str, micros: int) -> int:
+    def deliver(self, advertiser: str, key: str, micros: int, pace: float = 1.0) -> int:
         """The reply has delivered `micros` in all so far; what of its hold is left.
 
-        0 for a reply that holds nothing.
+        0 for a reply that holds nothing. `pace` is what the last of it was bid with: the rate is
+        that of spending without pacing, or the loop would brake on its own braking.
         """
         _check(micros)
         with self._lock:
@@ -123,7 +126,7 @@ class Budgets:
             if found is None:
                 return 0
             hold = found[1].holds[key]
-            self._count(advertiser, micros - hold.delivered)
+            self._count(advertiser, (micros - hold.delivered) / max(pace, _LEAST_PACE))
             hold.delivered = max(hold.delivered, micros)
             return hold.left
 
@@ -158,7 +161,8 @@ class Budgets:
     def spent(self, advertiser: str) -> int:
         """Micro-units spent in the advertiser's flight."""
         with self._lock:
-            flight = self._flights.get(advertiser)
+            plan = self._flights.get(advertiser)
+            flight = plan and plan.at(self._wall())
             return self._accounts[advertiser, flight.start].spent if flight else 0
 
     @property
@@ -173,8 +177,8 @@ class Budgets:
             self._recorder.close()
 
     def _live(self, advertiser: str, now: float) -> Flight | None:
-        flight = self._flights.get(advertiser)
-        return flight if flight and flight.live(now) and not self.faulty else None
+        plan = self._flights.get(advertiser)
+        return None if plan is None or self.faulty else plan.at(now)
 
     def _find(self, advertiser: str, key: str) -> tuple[int, Account] | None:
         """(start of the flight, account) in which `key` holds something."""
@@ -186,7 +190,7 @@ class Budgets:
     def _held(self) -> tuple[Held, ...]:
         return tuple((name, key) for (name, _), a in self._accounts.items() for key in a.holds)
 
-    def _count(self, advertiser: str, micros: int) -> None:
+    def _count(self, advertiser: str, micros: float) -> None:
         if micros > 0:
             self._rates[advertiser].add(micros, self._clock())
 

@@ -12,6 +12,8 @@ from bls.request import Strict
 MICROS_MAX = 2**53 - 1
 """Largest amount: exact as a float64 too."""
 
+_DAY_S = 86_400
+
 
 class Flight(Strict):
     """One campaign's money: `budget_micros` between `start` and `end`, Unix seconds.
@@ -32,6 +34,21 @@ class Flight(Strict):
     def live(self, now: float) -> bool:
         """Whether money may be spent at `now`."""
         return self.start <= now < self.end
+
+    def at(self, now: float) -> Flight | None:
+        """The flight under way at `now`: this one, or none."""
+        return self if self.live(now) else None
+
+
+class Daily(Strict):
+    """A budget that every UTC day begins anew."""
+
+    budget_micros: Annotated[int, Field(ge=0, le=MICROS_MAX)]
+
+    def at(self, now: float) -> Flight | None:
+        """The day of `now`, as a flight."""
+        start = int(now) // _DAY_S * _DAY_S
+        return Flight(budget_micros=self.budget_micros, start=start, end=start + _DAY_S)
 
 
 class BudgetState(NamedTuple):

@@ -111,9 +111,7 @@ class Rig:
             name: Flight(budget_micros=micros, start=0, end=10_000)
             for name, micros in (budgets or {}).items()
         }
-        self.budgets = Budgets(
-            tmp / "budgets", flights, UNIT, clock=self.clock, wall=self.wall
-        )
+        self.budgets = Budgets(tmp / "budgets", flights, UNIT, clock=self.clock, wall=self.wall)
         self.services = BrainServices(
             params=lambda: (self.params, 1),
             hub=DictHub(clock=self.clock),
@@ -189,4 +187,3 @@ class Rig:
 
 def seat(name: str, rate: float = 10.0, bid: float = 1.0) -> Seat:
     return Seat(name, "Recommend it.", bid, rate=rate)
-

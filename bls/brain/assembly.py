@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything the brains of a server share, opened together and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bls.brain import stats as brain_stats
+from bls.brain.budget.budgets import Budgets
+from bls.brain.budget.flight import Daily
+from bls.brain.budget.reconcile import reconcile
+from bls.brain.decisions.record import DecisionLog
+from bls.brain.forecast import drift, health, held, monitor, residuals
+from bls.brain.forecast.drift import DriftMonitor
+from bls.brain.forecast.health import PredictorHealth
+from bls.brain.forecast.held import HeldForecast
+from bls.brain.forecast.monitor import ForecastMonitor
+from bls.brain.forecast.residuals import ResidualLog
+from bls.brain.hub import stats as hub_stats
+from bls.brain.hub.load import load_hub
+from bls.brain.hub.stats import HubStats
+from bls.brain.live_params import LiveParams
+from bls.brain.params import MpcParams
+from bls.brain.purse import Purses
+from bls.brain.services import BrainServices
+from bls.brain.valuer import Valuer
+from bls.campaigns import Campaigns
+from bls.jsonlog import JsonLog
+from bls.keys import stats as key_stats
+from bls.keys.folder import FolderStore
+from bls.keys.signing import load_trusted
+from bls.settings import Settings
+
+Table = dict[str, tuple[str, str]]
+
+
+class BrainAssembly:
+    """`services` for the replies; `series` to export; `close` when no reply is left.
+
+    Args:
+        fault: told of faults of ours that no reply fails by.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        campaigns: Campaigns,
+        valuer: Valuer,
+        log: JsonLog,
+        fault: Callable[[Exception], None],
+    ) -> None:
+        limits = settings.limits
+        self._store = FolderStore(settings.keys_folder)
+        self._params = LiveParams(
+            self._store,
+            load_trusted(settings.params_public_keys),
+            log,
+            kept=FolderStore(settings.state / "params"),
+        )
+        daily = {
+            campaign.advertiser: Daily(budget_micros=campaign.daily_budget_micros)
+            for campaign in campaigns.campaigns
+            if campaign.daily_budget_micros is not None
+        }
+        unit = campaigns.micros_per_weight
+        self._budgets = Budgets(settings.state / "budgets.jsonl", daily, unit, failed=fault)
+        reconcile(self._budgets, settings.logs)
+        hub = load_hub(settings.redis, HubStats(), log, limits)
+        self._monitor = ForecastMonitor(ResidualLog(log=log), DriftMonitor(log=log), limits=limits)
+        self.services = BrainServices(
+            params=self._current,
+            hub=hub,
+            held=HeldForecast(limits=limits),
+            health=PredictorHealth(),
+            monitor=self._monitor,
+            purses=Purses(self._budgets, daily, unit),
+            valuer=valuer,
+            telemetry=DecisionLog(log).write,
+            stats=brain_stats.BrainStats(),
+        )
+
+    @property
+    def series(self) -> list[tuple[object, Table, Table]]:
+        """(stats object, counters, gauges) of every part."""
+        services, watched = self.services, self._monitor
+        return [
+            (services.stats, brain_stats.COUNTERS, {}),
+            (services.hub.stats, hub_stats.COUNTERS, hub_stats.GAUGES),
+            (services.held.stats, held.COUNTERS, held.GAUGES),
+            (services.health, health.COUNTERS, health.GAUGES),
+            (watched, monitor.COUNTERS, monitor.GAUGES),
+            (watched.residuals.stats, residuals.COUNTERS, residuals.GAUGES),
+            (watched.drift.stats, drift.COUNTERS, drift.GAUGES),
+            (self._params.stats, key_stats.COUNTERS, key_stats.GAUGES),
+        ]
+
+    def close(self) -> None:
+        self._store.close()
+        self._params.close()
+        self._monitor.close()
+        self.services.hub.stop()
+        self._budgets.close()
+
+    def _current(self) -> tuple[MpcParams, int]:
+        live = self._params.live
+        return live.value, live.version

@@ -72,6 +72,12 @@ class Limits:
     forecasts_held: int = 16_384
     forecast_queue: int = 4_096
 
+    # context encoder
+    context_messages: int = 4
+    context_chars: int = 4_096
+    context_pieces: int = 128
+    context_cache: int = 65_536
+
     # event logs
     log_queue: int = 4_096
 

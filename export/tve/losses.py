@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+_LEAST = 1e-6
+
 
 def crps(samples: Tensor, observed: Tensor) -> Tensor:
     """CRPS of each observation [n] against samples [n, m] of its forecast: [n].
@@ -20,21 +22,20 @@ def crps(samples: Tensor, observed: Tensor) -> Tensor:
     return (samples - observed[:, None]).abs().mean(1) - between
 
 
-def draw_v_max(curve: Tensor, noise: Tensor) -> Tensor:
-    """Samples [n, m] of v_max: log-normal with mean v_max and standard deviation `spread`.
+def draw(curve: Tensor, k: Tensor, noise: Tensor) -> Tensor:
+    """Samples [n, m] of what the first k tokens turn out to be worth.
+
+    Log-normal with mean V(k) and standard deviation `spread` sqrt(V(k) / v_max): clicks arrive one
+    by one, so the variance grows with the value delivered, up to that of v_max itself.
 
     Args:
-        curve: [n, 4].
+        curve: [n, 4]; k: [n].
         noise: standard normal [n, m].
     """
-    v_max, spread = curve[:, :1], curve[:, 3:4]
-    variance = torch.log1p((spread / v_max) ** 2)
-    return v_max * torch.exp(variance.sqrt() * noise - variance / 2)
-
-
-def share_at(curve: Tensor, k: Tensor) -> Tensor:
-    """V(k) / v_max, [n]."""
-    return torch.sigmoid(curve[:, 1] * (k.to(curve.dtype) - curve[:, 2]))
+    share = torch.sigmoid(curve[:, 1] * (k.to(curve.dtype) - curve[:, 2]))
+    mean, sd = curve[:, 0] * share, curve[:, 3] * share.sqrt()
+    variance = torch.log1p((sd / mean.clamp(min=_LEAST)) ** 2)[:, None]
+    return mean[:, None] * torch.exp(variance.sqrt() * noise - variance / 2)
 
 
 def l2(model: nn.Module) -> Tensor:

@@ -62,7 +62,7 @@ def crps_log_normal(mean: F64, sd: F64, observed: F64) -> F64:
 def score(curve: NDArray[np.float32], samples: Samples) -> Score:
     """Of curves f32 [n, 4], one a row of `samples`."""
     predicted = value_at(curve, samples.k)
-    spread = curve[:, 3] * predicted / curve[:, 0]
+    spread = curve[:, 3] * np.sqrt(predicted / curve[:, 0])
     label = samples.label.astype(np.float64)
     sd = label.std()
     return Score(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from export.tve.config import Stage, TveConfig
 from export.tve.feed import Batch
-from export.tve.losses import crps, draw_v_max, l2, share_at
+from export.tve.losses import crps, draw, l2
 from export.tve.model import DualTower, value_at, values
 
 
@@ -87,7 +87,7 @@ class Supervised(StageModule):
         scale = self.model.scale
         mse = ((value_at(curve, batch.k) - batch.label) ** 2).mean() / scale**2
         noise = torch.randn(len(curve), self.config.samples, generator=self.random)
-        forecast = draw_v_max(curve, noise) * share_at(curve, batch.k)[:, None]
+        forecast = draw(curve, batch.k, noise)
         return mse, crps(forecast, batch.label).mean() / scale
 
 

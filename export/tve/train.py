@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch.utils.data import DataLoader
@@ -23,6 +24,7 @@ from export.tve.tokens import load_tokenizer, train_tokenizer
 from export.tve.trace import LossTrace
 
 DEV_SHARE = 0.1
+DEV_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def train(
     torch.set_num_threads(config.threads)
     vocabulary = load_tokenizer(tokenizer) if tokenizer else train_tokenizer(texts(dataset))
     learnt, dev = split(load(dataset, vocabulary), DEV_SHARE, seed)
+    dev = dev.take(np.random.default_rng(seed).permutation(len(dev))[:DEV_ROWS])
     scale = float(learnt.label.std())
     out.mkdir(parents=True, exist_ok=True)
     runner = _Runner(config, seed, learnt, LossTrace(out / "trainer.loss.trace"), progress)

@@ -66,7 +66,6 @@ class Limits:
     context_pieces: int = 128
     context_cache: int = 65_536
 
-
     # competitor bids
     hub_ttl_s: float = 60.0
     hub_conversations: int = 4_096
@@ -82,12 +81,6 @@ class Limits:
     # live parameters
     key_bytes: int = 64 * 1024
     key_poll_s: float = 0.5
-
-    # context encoder
-    context_messages: int = 4
-    context_chars: int = 4_096
-    context_pieces: int = 128
-    context_cache: int = 65_536
 
     # event logs
     log_queue: int = 4_096

@@ -75,7 +75,7 @@ class BrainAssembly:
             monitor=self._monitor,
             purses=Purses(self._budgets, daily, unit),
             valuer=valuer,
-            telemetry=DecisionLog(log).write,
+            telemetry=DecisionLog(log),
             stats=brain_stats.BrainStats(),
         )
 

@@ -10,6 +10,7 @@ no forecast means the last one for five minutes, then the cautious bid (competit
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.bidding import Offers, Seat
+from bls.brain.decisions.record import DecisionRecord, Place, Worth
 from bls.brain.forecast.residuals import Observation
 from bls.brain.params import MpcParams
 from bls.brain.purse import Purse
 from bls.brain.services import BrainServices
-from bls.brain.telemetry import decisions
 from bls.brain.trajectory import Trajectory
 from bls.brain.valuer import Values
 from bls.contracts import CONTROL, FEATURES, Control, CostModel, Decision
@@ -47,6 +48,7 @@ class Brain:
 
     services: BrainServices
     conv_id: str
+    request_id: str
     w_ref: float
     rule: str
     seats: Sequence[Seat]
@@ -56,7 +58,8 @@ class Brain:
     params: MpcParams = field(init=False)
     version: int = field(init=False)
     _asked: list[Trajectory] = field(init=False, default_factory=list)
-    _control: F64 | None = field(init=False, default=None)
+    _brought: Bids = field(init=False)
+    _began: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.params, self.version = self.services.params()
@@ -75,9 +78,9 @@ class Brain:
         weights = np.array([self.w_ref, *self._fixed(offers)], np.float32)
         self._asked = [t for t in self.trajectories if offers.controlled[t.row - 1] and not t.gone]
         if not self._asked:
-            self._control = None
             return Bids(weights)
-        self._control = controls = self._controls(len(weights))
+        self._began = time.monotonic()
+        controls = self._controls(len(weights))
 
         def without() -> Bids:
             return self._held(weights, controls)
@@ -90,7 +93,8 @@ class Brain:
         except SkynetError:  # the token before took longer than a window lives
             return without()
         features[[t.row for t in self._asked]] = found
-        return Bids(weights, controls, features=features, without=without)
+        self._brought = Bids(weights, controls, features=features, without=without)
+        return self._brought
 
     def saw(self, index: int, outcome: Outcome) -> None:
         """Token `index` was delivered."""
@@ -105,9 +109,8 @@ class Brain:
             return
         services, asked = self.services, self._asked
         w_minus = {t.key: float(outcome.w_minus[t.row]) for t in self.trajectories}
-        if self._control is not None and outcome.decision is not None:
-            lines = decisions(self, index, outcome, asked, self._control)
-            services.telemetry(lines)
+        if outcome.decision is not None:
+            services.telemetry(self._records(index, outcome))
         if outcome.mixture is not None:
             rows, names = [t.row for t in asked], [t.key for t in asked]
             mixture = outcome.mixture[rows]
@@ -133,6 +136,32 @@ class Brain:
         """New windows that begin with these W_-i."""
         if self.trajectories and self.values is not None:
             self.services.hub.open(self.conv_id, self.values.ctx_vec, w_minus)
+
+    def _records(self, index: int, outcome: Outcome) -> list[DecisionRecord]:
+        """One a row that was asked, as the controller got and gave it."""
+        brought, decision = self._brought, outcome.decision
+        mixture = outcome.mixture if outcome.mixture is not None else brought.mixture
+        if brought.control is None or mixture is None or decision is None:
+            return []
+        now, took = time.time(), (time.monotonic() - self._began) * 1e3
+        records = []
+        for t in self._asked:
+            place = Place(self.conv_id, self.request_id, index, t.row, t.advertiser, now)
+            curve = t.curve
+            worth = Worth(curve.v_max, curve.a, curve.k_0, t.rate, t.won, curve.count)
+            made = DecisionRecord.of(
+                place,
+                worth,
+                mixture[t.row],
+                brought.control[t.row],
+                decision[t.row],
+                weight=float(outcome.weights[t.row]),
+                bid=float(brought.weights[t.row]),
+                params_version=self.version,
+                latency_ms=round(took, 3),
+            )
+            records.append(made)
+        return records
 
     def _advance(self, outcome: Outcome) -> None:
         stats = self.services.stats
@@ -212,4 +241,5 @@ class Brain:
             weights[trajectory.row] = min(cautious, row[Control.W_MAX])
             mixture[trajectory.row] = 0
             row[Control.CONTROLLED] = 0
-        return Bids(weights, controls, mixture=mixture)
+        self._brought = Bids(weights, controls, mixture=mixture)
+        return self._brought

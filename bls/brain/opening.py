@@ -21,6 +21,7 @@ def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServ
     return Brain(
         services=services,
         conv_id=request.conv_id,
+        request_id=request.request_id,
         w_ref=request.auction.w_ref,
         rule=request.auction.rule,
         seats=seats,

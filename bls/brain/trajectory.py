@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bls.contracts import AD_TOKENS, Decision
+from bls.brain.decisions.rebuild import ahead
+from bls.contracts import Decision
 from bls.reply.outcome import Outcome
 
 F64 = NDArray[np.float64]
@@ -73,17 +74,12 @@ class Trajectory:
     @property
     def d_v(self) -> F64:
         """Worth of each token from here on, f64 [48] in weight units, 0 past `left`."""
-        return self._ahead(self.curve.d_v)
+        return ahead(self.curve.d_v, self.won, self.left, self.rate)
 
     @property
     def loss(self) -> F64:
         """What leaving at each token from here on loses, as `d_v`."""
-        return self._ahead(self.curve.loss)
-
-    def _ahead(self, values: NDArray[np.float32]) -> F64:
-        ahead, left = np.zeros(AD_TOKENS), self.left
-        ahead[:left] = values[self.won : self.won + left] * np.float64(self.rate)
-        return ahead
+        return ahead(self.curve.loss, self.won, self.left, self.rate)
 
     def saw(self, outcome: Outcome) -> bool:
         """Take in a delivered token; whether the controller abandoned the ad with it."""

@@ -205,7 +205,7 @@ def open_reply(
         prompt=prompt,
         line=Replayable(decoder, prompt.rows),
         bidder=LiveBidder(seats),
-        brain=services.brain and open_brain(request, seats, services.brain),
+        brain=open_brain(request, seats, services.brain) if services.brain else None,
         account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
         policy=ReplyPolicy(

@@ -95,8 +95,8 @@ def test_a_reply_never_costs_more_than_it_reserved(tmp_path: Path) -> None:
     rig = Rig(tmp_path, budgets={"a": 900})
     spent = []
     for number in range(6):
-        played = rig.play((seat("a", rate=40.0), RIVAL), tokens=12, request_id=f"r{number}")
-        spent.append(rig.charges(played, 2)[0])
+        played = rig.play((seat("a", rate=40.0),), tokens=12, request_id=f"r{number}")
+        spent.append(rig.charges(played, 1)[0])
         assert rig.budgets.spent("a") == sum(spent) <= 900
     assert sum(spent) > 0
     rig.close()

@@ -60,6 +60,12 @@ class Limits:
     snapshot_every: int = 5
     gather_s: float = 0.06
 
+    # context encoder
+    context_messages: int = 4
+    context_chars: int = 4_096
+    context_pieces: int = 128
+    context_cache: int = 65_536
+
     # event logs
     log_queue: int = 4_096
 

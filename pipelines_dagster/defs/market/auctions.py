@@ -144,7 +144,7 @@ def tables(
         regime=pl.Series(auctions.regime[conv, place]),
         scenario=pl.Series(np.array(auctions.scenario)[conv]),
     )
-    return key.cast(BIDS), truth.cast(BIDS_TRUTH)
+    return key.cast(pl.Schema(BIDS)), truth.cast(pl.Schema(BIDS_TRUTH))
 
 
 def starts(count: int, rng: np.random.Generator) -> F64:

@@ -69,9 +69,9 @@ def draw_feedback(world: World, pairs: int, lengths: int, rng: np.random.Generat
     }
     pair = {"ctx_id": ctx, "ad_id": ad, "v_max": curve.v_max, "a": curve.a, "k_0": curve.k_0}
     return Feedback(
-        pl.DataFrame(samples).cast(SAMPLES),
-        pl.DataFrame(truth).cast(SAMPLES_TRUTH),
-        pl.DataFrame(pair).cast(TVE_TRUTH),
+        pl.DataFrame(samples).cast(pl.Schema(SAMPLES)),
+        pl.DataFrame(truth).cast(pl.Schema(SAMPLES_TRUTH)),
+        pl.DataFrame(pair).cast(pl.Schema(TVE_TRUTH)),
         explained(label, mean),
     )
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The law of the next log W_-i given the whole latent state: the simulator's irreducible error.
 
-The market's next regime and an attack's onset are summed over exactly. What is left (innovations,
+The market's next regime and an attack's phase are summed over exactly. What is left (innovations,
 the seats' own regimes, the market's walk) is a Monte Carlo average over one Latin hypercube of
 `POINTS` common numbers: each seat's draws are stratified, so the error in the mean is far below
 sd / sqrt(POINTS) (tested against a million plain draws). Nobody who sees windows only can do better
@@ -21,12 +21,12 @@ from pipelines_dagster.defs.market.params import SEATS
 from pipelines_dagster.defs.market.process import (
     State,
     attack_offset,
+    event_chance,
     innovation,
     next_age,
-    onset_chance,
     trend,
 )
-from pipelines_dagster.defs.market.traits import F64, Traits
+from pipelines_dagster.defs.market.traits import F64, Bool, Traits
 
 F32 = NDArray[np.float32]
 
@@ -83,23 +83,21 @@ def _law(traits: Traits, state: State) -> Law:
     )
 
 
-def _moments(traits: Traits, state: State, hot: NDArray[np.bool_]) -> tuple[F64, F64]:
+def _moments(traits: Traits, state: State, hot: Bool) -> tuple[F64, F64]:
     """Mean and variance [n, SEATS] given the market's next regime."""
-    onset = onset_chance(traits, state)[:, None]
-    quiet = next_values(traits, state, hot, next_age(traits, state.age))
-    mean, square = _average(quiet)
-    if onset.any():
-        begun = next_values(traits, state, hot, np.zeros(len(traits), np.int64))
-        mean_begun, square_begun = _average(begun)
-        mean = (1 - onset) * mean + onset * mean_begun
-        square = (1 - onset) * square + onset * square_begun
+    event = event_chance(traits, state)[:, None]
+    mean, square = _average(next_values(traits, state, hot, changes=False))
+    if event.any():
+        other = _average(next_values(traits, state, hot, changes=True))
+        mean = (1 - event) * mean + event * other[0]
+        square = (1 - event) * square + event * other[1]
     return mean, np.maximum(square - mean**2, 0)
 
 
-def next_values(
-    traits: Traits, state: State, hot: NDArray[np.bool_], age: NDArray[np.int64]
-) -> F32:
-    """[n, POINTS, SEATS] equally likely values of the next log W_-i given regime and attack."""
+def next_values(traits: Traits, state: State, hot: Bool, *, changes: bool) -> F32:
+    """[n, POINTS, SEATS] equally likely values of the next log W_-i, given the market's next regime
+    and whether the attack's phase changes."""
+    age = next_age(traits, state.age, np.full(len(traits), changes))
     z, common, u = hypercube()
     market = trend(traits, state.t + 1) + state.common + hot * traits.market_step
     attack = attack_offset(traits, age)[:, None] * traits.attackers

@@ -8,7 +8,7 @@ seat is in these numbers; the equations are in `docs/market.md`. Logs are natura
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log
+from math import log, pi
 
 from bls.errors import invalid
 
@@ -28,7 +28,7 @@ class Attack:
     Attributes:
         kind: its profile, see `attack_offset`.
         hazard: chance a token that it begins, while it is not under way.
-        duration: tokens it lasts; for a pump, of its ramp.
+        duration: tokens it lasts on average (the end comes by chance, too); of a pump, its ramp.
         share: share of the seats that take part, at least one.
         size: log factor it reaches; for a drift, per token.
         signed: the size's sign is drawn.
@@ -57,7 +57,7 @@ class Bidders:
         market_step, own_step: what a hot regime adds to log bids.
         slope: log drift per token of the whole market, either sign.
         walk: innovation of the market's common random walk.
-        swing, period: amplitude and length of a common periodic swing.
+        swing, period, phase: of the market's periodic swing; its phase is from the opening.
     """
 
     alone: float = 0.03
@@ -76,6 +76,7 @@ class Bidders:
     walk: float = 0.0
     swing: Range = (0.0, 0.0)
     period: Range = (12.0, 12.0)
+    phase: Range = (0.0, 2 * pi)
     attack: Attack | None = None
 
 
@@ -86,9 +87,9 @@ PREDICTABLE = Bidders(
     hot_scale=1.0,
     stay_market=(0.985, 0.995),
     stay_own=(0.985, 0.995),
-    market_step=(0.6, 0.8),
+    market_step=(0.4, 0.6),
     swing=(0.4, 0.7),
-    period=(10.0, 14.0),
+    phase=(-0.3, 0.3),
 )
 
 SCENARIOS: dict[str, Bidders] = {
@@ -102,7 +103,7 @@ SCENARIOS: dict[str, Bidders] = {
         STATIONARY, attack=Attack(BLUFF, 0.04, (6, 12), (0.3, 0.7), (log(0.1), log(0.1)))
     ),
     "drift": replace(
-        STATIONARY, attack=Attack(DRIFT, 0.08, (1e6, 1e6), (0.5, 1.0), (0.03, 0.06), signed=True)
+        STATIONARY, attack=Attack(DRIFT, 0.08, (1e9, 1e9), (0.5, 1.0), (0.03, 0.06), signed=True)
     ),
     "pump": replace(STATIONARY, attack=Attack(PUMP, 0.06, (10, 20), (0.5, 1.0), (log(4), log(6)))),
     "silence": replace(
@@ -138,7 +139,7 @@ def shifted(bidders: Bidders) -> Bidders:
     Held-out worlds use it. Steps and persistence leave the training ranges, innovations reach a
     quarter beyond them, memory is shorter.
     """
-    low, high = bidders.innovation
+    high = bidders.innovation[1]
     return replace(
         bidders,
         level=bidders.level + 0.7,

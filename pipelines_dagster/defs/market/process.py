@@ -10,6 +10,7 @@ m and r_j are two-state Markov chains (0 calm, 1 hot), for the market and for ea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,13 @@ from pipelines_dagster.defs.market.params import (
     SILENCE,
     SPIKE,
 )
-from pipelines_dagster.defs.market.traits import F64, Bool, Traits
+from pipelines_dagster.defs.market.traits import F64, I64, Bool, Traits
 
 COLLAPSE = 6
-"""Tokens for which a pump's seats bid `COLLAPSED` times their level once its ramp is over."""
+"""Tokens, on average, for which a pump's seats bid `COLLAPSED` times their level after the ramp."""
 COLLAPSED = 0.4
+COLLAPSING = 1_000
+"""Ages from here on are a pump's collapse."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class State:
         t: the token these bids are for; -1 the opening.
         hot: [n] regime of the market; own: [n, SEATS] of each seat.
         memory: [n, SEATS] a_j; common: [n] the market's random walk.
-        age: [n] tokens into the attack, -1 outside of one.
+        age: [n] tokens into the attack, -1 outside of one, from `COLLAPSING` on after its peak.
     """
 
     t: int
@@ -46,7 +49,7 @@ class State:
     own: Bool
     memory: F64
     common: F64
-    age: NDArray[np.int64]
+    age: I64
 
     def rows(self, rows: slice) -> State:
         """The same of some conversations."""
@@ -80,14 +83,14 @@ def advance(traits: Traits, state: State, rng: np.random.Generator) -> State:
     hot = state.hot ^ (rng.random(n) >= traits.stay_market)
     own = state.own ^ (rng.random((n, SEATS)) >= traits.stay_own[:, None])
     noise = rng.standard_normal((n, SEATS)) * innovation(traits, hot)
-    starts = rng.random(n) < onset_chance(traits, state)
+    changes = rng.random(n) < event_chance(traits, state)
     return State(
         t=state.t + 1,
         hot=hot,
         own=own,
         memory=traits.ar * state.memory + noise,
         common=state.common + rng.standard_normal(n) * traits.walk,
-        age=np.where(starts, 0, next_age(traits, state.age)),
+        age=next_age(traits, state.age, changes),
     )
 
 
@@ -100,7 +103,7 @@ def log_bids(traits: Traits, state: State) -> F64:
     return result
 
 
-def others(bids: NDArray[np.floating], seated: Bool) -> F64:
+def others(bids: NDArray[Any], seated: Bool) -> F64:
     """W_-i of every seat: the sum of the other seats' bids. `bids` are not logs."""
     taken = np.where(seated, bids, 0.0)
     left = np.cumsum(taken, axis=-1) - taken
@@ -118,30 +121,36 @@ def trend(traits: Traits, t: int) -> F64:
 
 def innovation(traits: Traits, hot: Bool) -> F64:
     """[n, SEATS] standard deviation of a seat's innovation."""
-    return traits.innovation * np.where(hot, traits.hot_scale, 1.0)[:, None]
+    result: F64 = traits.innovation * np.where(hot, traits.hot_scale, 1.0)[:, None]
+    return result
 
 
-def onset_chance(traits: Traits, state: State) -> F64:
-    """[n] chance that an attack begins with the next token."""
-    return np.where((state.age < 0) & (traits.kind != NONE), traits.hazard, 0.0)
+def event_chance(traits: Traits, state: State) -> F64:
+    """[n] chance that the attack's phase changes with the next token: it begins, peaks or ends."""
+    begins = np.where(traits.kind == NONE, 0.0, traits.hazard)
+    lasts = np.where(state.age >= COLLAPSING, COLLAPSE, traits.duration)
+    return np.where(state.age < 0, begins, 1 / lasts)
 
 
-def next_age(traits: Traits, age: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[n] age of an attack at the next token, unless one begins."""
-    lasts = traits.duration + np.where(traits.kind == PUMP, COLLAPSE, 0)
-    return np.where((age >= 0) & (age + 1 < lasts), age + 1, -1)
+def next_age(traits: Traits, age: I64, changes: Bool) -> I64:
+    """[n] the attack's age at the next token, given that its phase changes or not."""
+    ramp_over = (traits.kind == PUMP) & (age < COLLAPSING)
+    after = np.where(ramp_over, COLLAPSING, -1)
+    changed = np.where(age < 0, 0, after)
+    same = np.where(age < 0, -1, age + 1)
+    result: I64 = np.where(changes, changed, same)
+    return result
 
 
-def attack_offset(traits: Traits, age: NDArray[np.int64]) -> F64:
+def attack_offset(traits: Traits, age: I64) -> F64:
     """[n] what an attacking seat adds to its log bid.
 
     Spike, bluff, silence: the size, while it lasts. Drift: the size per token since it began.
-    Pump: a ramp up to the size, then a collapse below the level.
+    Pump: a ramp that reaches the size at its average duration, then a collapse below the level.
     """
     steps = age + 1
-    climbing = age < traits.duration
-    ramp = np.where(climbing, traits.size * steps / traits.duration, np.log(COLLAPSED))
+    ramp = np.minimum(traits.size, traits.size * steps / traits.duration)
     flat = np.isin(traits.kind, (SPIKE, BLUFF, SILENCE))
-    cases = [age < 0, flat, traits.kind == DRIFT, traits.kind == PUMP]
-    values = [np.zeros(len(age)), traits.size, traits.size * steps, ramp]
+    cases = [age < 0, flat, traits.kind == DRIFT, age >= COLLAPSING, traits.kind == PUMP]
+    values = [np.zeros(len(age)), traits.size, traits.size * steps, np.log(COLLAPSED), ramp]
     return np.select(cases, values, 0.0)

@@ -3,7 +3,7 @@
 
     relevance  rel = sigmoid((cos(ctx, ad) - 0.35) / 0.12)
     annoyance  ann = (1 - rel) tokens / 48
-    plateau    v_max = 0.15 + 3.0 sigmoid(-1.6 + 2.4 rel + 0.9 quality - 1.2 ann)
+    plateau    v_max = 0.15 + 3.6 sigmoid(-1.6 + 2.4 rel + 0.9 quality - 1.2 ann)
     slope      a = 0.25 + 0.55 exp(-(tokens - 6) / 14)
     midpoint   k_0 = 1 + 0.75 (hook - 1)
     curve      V(k) = v_max / (1 + exp(-a (k - k_0)))
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import lgamma, log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Curve:
     a: F64
     k_0: F64
 
-    def value(self, k: NDArray[np.integer] | F64) -> F64:
+    def value(self, k: NDArray[Any]) -> F64:
         """V(k) per unit of rate; 0 where nothing was delivered."""
         v = self.v_max / (1 + np.exp(-self.a * (k - self.k_0)))
         return np.where(np.asarray(k) > 0, v, 0.0)
@@ -76,7 +77,7 @@ def curves(cosine: F64, words: Sequence[Words], scale: Cosine) -> Curve:
     return Curve(
         relevance=relevance,
         annoyance=annoyance,
-        v_max=0.15 + 3.0 * _sigmoid(-1.6 + 2.4 * relevance + 0.9 * quality - 1.2 * annoyance),
+        v_max=0.15 + 3.6 * _sigmoid(-1.6 + 2.4 * relevance + 0.9 * quality - 1.2 * annoyance),
         a=0.25 + 0.55 * np.exp(-np.maximum(tokens - 6, 0) / 14),
         k_0=1 + 0.75 * (hook - 1),
     )
@@ -104,7 +105,8 @@ def dwell_ms(curve: Curve, k: I64, rng: np.random.Generator) -> I64:
     share = k / AD_TOKENS
     mean = 1_500 + 9_000 * share * (0.3 + curve.relevance) - 3_000 * share * curve.annoyance
     noisy = np.maximum(mean, 300) * np.exp(rng.normal(0, 0.15, len(k)))
-    return noisy.astype(np.int64)
+    whole: I64 = noisy.astype(np.int64)
+    return whole
 
 
 @cache

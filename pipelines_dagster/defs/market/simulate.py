@@ -152,7 +152,7 @@ def _reader_constants(world: World) -> dict[str, float]:
 
 def _contexts(world: World) -> pl.DataFrame:
     ids = np.arange(len(world.ctx))
-    return pl.DataFrame({"ctx_id": ids, "ctx_vec": world.ctx}).cast(CONTEXTS)
+    return pl.DataFrame({"ctx_id": ids, "ctx_vec": world.ctx}).cast(pl.Schema(CONTEXTS))
 
 
 def _ads(world: World) -> pl.DataFrame:
@@ -165,4 +165,4 @@ def _ads(world: World) -> pl.DataFrame:
             "cpm": world.cpm,
             "cpc": world.cpc,
         }
-    ).cast(ADS)
+    ).cast(pl.Schema(ADS))

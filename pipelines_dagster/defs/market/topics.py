@@ -9,6 +9,7 @@ topic with a bit of another; an ad is its topic and its product.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +135,7 @@ def draw_contexts(count: int, rng: np.random.Generator) -> tuple[F32, NDArray[np
     return unit(centroids()[topic] + second + noise), topic
 
 
-def unit(vectors: NDArray[np.floating]) -> F32:
+def unit(vectors: NDArray[Any]) -> F32:
     """The same directions, of length 1, as f32."""
     scaled: F32 = (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
     return scaled

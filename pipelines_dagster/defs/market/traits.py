@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipelines_dagster.defs.market.params import NONE, SEATS, Attack, Bidders, Range
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 
@@ -43,7 +44,7 @@ class Traits:
     swing: F64
     period: F64
     phase: F64
-    kind: NDArray[np.int64]
+    kind: I64
     hazard: F64
     duration: F64
     size: F64
@@ -52,7 +53,7 @@ class Traits:
     def __len__(self) -> int:
         return len(self.slope)
 
-    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Traits:
+    def __getitem__(self, rows: slice | I64) -> Traits:
         return Traits(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @classmethod
@@ -92,7 +93,7 @@ def draw_traits(bidders: Bidders, count: int, rng: np.random.Generator) -> Trait
         walk=np.full(count, bidders.walk),
         swing=one(bidders.swing),
         period=one(bidders.period),
-        phase=rng.uniform(0, 2 * np.pi, count),
+        phase=one(bidders.phase),
         kind=np.full(count, attack.kind),
         hazard=np.full(count, attack.hazard),
         duration=np.round(one(attack.duration)),

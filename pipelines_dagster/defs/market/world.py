@@ -80,7 +80,7 @@ def text_world(
     some = rng.integers(len(ctx), size=min(len(ctx), 500))
     low, high = np.percentile(ctx[some] @ ad.T, (80, 97))
     scale = Cosine(float(high), float(max(high - low, 1e-3)))
-    return _world(ctx, ad, ads, owner, rng, tuple(names), scale)
+    return _world(ctx, ad, ads, owner, rng, advertisers=tuple(names), scale=scale)
 
 
 def seat(world: World, ctx: I64, rng: np.random.Generator) -> tuple[I64, F64]:
@@ -98,6 +98,7 @@ def _world(
     texts: Sequence[str],
     owner: I64,
     rng: np.random.Generator,
+    *,
     advertisers: tuple[str, ...] = BRANDS,
     scale: Cosine | None = None,
 ) -> World:

@@ -66,6 +66,14 @@ class Limits:
     context_pieces: int = 128
     context_cache: int = 65_536
 
+    # explanations
+    explain_queue: int = 16
+    explain_evaluations: int = 97
+    explain_start_s: float = 60.0
+    explain_timeout_s: float = 10.0
+    explain_wait_s: float = 90.0
+    explain_pause_s: float = 15.0
+
     # event logs
     log_queue: int = 4_096
 

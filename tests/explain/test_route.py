@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 from bls.explain.options import ExplainOptions
 from bls.explain.worker import AUDIT
 from bls.limits import LIMITS
+from client.cli import main
 from client.gateway.settings import GatewaySettings
+from client.thin import explain
 from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import LiveGateway, chat
 
@@ -131,3 +134,23 @@ async def post(port: int, body: dict[str, str]) -> tuple[int, bytes]:
     answer = await reader.read()
     writer.close()
     return int(answer.split(b" ", 2)[1]), answer
+
+
+def test_the_command_draws_bars(
+    gateway: LiveGateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["skynet", "explain", CONTEXT, "--ad", AD, "--url", gateway.url]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert main() == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split()[0].lower() == "cheap" and set(shown[0].split()[-1]) == {"+"}
+    assert any(set(line.split()[-1]) == {"-"} for line in shown if line)
+    assert shown[5].startswith("(others)") and "without any token" in shown[7]
+    monkeypatch.setattr(sys, "argv", [*arguments[:2], " ", *arguments[3:]])
+    assert main() == 1
+    assert "(invalid_value, context)" in capsys.readouterr().err
+
+
+def test_thin_client_takes_messages(gateway: LiveGateway) -> None:
+    messages = [{"role": "user", "content": CONTEXT}]
+    assert explain(gateway.url, messages, AD)["shap"] == explain(gateway.url, CONTEXT, AD)["shap"]

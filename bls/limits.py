@@ -82,6 +82,14 @@ class Limits:
     key_bytes: int = 64 * 1024
     key_poll_s: float = 0.5
 
+    # explanations
+    explain_queue: int = 16
+    explain_evaluations: int = 97
+    explain_start_s: float = 60.0
+    explain_timeout_s: float = 10.0
+    explain_wait_s: float = 90.0
+    explain_pause_s: float = 15.0
+
     # event logs
     log_queue: int = 4_096
 

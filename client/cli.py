@@ -17,6 +17,7 @@ from bls.errors import SkynetError
 from client.commands.audit import audit
 from client.commands.bid import bid
 from client.commands.chat import chat
+from client.commands.explain import explain
 from client.commands.info import health, models, vocabulary
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
@@ -37,7 +38,7 @@ def completion(shell: str) -> None:
     click.echo(source(cli, {}, "skynet", "_SKYNET_COMPLETE").source())
 
 
-for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit):
+for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit, explain):
     cli.add_command(command)
 
 

@@ -25,6 +25,7 @@ Messages = Sequence[dict[str, str]]
 JSON = dict[str, Any]
 
 _TIMEOUT = httpx.Timeout(10.0, read=30.0)  # heartbeats come every second
+_PATIENT = httpx.Timeout(10.0, read=100.0)  # past the gateway's own limit of 90 s
 
 
 def chat_body(messages: Messages, model: str = "skynet", **options: Any) -> JSON:
@@ -97,6 +98,20 @@ def update_bids(url: str, conv_id: str, bids: dict[str, float]) -> int:
     if response.status_code != httpx.codes.OK:
         raise http_error(response.status_code, response.content)
     return int(response.json()["applied_from"])
+
+
+def explain(url: str, context: str | Messages, ad: str) -> JSON:
+    """Which of the ad's tokens its predicted value comes from; the answer of `/v1/explain`.
+
+    Raises as `stream_chat`. The first call starts a worker: that takes seconds.
+    """
+    asked = {"context": context} if isinstance(context, str) else {"messages": list(context)}
+    address = url.rstrip("/") + "/v1/explain"
+    body = {**asked, "ad": ad}
+    response = httpx.post(address, json=body, headers=auth(), timeout=_PATIENT)
+    if response.status_code != httpx.codes.OK:
+        raise http_error(response.status_code, response.content)
+    return dict(response.json())
 
 
 def auth() -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+_EXPLAIN_BUCKETS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 
 @dataclass
@@ -39,6 +40,15 @@ class Metrics:
             buckets=_TTFT_BUCKETS,
             registry=registry,
         )
+        self._explained = Counter(
+            "tve_explain_total", "Explanations by outcome.", ["outcome"], registry=registry
+        )
+        self._explain = Histogram(
+            "tve_explain_seconds",
+            "Computing one explanation: context vector and token attributions.",
+            buckets=_EXPLAIN_BUCKETS,
+            registry=registry,
+        )
         Gauge("cg_gateway_live_replies", "Replies open now.", registry=registry).set_function(live)
 
     def record(self, stats: ReplyStats) -> None:
@@ -48,6 +58,12 @@ class Metrics:
         self._sponsored.inc(stats.sponsored)
         if stats.ttft_s is not None:
             self._ttft.observe(stats.ttft_s)
+
+    def explained(self, outcome: str, seconds: float | None = None) -> None:
+        """Add one explanation; `outcome` is `done` or an error code."""
+        self._explained.labels(outcome).inc()
+        if seconds is not None:
+            self._explain.observe(seconds)
 
     def text(self) -> bytes:
         """Prometheus text format."""

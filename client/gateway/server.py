@@ -19,6 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bls.errors import SkynetError
+from bls.explain.options import ExplainOptions
 from bls.settings import Settings, load_settings
 from client.gateway.app import create_app, with_request_id
 from client.gateway.settings import GatewaySettings
@@ -87,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             api_key=environment.api_key or None,
             traces=environment.traces,
             streams=args.streams,
+            explain=ExplainOptions(logs=environment.logs),
         )
         server = make_server(settings, args.host, args.port)
     except (ValueError, SkynetError) as error:

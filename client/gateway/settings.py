@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bls.explain.options import ExplainOptions
 from bls.limits import LIMITS
 
 
@@ -19,6 +20,7 @@ class GatewaySettings:
         traces: as `SKYNET_TRACES`, see `bls.tracing`.
         deadline_grace_ms: how long past a reply's own deadline the gateway still waits for the
             server to end it politely.
+        explain: how the worker behind `/v1/explain` is started.
     """
 
     triton: str = "127.0.0.1:8001"
@@ -31,6 +33,7 @@ class GatewaySettings:
     ready_timeout_s: float = 2.0
     update_timeout_s: float = 5.0
     deadline_grace_ms: int = 2_000
+    explain: ExplainOptions = field(default_factory=ExplainOptions)
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from bls.explain.service import ExplainService
 from client.gateway.metrics import Metrics
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
@@ -24,6 +25,7 @@ class Gateway:
     slots: Slots
     metrics: Metrics
     tracing: Tracing
+    explainer: ExplainService
     drain: asyncio.Event
 
     @classmethod
@@ -32,10 +34,13 @@ class Gateway:
         slots = Slots(settings.streams)
         metrics = Metrics(lambda: slots.live)
         tracing = Tracing(settings.traces)
-        return cls(settings, Triton(settings.triton), slots, metrics, tracing, asyncio.Event())
+        explainer = ExplainService(settings.explain)
+        triton = Triton(settings.triton)
+        return cls(settings, triton, slots, metrics, tracing, explainer, asyncio.Event())
 
     async def close(self) -> None:
-        """Release the channel."""
+        """Release the channel and the explain worker."""
+        await self.explainer.close()
         await self.triton.close()
 
 

@@ -18,6 +18,7 @@ class TrainConfig:
         pretrain_steps: stage 1, squared error of the mixture's mean alone.
         steps: stage 2, negative log-likelihood + 0.1 squared error.
         corrupted: share of the training windows whose history carries a false spike or bluff.
+        strange_contexts: share of the rows whose context is a random direction instead.
         validation: share of the conversations kept out of training, for the learning curve.
         max_rows: at most so many rows, drawn once, are used.
     """
@@ -26,14 +27,15 @@ class TrainConfig:
     layers: int = 2
     heads: int = 4
     hidden: int = 128
-    tokens: int = 16
+    tokens: int = 8
     batch: int = 512
-    pretrain_steps: int = 400
-    steps: int = 2600
+    pretrain_steps: int = 300
+    steps: int = 2700
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     mse_weight: float = 0.1
-    corrupted: float = 0.3
+    corrupted: float = 0.25
+    strange_contexts: float = 0.2
     validation: float = 0.05
     max_rows: int = 2_000_000
 
@@ -43,7 +45,8 @@ class TrainConfig:
             raise ExportError("config_invalid", "sizes and steps are positive")
         if self.width % self.heads:
             raise ExportError("config_invalid", "width is a multiple of heads")
-        if not (0 <= self.corrupted <= 1 and 0 < self.validation < 1):
+        shares = (self.corrupted, self.strange_contexts)
+        if not (0 <= min(shares) <= max(shares) <= 1 and 0 < self.validation < 1):
             raise ExportError("config_invalid", "shares lie between 0 and 1")
         if min(self.learning_rate, self.mse_weight, self.weight_decay) < 0:
             raise ExportError("config_invalid", "rates are not negative")

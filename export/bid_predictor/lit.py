@@ -59,7 +59,7 @@ def fit(
     """Train `network` in place: one thread, no workers, every draw from `seed`."""
     total = config.pretrain_steps + config.steps
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    data = Batches(windows, config.batch, total, config.corrupted, seed)
+    data = Batches(windows, config, seed)
     trainer = lightning.Trainer(
         max_steps=total,
         accelerator="cpu",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TT-Tiny: 150 features -> mu_1, s_1, mu_2, s_2, alpha of log W_-i (competitor_bid 2.3).
 
-    features -> centre (keep the mean) -> PCA 128 -> linear -> 16 tokens of 64
+    features -> centre (keep the mean) -> PCA 128 -> linear -> 8 tokens of 64
              -> 2 pre-norm encoder layers (4 heads, 128 hidden units) -> norm, flatten
              -> 5-unit linear head over (tokens, the 128 PCA numbers)
              -> mu_1 = mean + a, mu_2 = mu_1 + softplus(b), s = exp(bounded r), alpha = sigmoid(c)
@@ -73,6 +73,17 @@ class TTTiny(nn.Module):
         nn.init.normal_(self.head.weight, std=0.002)
         with torch.no_grad():
             self.head.bias.copy_(torch.tensor([0.0, 0.0, -2.0, 0.0, 0.0]))
+
+    @torch.no_grad()
+    def start_linear(self, features: Tensor, label: Tensor, ridge: float = 1e-3) -> None:
+        """Begin as the least-squares autoregression: the head's path from the PCA numbers."""
+        centred, mean = centre(features)
+        reduced = ((centred - self.pca_mean) @ self.pca_components.T).double()
+        columns = torch.cat([reduced, torch.ones(len(reduced), 1)], 1)
+        square = columns.T @ columns / len(columns) + ridge * torch.eye(COMPONENTS + 1)
+        solved = torch.linalg.solve(square, columns.T @ (label - mean).double() / len(columns))
+        self.head.weight[0, -COMPONENTS:] = solved[:-1].float()
+        self.head.bias[0] = solved[-1].float() - math.log(2) / 2  # half of softplus(0) is mu_2's
 
     def forward(self, features: Tensor) -> Tensor:
         centred, mean = centre(features)

@@ -12,6 +12,7 @@ import torch
 
 from export.bid_predictor import graph, lit, parity, pca
 from export.bid_predictor.artefact import FEATURE_LAYOUT, MODEL_FILE, PCA_FILE
+from export.bid_predictor.batches import tensors
 from export.bid_predictor.config import TrainConfig
 from export.bid_predictor.network import TTTiny
 from export.bid_predictor.scores import score
@@ -43,8 +44,10 @@ def train(
     torch.set_num_threads(1)
     lightning.seed_everything(seed, verbose=False)
     training, held = prepared(dataset, config, seed)
-    reduction = pca.fit(sample(training, _SAMPLE, seed).features())
+    features, label = tensors(sample(training, _SAMPLE, seed))
+    reduction = pca.fit(features.numpy())
     network = TTTiny(config, reduction)
+    network.start_linear(features, label)
     lit.fit(network, training, config, seed, progress)
     held = sample(held, _SAMPLE, seed)
     metrics = {f"validation.{k}": v for k, v in _validation(network, held).items()}

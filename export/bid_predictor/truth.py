@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from export.bid_predictor.windows import KEY, F64
 from export.errors import ExportError
+from pipelines_dagster.defs.market.dataset import read_table
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,7 @@ class Truth:
 
 def load_truth(dataset: Path, rows: int) -> Truth:
     """The truth of a dataset's `rows` windows. Raises `ExportError` `dataset_invalid`."""
-    try:
-        table = pl.read_parquet(dataset / "truth" / "bids.parquet")
-    except (FileNotFoundError, pl.exceptions.PolarsError, OSError):
-        raise ExportError("dataset_invalid", "no readable truth about the bids") from None
+    table = read_table(dataset, "truth/bids")
     table = table.filter(pl.col("token_idx") >= 0).sort(*KEY)
     if len(table) != rows:
         raise ExportError("dataset_invalid", f"expected {rows} rows of truth, got {len(table)}")

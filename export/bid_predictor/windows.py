@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bls.brain import features
 from bls.contracts import WINDOW
 from export.errors import ExportError
+from pipelines_dagster.defs.market.dataset import read_table
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -51,13 +52,13 @@ class Windows:
 
 
 def load_windows(dataset: Path) -> Windows:
-    """The windows of a market dataset. Raises `ExportError` `dataset_missing`, `dataset_empty` or
-    `dataset_invalid` (a token without its opening, a gap in the token order)."""
-    try:
-        bids = pl.read_parquet(dataset / "bids.parquet").sort(*KEY)
-        contexts = pl.read_parquet(dataset / "contexts.parquet").sort("ctx_id")
-    except (FileNotFoundError, pl.exceptions.PolarsError, OSError):
-        raise ExportError("dataset_missing", "no readable bids and contexts") from None
+    """The windows of a market dataset.
+
+    Raises `SkynetError` as `read_table`, and `ExportError` `dataset_empty` or `dataset_invalid`:
+    a token without its opening, a gap in the token order, a value that is not finite.
+    """
+    bids = read_table(dataset, "bids").sort(*KEY)
+    contexts = read_table(dataset, "contexts").sort("ctx_id")
     conversation = _codes(bids["conv_id"])
     first = np.flatnonzero(_starts(conversation, _codes(bids["advertiser"])))
     token_idx = bids["token_idx"].to_numpy().astype(np.int64)

@@ -65,7 +65,8 @@ class BrainAssembly:
         unit = campaigns.micros_per_weight
         self._budgets = Budgets(settings.state / "budgets.jsonl", daily, unit, failed=fault)
         reconcile(self._budgets, settings.logs)
-        hub = load_hub(settings.redis, HubStats(), log, limits)
+        self._hub_stats = HubStats()
+        hub = load_hub(settings.redis, self._hub_stats, log, limits)
         self._monitor = ForecastMonitor(ResidualLog(log=log), DriftMonitor(log=log), limits=limits)
         self.services = BrainServices(
             params=self._current,
@@ -85,7 +86,7 @@ class BrainAssembly:
         services, watched = self.services, self._monitor
         return [
             (services.stats, brain_stats.COUNTERS, {}),
-            (services.hub.stats, hub_stats.COUNTERS, hub_stats.GAUGES),
+            (self._hub_stats, hub_stats.COUNTERS, hub_stats.GAUGES),
             (services.held.stats, held.COUNTERS, held.GAUGES),
             (services.health, health.COUNTERS, health.GAUGES),
             (watched, monitor.COUNTERS, monitor.GAUGES),

@@ -2,12 +2,11 @@
 //
 // The maximiser of U on [0, w_max]. With cost model vcg it is known, see
 // mpc_contract.h. With bid: evaluate the grid (a vector of points at a time),
-// keep every gap of an interval over which gain' falls through 0, start each
-// from its better end, and take Newton steps on gain', bisecting where a step
-// would leave the gap or gain'' >= 0 (mpc 2.3.2 with its corrections; in x
-// rather than w, which the narrow components need). Several gaps are solved
-// side by side in the lanes of a vector. The best of them, of the grid and of
-// w = 0 wins.
+// keep every gap between neighbours over which gain' falls through 0, start
+// there, and take Newton steps on gain', bisecting where a step would leave the
+// gap or gain'' >= 0 (mpc 2.3.2 with its corrections; in x rather than w, which
+// the narrow components need). Gaps are solved side by side in the lanes of a
+// vector. The best of them, of the grid and of w = 0 wins.
 #pragma once
 
 #include "grid.h"
@@ -55,31 +54,39 @@ SKYNET_HD inline L gain_at(const Mixture& m, double v, double reserve, L x) {
   return L::set(v) * level(m, x).cdf - L::set(reserve) - L::exp(x);
 }
 
+// Where ln rho, which is nearly straight over a gap, falls through 0.
+SKYNET_HD inline double start_in(double low, double high, double rho_low,
+                                 double rho_high) {
+  const double a = log(rho_low), b = log(rho_high);
+  const double x = low + (high - low) * (a / (a - b));
+  return x >= low && x <= high ? x : 0.5 * (low + high);
+}
+
 // Evaluates the grid: the best point, and the gaps that hold a maximum.
 template <class L>
 SKYNET_HD inline int scan(const Mixture& m, double v, double reserve,
                           const Grid& grid, Gaps* gaps, double* best_gain) {
-  double gain[kGrid], slope[kGrid];
+  double gain[kGrid], rise[kGrid], exp_x[kGrid];
   for (int k = 0; k < kGrid; k += L::kWidth) {
     const L x = L::load(grid.x + k);
     const Level<L> at = level(m, x);
     const L e = L::exp(x);
     (L::set(v) * at.cdf - L::set(reserve) - e).store(gain + k);
-    (L::set(v) * at.h - e).store(slope + k);
+    (L::set(v) * at.h).store(rise + k);
+    e.store(exp_x + k);
   }
   int best = 0;
-  for (int k = 1; k < kGrid; ++k) {
-    if (gain[k] > gain[best]) best = k;
-  }
   gaps->count = 0;
-  for (int k = 0; k + 1 < kIntervals * kPoints; ++k) {
-    if (k % kPoints == kPoints - 1) continue;
-    if (!(slope[k] > 0.0 && slope[k + 1] <= 0.0)) continue;
-    if (gaps->count == kMostGaps) break;
+  for (int k = 0; k < kGrid; ++k) {
+    if (gain[k] > gain[best]) best = k;
+    const bool falls = k > 0 && rise[k - 1] > exp_x[k - 1] &&
+                       rise[k] <= exp_x[k] && gaps->count < kMostGaps;
+    if (!falls) continue;
     const int n = gaps->count++;
-    gaps->low[n] = grid.x[k];
-    gaps->high[n] = grid.x[k + 1];
-    gaps->start[n] = gain[k] >= gain[k + 1] ? grid.x[k] : grid.x[k + 1];
+    gaps->low[n] = grid.x[k - 1];
+    gaps->high[n] = grid.x[k];
+    gaps->start[n] = start_in(grid.x[k - 1], grid.x[k],
+                              rise[k - 1] / exp_x[k - 1], rise[k] / exp_x[k]);
   }
   *best_gain = gain[best];
   return best;

@@ -19,7 +19,7 @@ from typing import Literal
 from bls.brain.budget.account import Account
 from bls.brain.budget.book import DamagedError, Line
 from bls.brain.budget.flight import NOTHING, BudgetState, Flight
-from bls.brain.budget.rate import WINDOW_S, SpendRate
+from bls.brain.budget.rate import PACE_MIN, WINDOW_S, SpendRate
 from bls.brain.budget.recorder import Recorder
 from bls.errors import SkynetError, invalid
 
@@ -112,10 +112,11 @@ class Budgets:
                 account.hold(key, granted)
             return granted
 
-    def deliver(self, advertiser: str, key: str, micros: int) -> int:
+    def deliver(self, advertiser: str, key: str, micros: int, pace: float = 1.0) -> int:
         """The reply has delivered `micros` in all so far; what of its hold is left.
 
-        0 for a reply that holds nothing.
+        0 for a reply that holds nothing. `pace` is what the newest of it was bid at: the rate
+        counts what would have been spent at pace 1, so that pacing by it does not chase itself.
         """
         _check(micros)
         with self._lock:
@@ -123,7 +124,7 @@ class Budgets:
             if found is None:
                 return 0
             hold = found[1].holds[key]
-            self._count(advertiser, micros - hold.delivered)
+            self._count(advertiser, (micros - hold.delivered) / max(pace, PACE_MIN))
             hold.delivered = max(hold.delivered, micros)
             return hold.left
 
@@ -186,7 +187,7 @@ class Budgets:
     def _held(self) -> tuple[Held, ...]:
         return tuple((name, key) for (name, _), a in self._accounts.items() for key in a.holds)
 
-    def _count(self, advertiser: str, micros: int) -> None:
+    def _count(self, advertiser: str, micros: float) -> None:
         if micros > 0:
             self._rates[advertiser].add(micros, self._clock())
 

@@ -35,6 +35,11 @@ class JsonLog:
         self._thread = threading.Thread(target=self._run, name="json-log", daemon=True)
         self._thread.start()
 
+    @property
+    def lag(self) -> int:
+        """Batches that wait to be written."""
+        return self._queue.qsize()
+
     def write(self, stream: str, **fields: object) -> None:
         """Queue one line; `ts` (Unix seconds) is added."""
         self.write_many([(stream, {"ts": round(time.time(), 6), **fields})])

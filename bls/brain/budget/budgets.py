@@ -19,15 +19,13 @@ from typing import Literal
 from bls.brain.budget.account import Account
 from bls.brain.budget.book import DamagedError, Line
 from bls.brain.budget.flight import NOTHING, BudgetState, Daily, Flight
-from bls.brain.budget.rate import WINDOW_S, SpendRate
+from bls.brain.budget.rate import PACE_MIN, WINDOW_S, SpendRate
 from bls.brain.budget.recorder import Recorder
 from bls.errors import SkynetError, invalid
 
 Clock = Callable[[], float]
 Held = tuple[str, str]
 """An advertiser, and the key of a reply."""
-
-_LEAST_PACE = 1e-3
 
 _SETTLED = 65_536
 """Settled replies remembered, so that settling again changes nothing."""
@@ -117,8 +115,8 @@ class Budgets:
     def deliver(self, advertiser: str, key: str, micros: int, pace: float = 1.0) -> int:
         """The reply has delivered `micros` in all so far; what of its hold is left.
 
-        0 for a reply that holds nothing. `pace` is what the last of it was bid with: the rate is
-        that of spending without pacing, or the loop would brake on its own braking.
+        0 for a reply that holds nothing. `pace` is what the newest of it was bid at: the rate
+        counts what would have been spent at pace 1, so that pacing by it does not chase itself.
         """
         _check(micros)
         with self._lock:
@@ -126,7 +124,7 @@ class Budgets:
             if found is None:
                 return 0
             hold = found[1].holds[key]
-            self._count(advertiser, (micros - hold.delivered) / max(pace, _LEAST_PACE))
+            self._count(advertiser, (micros - hold.delivered) / max(pace, PACE_MIN))
             hold.delivered = max(hold.delivered, micros)
             return hold.left
 

@@ -57,7 +57,7 @@ class BudgetState(NamedTuple):
     Attributes:
         budget_left: weight x tokens, neither spent nor reserved by other replies.
         time_left: seconds until the flight ends.
-        spend_rate: recent, weight x tokens a second.
+        spend_rate: recent, weight x tokens a second, as if all of it had been bid at pace 1.
     """
 
     budget_left: float

@@ -8,6 +8,9 @@ import math
 WINDOW_S = 60.0
 """Spending older than a minute or two hardly counts."""
 
+PACE_MIN = 0.01
+"""Spending at a smaller pace counts as at this one: one token must not stop a campaign."""
+
 
 class SpendRate:
     """rate(t) = sum of x_i / window exp(-(t - t_i) / window) over everything spent so far.

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads `mpc.decisions` back, oldest first, and says which lines are no records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bls.brain.curve import check_curve
+from bls.brain.decisions.record import KINDS, STREAM, VERSION
+from bls.contracts import AD_TOKENS
+from bls.errors import SkynetError
+
+Json = dict[str, Any]
+
+
+def files(path: Path) -> list[Path]:
+    """The stream's files in `path`, or `path` itself. Raises `no_records` without any."""
+    if path.is_file():
+        return [path]
+    rotated = [(int(p.suffix[1:]), p) for p in path.glob(f"{STREAM}.*") if p.suffix[1:].isdigit()]
+    found = [p for _, p in sorted(rotated, reverse=True)]
+    if (path / STREAM).is_file():
+        found.append(path / STREAM)
+    if not found:
+        raise SkynetError("no_records", f"There is no {STREAM} in the log folder.", 404)
+    return found
+
+
+def read(path: Path) -> Iterator[tuple[str, int, Json | None]]:
+    """(file:line, bytes, the record or None for a line that is none)."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            yield f"{path.name}:{number}", len(line), parse(line)
+
+
+def parse(line: bytes) -> Json | None:
+    """The record of a line; not-a-numbers are NaN again."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(record, dict) or record.keys() != KINDS.keys():
+        return None
+    for name, kind in KINDS.items():
+        value = record[name]
+        if kind is float and value is None:
+            record[name] = math.nan
+        elif kind is float and type(value) is int:
+            record[name] = float(value)
+        elif type(value) is not kind:
+            return None
+    return record if record["v"] == VERSION and _sane(record) else None
+
+
+def _sane(record: Json) -> bool:
+    """Whether a row can be built from it, of a curve that is served; the kernel checks the rest."""
+    try:
+        check_curve(record["v_max"], record["a"], record["k_0"])
+    except SkynetError:
+        return False
+    inside = record["won"] >= 0 and 0 <= record["left"] <= AD_TOKENS - record["won"]
+    return bool(inside and 1 <= record["count"] <= AD_TOKENS)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One decision of the controller as it is logged: a flat JSON line that can be decided again.
+
+Everything the kernel read is in it: the forecast, the parameters, the budget, and the value curve
+with its place (`v_max a k_0 rate won left`), from which dV and L are computed again. f32 numbers
+are written as the float64 they are, so nothing is rounded. Source: mpc 1.2, 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bls.contracts import Control, Decision
+from bls.jsonlog import JsonLog
+
+STREAM = "mpc.decisions"
+VERSION = 1
+
+
+class Place(NamedTuple):
+    """Which token of which reply, and which of its rows. `ts`: Unix seconds."""
+
+    conv_id: str
+    request_id: str
+    token_idx: int
+    row: int
+    advertiser: str
+    ts: float
+
+
+class Worth(NamedTuple):
+    """Where on its value curve the ad stood. The curve is per unit of rate, f32.
+
+    Attributes:
+        won: tokens of the ad before this one.
+        tokens: T, all of the ad's; `count` in the record.
+    """
+
+    v_max: float
+    a: float
+    k_0: float
+    rate: float
+    won: int
+    tokens: int
+
+
+@dataclass
+class DecisionRecord:
+    """A line. Weights and values in bid units; (conv_id, request_id, token_idx, row) is its key.
+
+    Attributes:
+        controlled: 0: the row had a fixed `bid`, which is its weight.
+        mu1, s1, mu2, s2, alpha: forecast of log W_-i.
+        w_star: before pacing, weight = w_star x pace.
+        util: U(w_star).
+        neg_before, neg_cnt: consecutive negatives before and after this token.
+        plan_id: tokens still to emit when `abandon`, else -1.
+        method: 0 none, 1 Newton, 2 bisection, 3 the grid's own point, -1 refused.
+        reserve: weight to beat besides W_-i.
+        left: tokens the ad could still win.
+        path: instruction set of the kernel (`kernels_cuda.contract.Path`), 0 unknown.
+    """
+
+    v: int
+    conv_id: str
+    request_id: str
+    token_idx: int
+    row: int
+    advertiser: str
+    ts: float
+    controlled: int
+    bid: float
+    mu1: float
+    s1: float
+    mu2: float
+    s2: float
+    alpha: float
+    w_star: float
+    weight: float
+    util: float
+    pace: float
+    sigma_eff: float
+    abandon: bool
+    plan_id: int
+    neg_cnt: int
+    method: int
+    horizon: int
+    lambda_risk: float
+    momentum: int
+    sigma_max: float
+    w_max: float
+    cost_model: int
+    reserve: float
+    params_version: int
+    v_max: float
+    a: float
+    k_0: float
+    rate: float
+    won: int
+    count: int
+    left: int
+    neg_before: int
+    budget_left: float
+    time_left: float
+    spend_rate: float
+    latency_ms: float
+    path: int
+
+    @classmethod
+    def of(
+        cls,
+        place: Place,
+        worth: Worth,
+        mixture: NDArray[np.float32],
+        control: NDArray[np.float64],
+        decision: NDArray[np.float64],
+        *,
+        weight: float,
+        bid: float = 0.0,
+        params_version: int,
+        latency_ms: float,
+        path: int = 0,
+    ) -> DecisionRecord:
+        """The record of one row.
+
+        Args:
+            mixture: f32 [5]; control: f64 [112] (at least its 16 numbers); decision: f64 [8], as
+                the kernel took and gave them.
+            weight, bid: f32 as floats.
+        """
+        c, d = control[: len(Control)].tolist(), decision.tolist()
+        mu1, s1, mu2, s2, alpha = mixture.tolist()
+        return cls(
+            VERSION,
+            *place,
+            int(c[Control.CONTROLLED]),
+            bid,
+            mu1,
+            s1,
+            mu2,
+            s2,
+            alpha,
+            d[Decision.W_STAR],
+            weight,
+            d[Decision.UTILITY],
+            d[Decision.PACE],
+            d[Decision.SIGMA_EFF],
+            d[Decision.ABANDON] != 0.0,
+            int(d[Decision.PLAN_ID]),
+            int(d[Decision.NEG_CNT]),
+            int(d[Decision.METHOD]),
+            int(c[Control.HORIZON]),
+            c[Control.LAMBDA_RISK],
+            int(c[Control.MOMENTUM]),
+            c[Control.SIGMA_MAX],
+            c[Control.W_MAX],
+            int(c[Control.COST_MODEL]),
+            c[Control.RESERVE],
+            params_version,
+            *worth,
+            int(c[Control.LEFT]),
+            int(c[Control.NEG_CNT]),
+            c[Control.BUDGET_LEFT],
+            c[Control.TIME_LEFT],
+            c[Control.SPEND_RATE],
+            latency_ms,
+            path,
+        )
+
+
+KINDS: Mapping[str, type] = {
+    field.name: {"int": int, "float": float, "bool": bool, "str": str}[str(field.type)]
+    for field in fields(DecisionRecord)
+}
+"""Type of every field of a line; a float may be written as null (not a number)."""
+
+
+@dataclass(frozen=True)
+class DecisionLog:
+    """Logs decisions without waiting; see `JsonLog`."""
+
+    log: JsonLog
+
+    def __call__(self, records: Sequence[DecisionRecord]) -> None:
+        lines: list[tuple[str, Mapping[str, Any]]] = [(STREAM, vars(r)) for r in records]
+        if lines:
+            self.log.write_many(lines)

@@ -17,7 +17,7 @@ from export.llm.tiny import write_safetensors
 from export.model_manifest import ModelManifest, hash_files
 
 
-def graph(bias: Sequence[float], width: int = FEATURES, kind: int = TensorProto.FLOAT) -> bytes:
+def graph(bias: Sequence[float], width: int = FEATURES) -> bytes:
     """MIXTURE = bias + the window's mean for both mu."""
     weight = np.zeros((width, 5), np.float32)
     weight[min(MEAN, width - 1), [0, 2]] = 1
@@ -26,7 +26,7 @@ def graph(bias: Sequence[float], width: int = FEATURES, kind: int = TensorProto.
         helper.make_graph(
             [node],
             "stub",
-            [helper.make_tensor_value_info("FEATURES", kind, ["n", width])],
+            [helper.make_tensor_value_info("FEATURES", TensorProto.FLOAT, ["n", width])],
             [helper.make_tensor_value_info("MIXTURE", TensorProto.FLOAT, ["n", 5])],
             [
                 numpy_helper.from_array(weight, "w"),

@@ -60,6 +60,12 @@ class Limits:
     snapshot_every: int = 5
     gather_s: float = 0.06
 
+    # context encoder
+    context_messages: int = 4
+    context_chars: int = 4_096
+    context_pieces: int = 128
+    context_cache: int = 65_536
+
     # competitor bids
     hub_ttl_s: float = 60.0
     hub_conversations: int = 4_096

@@ -11,8 +11,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bls.brain.features import MEAN
-from bls.brain.forecast.pca import PCA
 from bls.contracts import FEATURES
+from export.bid_predictor.artefact import FEATURE_LAYOUT
+from export.bid_predictor.artefact import PCA_FILE as PCA
 from export.llm.tiny import write_safetensors
 from export.model_manifest import ModelManifest, hash_files
 
@@ -61,5 +62,6 @@ def write_version(
         dataset_sha256="0" * 64,
         seed=0,
         created_by="tests/models/stub.py",
+        details={"feature_layout": FEATURE_LAYOUT},
     ).write(folder)
     return folder

@@ -84,7 +84,8 @@ class RedisLine:
                 self._stats.redis_dropped += 1
             self._pending[conv_id] = closed
             self._stats.redis_pending = len(self._pending)
-            self._wake.notify()
+            if len(self._pending) == 1 and self._down_since is None:
+                self._wake.notify()  # else it is awake, or waits for Redis
 
     @property
     def _most(self) -> int:

@@ -5,7 +5,11 @@ contexts.parquet     CONTEXTS   one row a conversation context
 ads.parquet          ADS        one row a creative
 bids.parquet         BIDS       one row a token and advertiser, in token order
 tve_samples.parquet  SAMPLES    one row a day, context, creative and delivered length
-truth/bids.parquet   BIDS_TRUTH, truth/tve.parquet TVE_TRUTH: never read by training
+truth/               never read by training
+  bids.parquet       BIDS_TRUTH, one row a row of `bids` but the openings: join by its key
+  tve.parquet        TVE_TRUTH, one row a (context, creative) of `tve_samples`
+  samples.parquet    SAMPLES_TRUTH, one row a row of `tve_samples`, in its order
+dataset.json         seed, parameters, irreducible errors, SHA-256 of every file
 """
 
 from __future__ import annotations
@@ -66,3 +70,28 @@ TVE_TRUTH: Columns = {
     "a": pl.Float32,
     "k_0": pl.Float32,
 }
+
+SAMPLES_TRUTH: Columns = {
+    "day": pl.Date,
+    "ctx_id": pl.UInt32,
+    "ad_id": pl.UInt32,
+    "delivered": pl.Int16,
+    "mean_log_clicks": pl.Float32,  # E log(1 + clicks), agents included: value / rate
+    "agent_impressions": pl.Int32,
+    "agent_clicks": pl.Int32,
+}
+
+SEEN: dict[str, Columns] = {
+    "contexts": CONTEXTS,
+    "ads": ADS,
+    "bids": BIDS,
+    "tve_samples": SAMPLES,
+}
+
+TRUTH: dict[str, Columns] = {
+    "truth/bids": BIDS_TRUTH,
+    "truth/tve": TVE_TRUTH,
+    "truth/samples": SAMPLES_TRUTH,
+}
+
+TABLES: dict[str, Columns] = SEEN | TRUTH

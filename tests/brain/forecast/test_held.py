@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from bls.brain.forecast.held import HeldForecast
 from bls.limits import Limits
@@ -15,7 +14,6 @@ def mixture(*levels: float) -> np.ndarray:
     return np.array([[level, 0.2, level + 1, 0.4, 0.5] for level in levels], np.float32)
 
 
-@pytest.mark.spec("CBP-S-02")
 def test_the_last_forecast_is_used_for_five_minutes_and_then_none() -> None:
     clock = Clock()
     held = HeldForecast(clock=clock)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def closed_port() -> str:
 def test_another_server_goes_on_with_the_conversation(redis: RedisServer, made: Callable) -> None:
     first, _ = made(redis.url)
     second, stats = made(redis.url)
+    until(lambda: stats.redis_up)
     first.open("taken", CONTEXT, {"acme": 1.0, "bolt": 2.0})
     for token in range(20):
         first.push("taken", token, {"acme": 1.5 + token, "bolt": 0.3})
@@ -78,6 +80,14 @@ def test_another_server_goes_on_with_the_conversation(redis: RedisServer, made: 
     second.push("taken", 20, {"acme": 7.0, "bolt": 7.0})
     assert stats.redis_takeovers == 1
     until(lambda: next_token(redis, "taken") == 21)
+
+
+@needs_redis
+def test_stopping_writes_what_waits(redis: RedisServer) -> None:
+    hub = load_hub(redis.url, HubStats())
+    hub.open("last", CONTEXT, {"acme": 1.0})
+    hub.stop()
+    assert next_token(redis, "last") == 0
 
 
 @needs_redis
@@ -167,6 +177,28 @@ def test_an_outage_delays_writes_and_loses_none(tmp_path: Path, made: Callable) 
 
 
 @needs_redis
+def test_a_redis_that_hangs_holds_up_nobody_for_long(tmp_path: Path, made: Callable) -> None:
+    """A stopped process still takes connections: only the wait's own bound ends it."""
+    server = plain(tmp_path)
+    try:
+        hub, stats = made(server.url)
+        hub.open("c", CONTEXT, {"acme": 1.0})
+        until(lambda: next_token(server, "c") == 0)
+        server.process.send_signal(signal.SIGSTOP)
+        began = time.perf_counter()
+        with pytest.raises(SkynetError):
+            hub.features("elsewhere", ["acme"])
+        assert time.perf_counter() - began < LIMITS.hub_connect_s
+        hub.push("c", 0, {"acme": 2.0})
+        assert hub.features("c", ["acme"]).shape == (1, 150)
+        until(lambda: stats.redis_up == 0)
+        server.process.send_signal(signal.SIGCONT)
+        until(lambda: next_token(server, "c") == 1)
+    finally:
+        server.kill()
+
+
+@needs_redis
 @pytest.mark.spec("CBP-C-07")
 def test_the_primary_dies_and_the_replica_takes_over(tmp_path: Path, made: Callable) -> None:
     """Replies read their own copy meanwhile; writes go on at the promoted replica."""
@@ -199,6 +231,9 @@ def test_the_primary_dies_and_the_replica_takes_over(tmp_path: Path, made: Calla
         assert group.replica.client.info("replication")["role"] == "master"
         assert during - before < 1e-3
         assert stats.redis_outages >= 1 and stats.redis_up == 1
+        other, others = made(group.url)
+        until(lambda: others.redis_up)
+        assert other.features("c", ["bolt", "acme"]).shape == (2, 150)
         print(
             f"failover {stats.redis_failover_ms:.0f} ms; a token's hub work {before * 1e6:.0f} us"
         )

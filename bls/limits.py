@@ -69,7 +69,7 @@ class Limits:
     # competitor bids
     hub_ttl_s: float = 60.0
     hub_conversations: int = 4_096
-    hub_read_s: float = 0.02
+    hub_read_s: float = 0.05
     hub_flush_s: float = 0.02
     hub_connect_s: float = 0.5
     hub_retry_s: float = 0.1

@@ -39,6 +39,12 @@ def test_refused_by_name(variable: str, value: str) -> None:
 
 def test_the_key_is_never_printed() -> None:
     assert "hunter2" not in repr(load_settings({"SKYNET_API_KEY": "hunter2"}))
+    assert "hunter2" not in repr(load_settings({"SKYNET_REDIS": "redis://:hunter2@host"}))
+
+
+def test_the_served_predictor_is_the_shipped_one_or_the_named_one() -> None:
+    assert load_settings({}).predictor_folder().parts[-2:] == ("bid_predictor", "1")
+    assert load_settings({"SKYNET_PREDICTOR_MODEL": "/m"}).predictor_folder() == Path("/m")
 
 
 def test_missing_model_says_what_to_run(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bls.brain.features import MEAN
-from bls.brain.forecast.pca import PCA
 from bls.contracts import FEATURES
+from export.bid_predictor.artefact import FEATURE_LAYOUT
+from export.bid_predictor.artefact import PCA_FILE as PCA
 from export.llm.tiny import write_safetensors
 from export.model_manifest import ModelManifest, hash_files
 
 
-def graph(bias: Sequence[float], width: int = FEATURES, kind: int = TensorProto.FLOAT) -> bytes:
+def graph(bias: Sequence[float], width: int = FEATURES) -> bytes:
     """MIXTURE = bias + the window's mean for both mu."""
     weight = np.zeros((width, 5), np.float32)
     weight[min(MEAN, width - 1), [0, 2]] = 1
@@ -26,7 +27,7 @@ def graph(bias: Sequence[float], width: int = FEATURES, kind: int = TensorProto.
         helper.make_graph(
             [node],
             "stub",
-            [helper.make_tensor_value_info("FEATURES", kind, ["n", width])],
+            [helper.make_tensor_value_info("FEATURES", TensorProto.FLOAT, ["n", width])],
             [helper.make_tensor_value_info("MIXTURE", TensorProto.FLOAT, ["n", 5])],
             [
                 numpy_helper.from_array(weight, "w"),
@@ -61,5 +62,6 @@ def write_version(
         dataset_sha256="0" * 64,
         seed=0,
         created_by="tests/models/stub.py",
+        details={"feature_layout": FEATURE_LAYOUT},
     ).write(folder)
     return folder

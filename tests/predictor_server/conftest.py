@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,13 @@ class PredictorServer:
         found = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
         return {labels: float(value) for labels, value in found}
 
+    def until(self, true: Callable[[], object], seconds: float = 10.0) -> None:
+        """Wait for it: series are refreshed once a second."""
+        stop = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < stop, self.child.tail()
+            time.sleep(0.05)
+
     def point_at(self, folder: Path) -> None:
         """Make that version the current one, as an operator does: one rename."""
         sha256 = file_sha256(folder / "manifest.json")
@@ -55,7 +63,16 @@ class PredictorServer:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorServer]:
+def server(started: PredictorServer) -> PredictorServer:
+    """Serves a version that is whole: mu the window's mean, alpha 0.7."""
+    started.point_at(write_version(started.models / "first"))
+    started.until(lambda: 1 in started.series("cbp_model_info").values())
+    return started
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorServer]:
+    """Up, with a version that has lost its PCA; not to be asked for after `server`."""
     folder = tmp_path_factory.mktemp("predictor")
     (folder / "repository").mkdir()
     model = REPOSITORY / "model_repository" / "bid_predictor"
@@ -69,9 +86,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorServer
             triton_metrics_port=0,
         )
     )
+    broken = write_version(folder / "models" / "broken")
+    (broken / "pca.safetensors").unlink()
     running = _start(folder, settings)
     try:
-        running.point_at(write_version(running.models / "first"))
+        running.point_at(broken)
         wait_until(running.child, triton_ready(running.address), 30)
         yield running
     finally:

@@ -33,11 +33,26 @@ def ask(client: grpc.InferenceServerClient, values: F32) -> F32:
     return mixture
 
 
-def until(true: object, seconds: float = 10.0) -> None:
-    stop = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < stop
-        time.sleep(0.05)
+def refusal(client: grpc.InferenceServerClient, values: F32) -> tuple[str, int]:
+    with pytest.raises(InferenceServerException) as caught:
+        ask(client, values)
+    error = SkynetError.from_wire(caught.value.message())
+    return error.code, error.status
+
+
+@pytest.mark.spec("CBP-C-03")
+def test_without_its_pca_the_server_is_up_and_every_request_is_refused(
+    started: PredictorServer,
+) -> None:
+    """The first test of this module: nothing has ever been served."""
+    client = started.client()
+    assert client.is_model_ready("bid_predictor")
+    for rows in (1, 4):
+        assert refusal(client, features(rows)) == ("pca_missing", 503)
+    started.until(lambda: started.series("cbp_errors_total").get('code="pca_missing"') == 2)
+    assert started.series("cbp_alerts_total")['alert="PCA_MISSING"'] >= 1
+    assert started.series("cbp_model_info") == {}
+    assert "pca_missing" in (started.logs / "feature_builder.error").read_text()
 
 
 @pytest.mark.parametrize("rows", [1, 4, 64])
@@ -55,12 +70,9 @@ def test_features_that_are_not_finite_are_a_typed_error(
 ) -> None:
     values = features(3)
     values[1, 130] = bad
-    with pytest.raises(InferenceServerException) as caught:
-        ask(server.client(), values)
-    error = SkynetError.from_wire(caught.value.message())
-    assert (error.code, error.status) == ("bad_features", 400)
+    assert refusal(server.client(), values) == ("bad_features", 400)
     assert ask(server.client(), features(3)).shape == (3, 5)
-    until(lambda: server.series("cbp_errors_total").get('code="bad_features"'))
+    server.until(lambda: server.series("cbp_errors_total").get('code="bad_features"'))
 
 
 @pytest.mark.spec("CBP-C-02")
@@ -74,7 +86,7 @@ def test_latency_on_a_cpu(server: PredictorServer) -> None:
     p50, p95, p99 = np.percentile(np.array(took) * 1e3, [50, 95, 99])
     print(f"bid_predictor over gRPC, 1 row: p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} ms")
     assert p95 <= 25
-    until(lambda: server.series("cbp_requests_total")[""] >= 1_000)
+    server.until(lambda: server.series("cbp_requests_total")[""] >= 1_000)
     buckets = server.series("cbp_latency_seconds_bucket")
     assert 0 < buckets['le="0.025"'] <= buckets['le="+Inf"']
 
@@ -97,40 +109,40 @@ def test_a_version_is_swapped_while_requests_stream_in(server: PredictorServer) 
                 failures.append(fault)
 
     threads = [threading.Thread(target=stream) for _ in range(4)]
+    began = time.perf_counter()
     for thread in threads:
         thread.start()
     try:
-        until(lambda: len(alphas) > 200, 20)
+        server.until(lambda: len(alphas) > 200, 20)
         second = write_version(server.models / "second", (0, 0.2, 0.5, 0.4, 0.25), "2")
         server.point_at(second)
         sha256 = file_sha256(second / "manifest.json")
         label = f'sha256="{sha256}",version="second"'
-        until(lambda: server.series("cbp_model_info").get(label) == 1, 20)
+        server.until(lambda: server.series("cbp_model_info").get(label) == 1, 20)
         count = len(alphas)
-        until(lambda: len(alphas) > count + 200, 20)
+        server.until(lambda: len(alphas) > count + 200, 20)
     finally:
         done.set()
         for thread in threads:
             thread.join()
+    print(f"{len(alphas) / (time.perf_counter() - began):.0f} requests/s while swapping")
     assert not failures
-    changed = [late != early for early, late in zip(alphas, alphas[8:], strict=False)]
     assert alphas[0] == pytest.approx(0.7) and alphas[-1] == pytest.approx(0.25)
     assert sum(server.series("cbp_model_info").values()) == 1
     assert server.series("cbp_reload_ms")[""] > 0
-    assert any(changed)
     events = (server.logs / "model_reload.event").read_text().splitlines()
     last = json.loads(events[-1])
     assert last["new_sha"] == sha256 and last["old_sha"] and last["duration_ms"] > 0
 
 
 @pytest.mark.spec("CBP-C-03")
-def test_a_version_without_its_pca_is_refused_and_the_old_one_serves(
+def test_a_later_version_without_its_pca_is_refused_and_the_old_one_serves(
     server: PredictorServer,
 ) -> None:
     before = ask(server.client(), features(2))
+    refused = server.series("cbp_reload_failures_total")['code="pca_missing"']
     third = write_version(server.models / "third", (0, 1, 0, 1, 0.5), "3")
     (third / "pca.safetensors").unlink()
     server.point_at(third)
-    until(lambda: server.series("cbp_reload_failures_total").get('code="pca_missing"'))
-    assert server.series("cbp_alerts_total")['alert="PCA_MISSING"'] >= 1
+    server.until(lambda: server.series("cbp_reload_failures_total")['code="pca_missing"'] > refused)
     np.testing.assert_array_equal(ask(server.client(), features(2)), before)

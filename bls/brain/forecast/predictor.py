@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bls.brain.forecast.pca import check_pca
 from bls.brain.forecast.predictor_stats import PredictorStats
 from bls.contracts import BID_PREDICTOR
 from bls.errors import SkynetError, invalid
@@ -23,6 +22,8 @@ from bls.jsonlog import JsonLog
 from bls.models.onnx_model import OnnxModel, zeros
 from bls.models.pointer import Pointer, Target
 from bls.models.slot import ModelSlot
+from export.bid_predictor.artefact import verify
+from export.errors import ExportError
 
 F32 = NDArray[np.float32]
 _INPUT = BID_PREDICTOR.inputs[0].name
@@ -67,8 +68,17 @@ class Predictor:
 
 
 def load(target: Target) -> OnnxModel:
-    """A version that has passed every check, warmed up. Raises `ExportError` or `pca_missing`."""
-    check_pca(target.folder)
+    """A version that has passed every check, warmed up.
+
+    The projection 150 -> 128 is part of the graph; its matrix lies beside it, and a version that
+    has lost it is not trusted. Raises `pca_missing` (503) then, else `ExportError`.
+    """
+    try:
+        verify(target.folder)
+    except ExportError as error:
+        if error.code != "pca_missing":
+            raise
+        raise SkynetError("pca_missing", "The feature projection is not available.", 503) from None
     model = OnnxModel(target.folder, BID_PREDICTOR, target.sha256)
     for rows in (1, 4):
         (mixture,) = model.run(zeros(BID_PREDICTOR, rows))

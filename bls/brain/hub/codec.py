@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from bls.brain.hub.window import Window
+from bls.contracts import WINDOW
 
 _VERSION = 1
 
@@ -41,7 +42,7 @@ def decode(text: bytes) -> Window:
         ctx = np.frombuffer(base64.b64decode(raw["ctx_vec"], validate=True), "<f4")
     except (KeyError, TypeError, binascii.Error):
         raise ValueError("not a window") from None
-    return Window(ctx, list(past), rows.reshape(len(past), -1), next_token)
+    return Window(ctx, list(past), rows.reshape(len(past), WINDOW), next_token)
 
 
 def _numbers(row: Any) -> list[float]:

@@ -108,7 +108,9 @@ class DictHub:
 
     def has(self, conv_id: str) -> bool:
         """Whether the window is here; touches nothing."""
-        return self.read(conv_id, lambda window: True) is not None
+        with self._lock:
+            self._sweep()
+            return conv_id in self._held
 
     def _touch(self, conv_id: str) -> Window:
         self._sweep()

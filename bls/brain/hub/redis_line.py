@@ -45,6 +45,7 @@ class RedisLine:
         self._wake = threading.Condition()
         self._stopping = False
         self._down_since: float | None = None
+        self._greeted = False
         self._pause = limits.hub_retry_s
         self._thread = threading.Thread(target=self._run, name="redis-line", daemon=True)
         self._thread.start()
@@ -84,7 +85,8 @@ class RedisLine:
                 self._stats.redis_dropped += 1
             self._pending[conv_id] = closed
             self._stats.redis_pending = len(self._pending)
-            self._wake.notify()
+            if len(self._pending) == 1 and self._down_since is None:
+                self._wake.notify()  # else it is awake, or waits for Redis
 
     @property
     def _most(self) -> int:
@@ -106,7 +108,9 @@ class RedisLine:
     def _wait(self) -> bool:
         """Until there is something to do; False when it is time to end."""
         with self._wake:
-            if self._down_since is not None:
+            if not self._greeted:  # connect before anybody waits for a read
+                if self._down_since is None:
+                    return bool(self._pending) or not self._stopping
                 self._wake.wait_for(lambda: self._stopping, self._pause)
                 return not self._stopping
             self._wake.wait_for(lambda: self._pending or self._reads or self._stopping)
@@ -119,7 +123,7 @@ class RedisLine:
     ) -> None:
         """One round trip."""
         ttl_ms = int(self._limits.hub_ttl_s * 1000)
-        if self._down_since is not None:
+        if not self._greeted:
             self._client.ping()
         written = 0
         with self._client.pipeline(transaction=False) as pipe:
@@ -141,6 +145,7 @@ class RedisLine:
         self, batch: OrderedDict[str, bool], reads: list[tuple[str, Future[bytes | None]]]
     ) -> None:
         self._stats.redis_errors += 1
+        self._greeted = False
         with self._wake:
             if self._down_since is None:
                 self._down_since = time.monotonic()
@@ -159,6 +164,7 @@ class RedisLine:
 
     def _succeeded(self) -> None:
         self._stats.redis_up = 1
+        self._greeted = True
         with self._wake:
             if self._down_since is not None:
                 outage = time.monotonic() - self._down_since

@@ -2,8 +2,9 @@
 """False histories: what an adversary shows before it bids as it meant to (competitor_bid U-05, 06).
 
 A spike multiplies a few past W_-i by ten, a bluff holds a run of them at a tenth, a silence drops a
-run to the floor. The label stays: the forecaster learns to look past them. A *whole* window at a tenth is another level, which the
-forecast follows by construction (U-07), so a run here is at most 7 of the 15.
+run to the floor. The label stays: the forecaster learns to look past them. A *whole* window at a
+tenth is another level, which the forecast follows by construction (U-07), so a run here is at most
+7 of the 15.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def market(model: Model, name: str, seed: int, conversations: int) -> Row:
 def played(series: attacks.Series) -> tuple[Windows, F64]:
     """Every prediction of a series whose W_-i varies, and the law's sd of its label."""
     auctions = series.auctions
-    count, steps, seats = auctions.log_w.shape
+    _, steps, seats = auctions.log_w.shape
     token = np.arange(steps - 1)
     several = auctions.seated & (auctions.seated.sum(axis=1, keepdims=True) > 1)
     sold = (token < auctions.lengths[:, None])[:, :, None] & several[:, None, :]

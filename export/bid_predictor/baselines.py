@@ -63,7 +63,7 @@ class Ewma:
         return single(windows.past @ _weights(self.decay) + self.shift, self.sigma)
 
 
-class BiGru(nn.Module):
+class BiGru(nn.Module):  # type: ignore[misc]
     """A bidirectional GRU of 32 units a side over the centred window, its two last states beside
     a 32-unit reading of context and position, the same 5-unit head as TT-Tiny's."""
 

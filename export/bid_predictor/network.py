@@ -35,7 +35,7 @@ START = [0.0, -2.0, -2.0, -1.5, 0.0]
 """The head's bias before training: two components close together, sigma near 0.15 and 0.22."""
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]
     """Pre-norm self-attention and feed-forward, [n, tokens, width] to the same."""
 
     def __init__(self, config: TrainConfig) -> None:
@@ -58,7 +58,7 @@ class Layer(nn.Module):
         return x + self.down(functional.relu(self.up(self.norm_2(x))))
 
 
-class TTTiny(nn.Module):
+class TTTiny(nn.Module):  # type: ignore[misc]
     """`forward` takes FEATURES [n, 150] and returns MIXTURE [n, 5]."""
 
     pca_mean: Tensor
@@ -78,7 +78,7 @@ class TTTiny(nn.Module):
         with torch.no_grad():
             self.head.bias.copy_(torch.tensor(START))
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def start_linear(self, features: Tensor, label: Tensor, ridge: float = 1e-3) -> None:
         """Begin as the least-squares autoregression: the head's path from the PCA numbers."""
         centred, mean = centre(features)

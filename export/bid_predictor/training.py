@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One training run: a dataset folder, a config and a seed in, an artefact folder and figures out."""
+"""One training run: a dataset folder, a config and a seed in, an artefact and figures out."""
 
 from __future__ import annotations
 

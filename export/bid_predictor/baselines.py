@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bls.brain.features import PAST, POSITION
 from bls.contracts import CTX, WINDOW
 from export.bid_predictor.lit import forecast
-from export.bid_predictor.network import centre, mixture
+from export.bid_predictor.network import START, centre, mixture
 from export.bid_predictor.windows import Windows
 
 
@@ -63,7 +63,7 @@ class Ewma:
         return single(windows.past @ _weights(self.decay) + self.shift, self.sigma)
 
 
-class BiGru(nn.Module):
+class BiGru(nn.Module):  # type: ignore[misc]
     """A bidirectional GRU of 32 units a side over the centred window, its two last states beside
     a 32-unit reading of context and position, the same 5-unit head as TT-Tiny's."""
 
@@ -74,7 +74,7 @@ class BiGru(nn.Module):
         self.head = nn.Linear(3 * units, 5)
         with torch.no_grad():
             self.head.weight.mul_(0.1)
-            self.head.bias.copy_(torch.tensor([0.0, 0.0, -2.0, 0.0, 0.0]))
+            self.head.bias.copy_(torch.tensor(START))
 
     def forward(self, features: Tensor) -> Tensor:
         centred, mean = centre(features)

@@ -23,7 +23,7 @@ from export.bid_predictor.windows import Windows
 Batch = tuple[Tensor, Tensor]
 
 
-class Batches(IterableDataset[Batch]):
+class Batches(IterableDataset[Batch]):  # type: ignore[misc]
     """`steps` batches of (features [n, 150], label [n]); the same seed gives the same batches."""
 
     def __init__(self, windows: Windows, config: TrainConfig, seed: int) -> None:

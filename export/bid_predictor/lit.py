@@ -19,7 +19,7 @@ from export.bid_predictor.config import TrainConfig
 from export.bid_predictor.windows import Windows
 
 
-class Forecaster(lightning.LightningModule):
+class Forecaster(lightning.LightningModule):  # type: ignore[misc]
     """Two stages in one run (competitor_bid 3): squared error of the mean for `pretrain_steps`,
     then NLL of the mixture + `mse_weight` x squared error. AdamW, one cosine over both."""
 

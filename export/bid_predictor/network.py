@@ -31,7 +31,11 @@ LOG_MIDDLE = math.log(SIGMA_LOW * SIGMA_HIGH) / 2
 LOG_HALF = math.log(SIGMA_HIGH / SIGMA_LOW) / 2
 
 
-class Layer(nn.Module):
+START = [0.0, -2.0, -2.0, -1.5, 0.0]
+"""The head's bias before training: two components close together, sigma near 0.15 and 0.22."""
+
+
+class Layer(nn.Module):  # type: ignore[misc]
     """Pre-norm self-attention and feed-forward, [n, tokens, width] to the same."""
 
     def __init__(self, config: TrainConfig) -> None:
@@ -54,7 +58,7 @@ class Layer(nn.Module):
         return x + self.down(functional.relu(self.up(self.norm_2(x))))
 
 
-class TTTiny(nn.Module):
+class TTTiny(nn.Module):  # type: ignore[misc]
     """`forward` takes FEATURES [n, 150] and returns MIXTURE [n, 5]."""
 
     pca_mean: Tensor
@@ -72,9 +76,9 @@ class TTTiny(nn.Module):
         nn.init.normal_(self.embed.bias, std=0.5)  # the tokens' places
         nn.init.normal_(self.head.weight, std=0.002)
         with torch.no_grad():
-            self.head.bias.copy_(torch.tensor([0.0, 0.0, -2.0, 0.0, 0.0]))
+            self.head.bias.copy_(torch.tensor(START))
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def start_linear(self, features: Tensor, label: Tensor, ridge: float = 1e-3) -> None:
         """Begin as the least-squares autoregression: the head's path from the PCA numbers."""
         centred, mean = centre(features)
@@ -83,7 +87,8 @@ class TTTiny(nn.Module):
         square = columns.T @ columns / len(columns) + ridge * torch.eye(COMPONENTS + 1)
         solved = torch.linalg.solve(square, columns.T @ (label - mean).double() / len(columns))
         self.head.weight[0, -COMPONENTS:] = solved[:-1].float()
-        self.head.bias[0] = solved[-1].float() - math.log(2) / 2  # half of softplus(0) is mu_2's
+        gap = functional.softplus(self.head.bias[2])
+        self.head.bias[0] = solved[-1].float() - gap / 2  # alpha starts at 1/2
 
     def forward(self, features: Tensor) -> Tensor:
         centred, mean = centre(features)

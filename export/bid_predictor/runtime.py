@@ -38,7 +38,9 @@ class OnnxForecaster:
     def __call__(self, windows: Windows, rows: int = 4096) -> Tensor:
         features = windows.features()
         starts = range(0, len(features), rows)
-        return torch.from_numpy(np.concatenate([self.run(features[at : at + rows]) for at in starts]))
+        return torch.from_numpy(
+            np.concatenate([self.run(features[at : at + rows]) for at in starts])
+        )
 
     def latency_us(self, rows: int = 5, calls: int = 500) -> tuple[float, float]:
         """(median, 95th percentile) microseconds of one call."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One training run: a dataset folder, a config and a seed in, an artefact folder and figures out."""
+"""One training run: a dataset folder, a config and a seed in, an artefact and figures out."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from export.model_manifest import ModelManifest, dataset_hash, hash_files
 
 NAME = "bid_predictor"
 VERSION = "1"
+READ = ("bids.parquet", "contexts.parquet")
 _SAMPLE = 50_000
 
 
@@ -88,7 +89,7 @@ def _manifest(
         inputs={"FEATURES": "FP32[-1,150]"},
         outputs={"MIXTURE": "FP32[-1,5]"},
         metrics={key: round(value, 6) for key, value in metrics.items()},
-        dataset_sha256=dataset_hash(dataset),
+        dataset_sha256=dataset_hash(dataset, READ),
         seed=seed,
         created_by=f"python -m export.bid_predictor train --dataset DIR --out DIR --seed {seed}",
         details={

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from export.bid_predictor.windows import KEY, F64
+from export.bid_predictor.windows import F64, KEY
 from export.errors import ExportError
 from pipelines_dagster.defs.market.dataset import read_table
 

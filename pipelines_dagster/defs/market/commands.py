@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from pipelines_dagster.defs.market.bench import bench
 from pipelines_dagster.defs.market.params import MIXES

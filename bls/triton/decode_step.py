@@ -33,6 +33,14 @@ from bls.reply.outcome import Outcome
 
 _DEFAULT_TIMEOUT_US = 120_000_000
 _MIXTURE = 5
+_NAMES = {
+    graph.name: [tensor.name for tensor in graph.outputs]
+    for graph in (DECODE_STEP, DECODE_STEP_HELD)
+}
+_FIXED_NAMES = [*(tensor.name for tensor in AUCTION.outputs), "WEIGHT"]
+"""WEIGHT is always asked for: an ensemble of Triton 2.51 that is not asked for an output does not
+hand it to its own next step either ("unexpected deadlock")."""
+
 _PREDICTOR_FAULTS = frozenset(
     {"internal", "bad_features", "model_missing", "model_hash_mismatch", "pca_missing"}
 )
@@ -121,10 +129,10 @@ class TritonDecoder:
     def _ask(
         self, graph: ModelContract, inputs: list[pb_utils.Tensor], bids: Bids, index: int
     ) -> Outcome:
-        wanted = graph.outputs if bids.control is not None else AUCTION.outputs
+        names = _NAMES[graph.name] if bids.control is not None else _FIXED_NAMES
         request = pb_utils.InferenceRequest(
             model_name=graph.name,
-            requested_output_names=[tensor.name for tensor in wanted],
+            requested_output_names=names,
             inputs=[*inputs, *self._terms(bids, index)],
             timeout=_DEFAULT_TIMEOUT_US,
         )
@@ -132,7 +140,7 @@ class TritonDecoder:
         if response.has_error():
             raise SkynetError.from_wire(response.error().message())
         out = {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
-        return _outcome(out, bids.weights)
+        return _outcome(out)
 
     def _head(self, op: Op, ids: NDArray[np.int32]) -> list[pb_utils.Tensor]:
         """Inputs of `llm_step`; those that never change are made once per number of rows."""
@@ -173,8 +181,7 @@ class TritonDecoder:
         return self._fixed[rows]
 
 
-def _outcome(out: Mapping[str, NDArray[Any]], fixed: Weights) -> Outcome:
-    """`fixed` are the weights when the controller was not asked."""
+def _outcome(out: Mapping[str, NDArray[Any]]) -> Outcome:
     return Outcome(
         token=int(out["TOKEN"][0, 0]),
         ref_token=int(out["REF_TOKEN"][0, 0]),
@@ -188,7 +195,7 @@ def _outcome(out: Mapping[str, NDArray[Any]], fixed: Weights) -> Outcome:
         log_z=out["LOG_Z"][:, 0].copy(),
         top_id=out["TOP_ID"].copy(),
         top_logit=out["TOP_LOGIT"].copy(),
-        weights=out["WEIGHT"][:, 0].copy() if "WEIGHT" in out else fixed,
+        weights=out["WEIGHT"][:, 0].copy(),
         decision=out["DECISION"].copy() if "DECISION" in out else None,
         mixture=out["MIXTURE"].copy() if "MIXTURE" in out else None,
     )

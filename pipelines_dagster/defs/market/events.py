@@ -4,7 +4,8 @@
 The threshold auction is a real auction of two words. The highest bidder's row wants word 1; the
 reference (weight `RESERVE`) and everybody else want word 0, so N(1) = w_i, N(0) = RESERVE + W_-i:
 the advertiser wins iff it outbids the sum of the others and the reserve, and its Clarke charge is
-that sum. As live, a loser without whom word 1 would have won pays for that. `skynet settle` and `skynet audit replay` accept the folder.
+that sum. As live, a loser without whom word 1 would have won pays for that. `skynet settle` and
+`skynet audit replay` accept the folder.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Limits:
 
     # explanations
     explain_queue: int = 16
-    explain_evaluations: int = 97
+    explain_evaluations: int = 40
     explain_start_s: float = 60.0
     explain_timeout_s: float = 10.0
     explain_wait_s: float = 90.0

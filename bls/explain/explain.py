@@ -20,25 +20,29 @@ TOP = 5
 
 
 class Explain:
-    """`encoder` makes the axis vector of a context, `model` the value curve of an ad in it."""
+    """`encoder` makes the axis vector of a context; `model()` is the version that serves now."""
 
-    def __init__(self, encoder: ContextEncoder, model: ValueModel) -> None:
+    def __init__(self, encoder: ContextEncoder, model: Callable[[], ValueModel]) -> None:
         self._encoder = encoder
         self._model = model
 
     def __call__(self, request: ExplainRequest) -> dict[str, Any]:
-        """The answer of `/v1/explain` (docs/explain.md). Raises `empty_text` or `bad_text`."""
-        took = _Watch()
+        """The answer of `/v1/explain` (docs/explain.md).
+
+        Raises `empty_text` or `bad_text` for the context, `empty_ad`, `model_missing`.
+        """
+        took, started = _Watch(), time.thread_time()
+        model = self._model()
         ctx_vec = self._encoder.vector(request.context)
         context_ms = took()
-        tokens = self._model.tokens(request.ad)
+        tokens = model.tokens(request.ad)
         count = len(tokens.texts)
 
         def v_max(shown: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return self._model.curves(ctx_vec, tokens, shown)[:, 0].astype(np.float64)
+            return model.curves(ctx_vec, tokens, shown)[:, 0].astype(np.float64)
 
         found = attribute(v_max, count, LIMITS.explain_evaluations)
-        curve = self._model.curves(ctx_vec, tokens, np.ones((1, count), bool))[0]
+        curve = model.curves(ctx_vec, tokens, np.ones((1, count), bool))[0]
         order = np.lexsort((np.arange(count), -np.abs(found.values)))[:TOP]
         return {
             "tokens": [tokens.texts[at] for at in order],
@@ -53,6 +57,7 @@ class Explain:
             "evaluations": found.evaluations,
             "context_ms": round(context_ms, 3),
             "shap_ms": round(took(), 3),
+            "cpu_ms": round((time.thread_time() - started) * 1e3, 3),
         }
 
 

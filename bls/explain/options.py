@@ -18,7 +18,7 @@ class ExplainOptions:
 
     Attributes:
         python: interpreter with our packages; `shap` is imported there and nowhere else.
-        tve: folder of the value model that is explained.
+        tve: folder of the served value model, or of a `current.json` that names it.
         encoder: folder of the context encoder.
         logs: where the stream `explain.audit` is written; None writes none.
     """

@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from bls.brain.tve.version import GRAPH, TOKENIZER
 from bls.contracts import AD_TOKENS
-from bls.errors import SkynetError, invalid
+from bls.errors import invalid
+from bls.models.onnx_model import OnnxModel
+from bls.models.pointer import Target
 from export.errors import ExportError
-from export.model_manifest import ModelManifest
 
-_MODEL, _TOKENIZER = "model.onnx", "tokenizer.json"
 _PAD_ID = 0
 
 F32 = NDArray[np.float32]
@@ -32,33 +32,25 @@ class AdTokens:
 
 
 class ValueModel:
-    """The served `tve` graph on one onnxruntime thread.
+    """One served version of `tve`, on one onnxruntime thread."""
 
-    Raises `model_missing`, `model_hash_mismatch` or `model_invalid`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            manifest = ModelManifest.load(folder)
-        except ExportError as error:
-            code = error.code if error.code.startswith("model_") else "model_invalid"
-            raise SkynetError(code, "The value model is not as exported.", 500) from None
-        if not {_MODEL, _TOKENIZER} <= manifest.files.keys():
-            raise SkynetError("model_invalid", "The value model's manifest is not complete.", 500)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = ort.InferenceSession(
-            (folder / _MODEL).read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-        self._tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+    def __init__(self, target: Target) -> None:
+        """Raises `ExportError`: the codes of `OnnxModel`."""
+        self._graph = OnnxModel(target.folder, GRAPH, target.sha256)
+        self.sha256 = self._graph.sha256
+        content = (target.folder / TOKENIZER).read_bytes()
+        if hashlib.sha256(content).hexdigest() != self._graph.manifest.files.get(TOKENIZER):
+            raise ExportError("model_hash_mismatch", f"{TOKENIZER} does not match its SHA-256")
+        self._tokenizer = Tokenizer.from_buffer(content)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(AD_TOKENS)
 
     def tokens(self, ad: str) -> AdTokens:
-        """Raises `empty_text` when the ad has no token."""
+        """Raises `empty_ad` when the ad has no token."""
+        ad = ad.strip()
         found = self._tokenizer.encode(ad)
         if not found.ids:
-            raise invalid("empty_text", "There is no ad text to explain.", "ad")
+            raise invalid("empty_ad", "The ad has no text.", "ad")
         texts = tuple(
             ad[start:end].strip() or self._tokenizer.decode([token]).strip()
             for token, (start, end) in zip(found.ids, found.offsets, strict=True)
@@ -67,6 +59,9 @@ class ValueModel:
 
     def curves(self, ctx_vec: F32, tokens: AdTokens, shown: NDArray[np.bool_]) -> F32:
         """CURVE f32 [n, 4] of one ad with tokens hidden: v_max, a, k_0, spread of v_max.
+
+        Rows are run one by one, as they are served: the int8 graph scales its activations over a
+        batch, which would drown what one token does.
 
         Args:
             ctx_vec: [128].
@@ -77,7 +72,10 @@ class ValueModel:
         mask = np.zeros((rows, AD_TOKENS), np.int64)
         ids[:, :count] = np.where(shown, tokens.ids, _PAD_ID)
         mask[:, :count] = shown
-        feeds = {"CTX": np.tile(ctx_vec, (rows, 1)), "IDS": ids, "MASK": mask}
-        (curve,) = self._session.run(["CURVE"], feeds)
-        made: F32 = curve
-        return made
+        ctx = ctx_vec[None]
+        return np.concatenate(
+            [
+                self._graph.run({"CTX": ctx, "IDS": ids[row, None], "MASK": mask[row, None]})[0]
+                for row in range(rows)
+            ]
+        )

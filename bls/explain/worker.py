@@ -25,6 +25,8 @@ from bls.explain.value_model import ValueModel
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
 from bls.llm.wire import receive_frame, send_frame
+from bls.models.pointer import FolderPointer
+from bls.models.slot import ModelSlot
 
 if TYPE_CHECKING:
     from bls.explain.explain import Explain
@@ -35,15 +37,18 @@ AUDIT = "explain.audit"
 
 def _load(arguments: argparse.Namespace) -> Explain:
     """Raises `explain_unavailable` when `shap` or a model is not there."""
+    slot = ModelSlot("tve", ValueModel, FolderPointer(arguments.tve))
+    slot.start()  # follows the served version from now on
     try:
-        encoder, model = ContextEncoder(arguments.encoder), ValueModel(arguments.tve)
+        encoder = ContextEncoder(arguments.encoder)
+        slot.current()
     except SkynetError as error:
         raise errors.unavailable(error.message.rstrip(".")) from None
     try:
         from bls.explain.explain import Explain, warm_up  # noqa: PLC0415  (needs shap)
     except ImportError:
         raise errors.unavailable("the package shap is not installed") from None
-    explain = Explain(encoder, model)
+    explain = Explain(encoder, slot.current)
     warm_up(explain)
     return explain
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page: asks, shows tokens as they come, what each was sold for, and the receipt.
 
+import { wireExplain } from "/web/explain.js";
 import { streamChat } from "/web/stream.js";
 
 const find = (id) => document.getElementById(id);
@@ -152,3 +153,10 @@ find("prompt").addEventListener("keydown", (event) => {
 find("stop").addEventListener("click", () => live?.abort());
 find("turns").addEventListener("mouseover", showAuction);
 find("turns").addEventListener("mouseleave", () => { find("auction").hidden = true; });
+wireExplain(
+  () => {
+    const asked = messages.findLastIndex((message) => message.role === "user") + 1;
+    return asked ? messages.slice(0, asked) : [{ role: "user", content: find("prompt").value }];
+  },
+  () => find("key").value,
+);

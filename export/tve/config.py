@@ -88,7 +88,7 @@ class TveConfig:
     supervised: Stage = Stage(lr=1e-3, epochs=4)
     distil: Stage = Stage(lr=2e-3, epochs=4)
     batch: int = 1024
-    group: int = 16
+    group: int = 32
     word_drop: float = 0.1
     crps_weight: float = 0.5
     l2_weight: float = 0.1

@@ -25,7 +25,7 @@ F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
 SAMPLES = "tve_samples.parquet"
-_POOL = 8
+_POOL = 16
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,8 @@ def batches(
 
 
 def _groups(samples: Samples, group: int, rng: np.random.Generator) -> list[NDArray[Any]]:
-    shuffled = rng.permutation(len(samples))
-    by_ad = shuffled[np.argsort(samples.of_ad[shuffled], kind="stable")]
+    place = rng.permutation(len(samples.ctx))[samples.of_ctx]  # contexts in another order each time
+    by_ad = np.lexsort((samples.k, place, samples.of_ad))  # rows of a pair stay together
     edges = np.flatnonzero(np.diff(samples.of_ad[by_ad])) + 1
     return [
         rows[start : start + group]

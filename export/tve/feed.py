@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches as tensors. An ad that many samples of a batch share is there once."""
+"""Batches as tensors. An ad or a pair that many samples of a batch share is there once."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from export.tve.model import DualTower
 
 @dataclass  # not frozen: Lightning refuses those
 class Batch:
-    """n samples of u ads.
+    """n samples of p pairs of u ads.
 
     Attributes:
-        ctx: [n, 128]; ids, mask: [u, L]; ad_vec: [u, 128]; which, k, label: [n].
-        told: [n, 4], a teacher's curves, or [n, 0].
+        ids, mask: [u, L]; ad_vec: [u, 128].
+        ctx: [p, 128]; which: [p], each pair's ad.
+        pair, k, label: [n]; told: [n, 4], a teacher's curves, or [n, 0].
     """
 
     ctx: Tensor
@@ -32,6 +33,7 @@ class Batch:
     mask: Tensor
     ad_vec: Tensor
     which: Tensor
+    pair: Tensor
     k: Tensor
     label: Tensor
     told: Tensor
@@ -43,15 +45,18 @@ def gather(samples: Samples, rows: NDArray[Any], told: Tensor | None = None) -> 
     Args:
         told: a teacher's curve of every sample.
     """
-    ads, which = np.unique(samples.of_ad[rows], return_inverse=True)
+    width = len(samples.ctx)
+    keys, pair = np.unique(samples.of_ad[rows] * width + samples.of_ctx[rows], return_inverse=True)
+    ads, which = np.unique(keys // width, return_inverse=True)
     mask = samples.mask[ads]
     longest = max(int(mask.sum(1).max()), 1)
     return Batch(
-        ctx=torch.from_numpy(samples.ctx[samples.of_ctx[rows]]),
+        ctx=torch.from_numpy(samples.ctx[keys % width]),
         ids=torch.from_numpy(samples.ids[ads, :longest]),
         mask=torch.from_numpy(mask[:, :longest]),
         ad_vec=torch.from_numpy(samples.ad_vec[ads]),
         which=torch.from_numpy(which.astype(np.int64)),
+        pair=torch.from_numpy(pair.astype(np.int64)),
         k=torch.from_numpy(samples.k[rows]),
         label=torch.from_numpy(samples.label[rows]),
         told=torch.empty(len(rows), 0) if told is None else told[torch.from_numpy(rows)],
@@ -87,5 +92,6 @@ def teach(teacher: DualTower, samples: Samples, batch: int = 1024) -> Tensor:
     for start in range(0, len(by_ad), batch):
         rows = by_ad[start : start + batch]
         part = gather(samples, rows)
-        found[torch.from_numpy(rows)] = teacher.of_pairs(part.ctx, part.ids, part.mask, part.which)
+        curve = teacher.of_pairs(part.ctx, part.ids, part.mask, part.which)
+        found[torch.from_numpy(rows)] = curve[part.pair]
     return found

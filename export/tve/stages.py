@@ -76,11 +76,16 @@ class Supervised(StageModule):
     """Stage 2: MSE of V(k) + lambda CRPS + 0.1 L2, in units of the label's spread."""
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        curve = self.model.of_pairs(batch.ctx, batch.ids, self.hidden(batch), batch.which)
+        curve = self.curve(batch, self.hidden(batch))
         mse, score = self.errors(curve, batch)
         config = self.config
         loss = mse + config.crps_weight * score + config.l2_weight * l2(self.model)
         return self.report(loss, crps=score, rmse=mse.sqrt())
+
+    def curve(self, batch: Batch, mask: Tensor) -> Tensor:
+        """The curve [n, 4] of every sample."""
+        of_pairs: Tensor = self.model.of_pairs(batch.ctx, batch.ids, mask, batch.which)
+        return of_pairs[batch.pair]
 
     def errors(self, curve: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """(mean squared error of V(k), mean CRPS of what k tokens were worth)."""
@@ -99,7 +104,7 @@ class Distil(Supervised):
     """
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        curve = self.model.of_pairs(batch.ctx, batch.ids, batch.mask, batch.which)
+        curve = self.curve(batch, batch.mask)
         mse, score = self.errors(curve, batch)
         distance = ((values(curve) - values(batch.told)) ** 2).mean()
         distance = distance + ((curve[:, 3] - batch.told[:, 3]) ** 2).mean()

@@ -3,7 +3,7 @@
 // The functions of mpc_contract.h at given weights, for tests and plots.
 #pragma once
 
-#include "row.h"
+#include "solver.h"
 
 namespace skynet {
 namespace mpc {
@@ -11,13 +11,6 @@ namespace {
 
 // F, f, f', U, U', U'' at one w.
 constexpr int kCurve = 6;
-
-template <class L>
-inline double first_lane(L value) {
-  double lane[L::kWidth];
-  value.store(lane);
-  return lane[0];
-}
 
 template <class L>
 inline void curve_at(const Row& row, double w, double* out) {

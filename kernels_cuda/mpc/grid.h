@@ -25,7 +25,7 @@ namespace skynet {
 namespace mpc {
 namespace {
 
-constexpr int kRising = 8;    // points left of a mode, denser towards it
+constexpr int kRising = 8;    // points left of a mode, denser towards it,
 constexpr int kFalling = 24;  // and from it to the right
 constexpr int kBell = kRising + kFalling;
 constexpr int kGrid = 2 * kBell;
@@ -45,9 +45,9 @@ SKYNET_HD inline void cover(const Component& c, double v, double most,
   const double far = sqrt(2.0 * ((log_peak > 0.0 ? log_peak : 0.0) + kLogFar));
   for (int k = 0; k < kBell; ++k) {
     const int j = k - kRising;
-    const double left = j * (1.0 / kRising);
+    const double left = j * (1.0 / kRising), right = j * (1.0 / (kFalling - 1));
     const double z =
-        j < 0 ? -kLeftmost * left * left : j * (far / (kFalling - 1));
+        j < 0 ? -kLeftmost * left * left : far * right * (0.25 + 0.75 * right);
     const double at = mode + c.sigma * z;
     x[k] = at < most ? at : most;
   }

@@ -6,7 +6,7 @@
 // there, and take Newton steps on gain', bisecting where a step would leave the
 // gap or gain'' >= 0 (mpc 2.3.2 with its corrections; in x rather than w, which
 // the narrow components need). Gaps are solved side by side in the lanes of a
-// vector. The best of them, of the grid and of w = 0 wins.
+// vector. The best of them, of the grid's last point and of w = 0 wins.
 #pragma once
 
 #include "grid.h"
@@ -54,6 +54,13 @@ SKYNET_HD inline L gain_at(const Mixture& m, double v, double reserve, L x) {
   return L::set(v) * level(m, x).cdf - L::set(reserve) - L::exp(x);
 }
 
+template <class L>
+SKYNET_HD inline double first_lane(L value) {
+  double lane[L::kWidth];
+  value.store(lane);
+  return lane[0];
+}
+
 // Where ln rho, which is nearly straight over a gap, falls through 0.
 SKYNET_HD inline double start_in(double low, double high, double rho_low,
                                  double rho_high) {
@@ -62,34 +69,28 @@ SKYNET_HD inline double start_in(double low, double high, double rho_low,
   return x >= low && x <= high ? x : 0.5 * (low + high);
 }
 
-// Evaluates the grid: the best point, and the gaps that hold a maximum.
+// The gaps that hold a maximum. True if gain still rises at the last point. No
+// grid point beats the best of these: uphill from any of them lies one.
 template <class L>
-SKYNET_HD inline int scan(const Mixture& m, double v, double reserve,
-                          const Grid& grid, Gaps* gaps, double* best_gain) {
-  double gain[kGrid], rise[kGrid], exp_x[kGrid];
+SKYNET_HD inline bool scan(const Mixture& m, double v, const Grid& grid,
+                           Gaps* gaps) {
+  double rise[kGrid], exp_x[kGrid];
   for (int k = 0; k < kGrid; k += L::kWidth) {
     const L x = L::load(grid.x + k);
-    const Level<L> at = level(m, x);
-    const L e = L::exp(x);
-    (L::set(v) * at.cdf - L::set(reserve) - e).store(gain + k);
-    (L::set(v) * at.h).store(rise + k);
-    e.store(exp_x + k);
+    (L::set(v) * density(m, x).h).store(rise + k);
+    L::exp(x).store(exp_x + k);
   }
-  int best = 0;
   gaps->count = 0;
-  for (int k = 0; k < kGrid; ++k) {
-    if (gain[k] > gain[best]) best = k;
-    const bool falls = k > 0 && rise[k - 1] > exp_x[k - 1] &&
-                       rise[k] <= exp_x[k] && gaps->count < kMostGaps;
-    if (!falls) continue;
+  for (int k = 1; k < kGrid; ++k) {
+    if (rise[k] > exp_x[k] || rise[k - 1] <= exp_x[k - 1]) continue;
+    if (gaps->count == kMostGaps) break;
     const int n = gaps->count++;
     gaps->low[n] = grid.x[k - 1];
     gaps->high[n] = grid.x[k];
     gaps->start[n] = start_in(grid.x[k - 1], grid.x[k],
                               rise[k - 1] / exp_x[k - 1], rise[k] / exp_x[k]);
   }
-  *best_gain = gain[best];
-  return best;
+  return rise[kGrid - 1] > exp_x[kGrid - 1];
 }
 
 template <class L>
@@ -169,8 +170,7 @@ SKYNET_HD inline Solution solve_bid(const Row& row) {
   Grid grid;
   Gaps gaps;
   fill_grid(m, v, x_hi, &grid);
-  double grid_gain;
-  const int k = scan<L>(m, v, r, grid, &gaps, &grid_gain);
+  const bool rising = scan<L>(m, v, grid, &gaps);
   double x = 0.0;
   for (int first = 0; first < gaps.count; first += L::kWidth) {
     for (int n = gaps.count; n < first + L::kWidth; ++n) {  // fill the vector
@@ -187,13 +187,13 @@ SKYNET_HD inline Solution solve_bid(const Row& row) {
       best = {0.0, root.gain, method_of(root.steps), root.steps};
     }
   }
-  if (grid_gain > best.gain) {
-    x = grid.x[k];
-    best = {0.0, grid_gain, Method::kGrid, {0, 0}};
+  if (rising) {
+    const double last = first_lane(gain_at(m, v, r, L::set(x_hi)));
+    if (last > best.gain) return {w_hi, last, Method::kGrid, {0, 0}};
   }
   if (!(best.gain > 0.0)) return best;
   const double w = r + exp(x);
-  best.w = w < row.w_max && x < x_hi ? w : w_hi;
+  best.w = w < w_hi ? w : w_hi;
   return best;
 }
 
@@ -207,9 +207,8 @@ SKYNET_HD inline Solution solve_vcg(const Row& row) {
   const L x = L::set(log(w - r));
   const L win = level(row.mixture, x).cdf;
   const L mean = mean_below(row.mixture, x, L::set(w - r));
-  double gain[L::kWidth];
-  (L::set(v - r) * win - mean).store(gain);
-  if (gain[0] > 0.0) best = {w, gain[0], Method::kGrid, {0, 0}};
+  const double gain = first_lane(L::set(v - r) * win - mean);
+  if (gain > 0.0) best = {w, gain, Method::kGrid, {0, 0}};
   return best;
 }
 

@@ -16,6 +16,7 @@ from tests.client.harness import LiveGateway
     [
         ("/", "text/html; charset=utf-8"),
         ("/web/app.js", "text/javascript; charset=utf-8"),
+        ("/web/explain.js", "text/javascript; charset=utf-8"),
         ("/web/stream.js", "text/javascript; charset=utf-8"),
         ("/web/style.css", "text/css; charset=utf-8"),
     ],

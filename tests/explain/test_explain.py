@@ -18,18 +18,27 @@ from bls.explain.request import ExplainRequest
 from bls.explain.shapley import attribute
 from bls.explain.value_model import ValueModel
 from bls.limits import LIMITS
+from bls.models.pointer import FolderPointer
+from export.errors import ExportError
+
+
+def load(folder: Path) -> ValueModel:
+    target = FolderPointer(folder)()
+    assert target is not None
+    return ValueModel(target)
+
 
 ASK = ExplainRequest(context="A weekend by the sea", ad="Cheap quiet rooms, sea view for cheap")
 
 
 @pytest.fixture(scope="module")
 def model(tiny: Path) -> ValueModel:
-    return ValueModel(tiny)
+    return load(tiny)
 
 
 @pytest.fixture(scope="module")
 def explain(encoder: ContextEncoder, model: ValueModel) -> Explain:
-    return Explain(encoder, model)
+    return Explain(encoder, lambda: model)
 
 
 def exact(value_of: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
@@ -100,7 +109,7 @@ def test_the_answer_adds_up_and_is_repeatable(explain: Explain) -> None:
     assert total == pytest.approx(answer["prediction"])
     assert answer["prediction"] == pytest.approx(answer["curve"]["v_max"], rel=1e-5)
     assert answer["curve"]["tokens"] == 8 and answer["curve"]["k_0"] == 4
-    timed = {"context_ms", "shap_ms"}
+    timed = {"context_ms", "shap_ms", "cpu_ms"}
     assert {k: v for k, v in answer.items() if k not in timed} == {
         k: v for k, v in again.items() if k not in timed
     }
@@ -118,7 +127,7 @@ def test_the_top_token_is_the_one_whose_removal_costs_most(explain: Explain) -> 
     assert whole["tokens"][0] == max(losses, key=losses.__getitem__)
 
 
-def test_an_ad_without_tokens_is_refused(explain: Explain) -> None:
+def test_a_context_without_text_is_refused(explain: Explain) -> None:
     with pytest.raises(SkynetError) as raised:
         explain(ExplainRequest(context="\x00", ad="cheap"))
     assert raised.value.code == "empty_text"
@@ -131,12 +140,19 @@ def test_a_long_ad_is_cut_at_48_tokens(explain: Explain) -> None:
 
 
 def test_a_folder_that_is_not_as_exported_is_refused(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(SkynetError) as raised:
-        ValueModel(tmp_path)
-    assert raised.value.code == "model_missing"
-    for name in ("manifest.json", "tokenizer.json"):
+    for name in ("manifest.json", "model.onnx"):
         (tmp_path / name).write_bytes((tiny / name).read_bytes())
-    (tmp_path / "model.onnx").write_bytes(b"another")
-    with pytest.raises(SkynetError) as raised:
-        ValueModel(tmp_path)
+    with pytest.raises(ExportError) as raised:
+        load(tmp_path)
+    assert raised.value.code == "model_missing"
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ExportError) as raised:
+        load(tmp_path)
     assert raised.value.code == "model_hash_mismatch"
+
+
+@pytest.mark.parametrize("ad", ["", " \n"])
+def test_an_ad_without_tokens_is_refused(model: ValueModel, ad: str) -> None:
+    with pytest.raises(SkynetError) as raised:
+        model.tokens(ad)
+    assert raised.value.code == "empty_ad"

@@ -4,7 +4,8 @@
 The threshold auction is a real auction of two words. The highest bidder's row wants word 1; the
 reference (weight `RESERVE`) and everybody else want word 0, so N(1) = w_i, N(0) = RESERVE + W_-i:
 the advertiser wins iff it outbids the sum of the others and the reserve, and its Clarke charge is
-that sum. `skynet settle` and `skynet audit replay` accept the folder.
+that sum. As live, a loser without whom word 1 would have won pays for that. `skynet settle` and
+`skynet audit replay` accept the folder.
 """
 
 from __future__ import annotations
@@ -23,16 +24,31 @@ from bls.reply.receipt import CURRENCY, Account
 from bls.settlement.ledger import Ledger
 from bls.settlement.record import Head, ReceiptRecord, TokenRecord
 from kernels_cuda.oracle import auction
-from pipelines_dagster.defs.market.auctions import TOKEN_S, Auctions
+from pipelines_dagster.defs.market.auctions import TOKEN_S, Auctions, draw_auctions, starts
+from pipelines_dagster.defs.market.params import mix_of
 from pipelines_dagster.defs.market.traits import F64
-from pipelines_dagster.defs.market.world import World
+from pipelines_dagster.defs.market.world import World, draw_world
 
 RESERVE = 0.5
 """The reference's weight: what must be outbid besides W_-i."""
 MICROS_PER_WEIGHT = 1_000
 _RULE = "clarke"
+_CONTEXTS, _ADS = 256, 320
 _SURE = 40.0
 """Logit of a row's word: its probability is 1 in float64."""
+
+
+def record(folder: Path, seed: int, count: int, scenario: str) -> int:
+    """Records of `count` conversations of the topic model's world; how many tokens they have.
+
+    Raises:
+        SkynetError: `unknown_scenario`, or as `write_events`.
+    """
+    mix = mix_of(scenario)
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, 1]).spawn(3)]
+    world = draw_world(_CONTEXTS, _ADS, streams[0])
+    auctions = draw_auctions(world, mix, count, streams[1], truth=False)
+    return write_events(folder, auctions, world, seed, starts(count, streams[2]))
 
 
 def write_events(folder: Path, auctions: Auctions, world: World, seed: int, start: F64) -> int:

@@ -122,6 +122,7 @@ class Control(IntEnum):
     SPEND_RATE = 10  # recent, weight x tokens a second
     NEG_CNT = 11  # `Decision.NEG_CNT` of the row's last token, 0 at first
     LEFT = 12  # tokens of the trajectory still to win, 0 to 48; 0 bids nothing
+    RIVAL_SHARE = 13  # > 0: the share of W_-i that must be outbid; 1 is the seed's formula
 
 
 class Decision(IntEnum):
@@ -134,7 +135,7 @@ class Decision(IntEnum):
     NEG_CNT = 4  # after this token
     ABANDON = 5  # 1: the trajectory is to end
     PLAN_ID = 6  # tokens still to emit when abandoned (0: stop now), else -1
-    METHOD = 7  # 0 none, 1 Newton, 2 bisection, 3 the grid's own point
+    METHOD = 7  # 0 none, 1 Newton, 2 bisection, 3 the grid's own point; -1 refused: WEIGHT 0
 
 
 class CostModel(IntEnum):

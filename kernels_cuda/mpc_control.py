@@ -30,6 +30,7 @@ def control(
     time_left: ArrayLike,
     spend_rate: ArrayLike = 0.0,
     reserve: ArrayLike = 0.0,
+    rival_share: ArrayLike = 1.0,
     neg_cnt: ArrayLike = 0.0,
     controlled: ArrayLike = 1.0,
 ) -> NDArray[np.float64]:
@@ -38,7 +39,7 @@ def control(
     Args:
         rows: how many.
         dv, loss: [rows, k] or [k], k up to 48, from the token about to be sold on; zeros follow.
-        spend_rate: what the row's campaign would spend at pace 1, see `SpendMeter`.
+        spend_rate: recent spend divided by the pace it was bid at.
 
     Raises ValueError where an array does not fit.
     """

@@ -50,8 +50,9 @@ def problems(mixture: NDArray[np.float32], control: F64) -> Problems:
     tokens = np.minimum(control[:, Control.HORIZON], control[:, Control.LEFT])[:, None]
     seen = np.arange(VALUES.stop - VALUES.start) < tokens
     dv, loss = (np.where(seen, control[:, part], 0).sum(1)[:, None] for part in (VALUES, LOSSES))
+    shift = np.log(control[:, Control.RIVAL_SHARE, None])
     return Problems(
-        mu=(m[:, 0], m[:, 2]),
+        mu=(m[:, 0] + shift, m[:, 2] + shift),
         sigma=(sigma[:, 0], sigma[:, 1]),
         share=(m[:, 4], 1 - m[:, 4]),
         worth=dv + loss,

@@ -220,6 +220,7 @@ class Brain:
             w_max=[min(params.w_max, purse.left) for purse in purses],
             cost_model=_COST[params.cost_model],
             reserve=params.reference_share * self.w_ref,
+            rival_share=params.rival_share,
             budget_left=[state.budget_left for state in states],
             time_left=[state.time_left for state in states],
             spend_rate=[state.spend_rate for state in states],

@@ -26,7 +26,9 @@ class MpcParams(Strict):
         sigma_max: sigma_eff above it counts as too wide.
         w_max: no weight above it.
         cost_model: `bid` expects to pay the bid, `vcg` the expected Clarke charge.
-        reference_share: share of w_ref that must be outbid besides W_-i; 0 is the seed's formula.
+        reference_share, rival_share: a token is won by outbidding reference_share w_ref +
+            rival_share W_-i. The seed's formula has 0 and 1; in live replies the critical bid was
+            under a quarter of w_ref + W_-i for three won tokens of four (docs/deviations.md).
         cautious_bid: the fixed weight when there is no forecast and none was held.
     """
 
@@ -36,7 +38,8 @@ class MpcParams(Strict):
     sigma_max: Annotated[float, Field(gt=0, le=10)] = 1.0
     w_max: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 5.0
     cost_model: Literal["bid", "vcg"] = "bid"
-    reference_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    reference_share: Annotated[float, Field(ge=0, le=1)] = 0.25
+    rival_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     cautious_bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 0.25
 
 

@@ -28,7 +28,9 @@ def random_control(
 ) -> NDArray[np.float64]:
     """f64 [n, 112]: values of the order of what winning costs; `fixed` overrides a field."""
     n = len(mixture)
-    price = np.exp(np.where(rng.random(n) < mixture[:, 4], mixture[:, 0], mixture[:, 2]))
+    rival_share = np.where(rng.random(n) < 0.5, 1.0, rng.uniform(0.05, 1, n))
+    log_w = np.where(rng.random(n) < mixture[:, 4], mixture[:, 0], mixture[:, 2])
+    price = rival_share * np.exp(log_w)
     reserve = np.where(rng.random(n) < 0.5, 0.0, price * rng.uniform(0, 1, n))
     worth = (price + reserve) * np.exp(rng.normal(0.3, 1.0, n))
     dv = worth[:, None] * rng.uniform(0.2, 1.8, (n, TOKENS))
@@ -45,5 +47,6 @@ def random_control(
         "budget_left": 1e12,
         "time_left": 3600.0,
         "reserve": reserve,
+        "rival_share": rival_share,
     }
     return control(n, **{**fields, **fixed})  # type: ignore[arg-type]

@@ -69,6 +69,9 @@ enum Control : int32_t {
   kSpendRate = 10,  // >= 0
   kNegCnt = 11,     // an integer >= 0
   kLeft = 12,       // an integer, 0 to 48
+  // W_-i counts as this much of itself: the others do not all want the same
+  // token. mu_i is shifted by its logarithm, so everything above holds.
+  kRivalShare = 13,  // > 0, at most kMostValue
 };
 constexpr int32_t kValues = 16;              // dV[48] starts here
 constexpr int32_t kLosses = 16 + kAdTokens;  // L[48]

@@ -49,16 +49,17 @@ SKYNET_HD inline bool good_control(const double* c) {
          in_range(c[kReserve], 0.0, kMostValue) && isfinite(c[kBudgetLeft]) &&
          isfinite(c[kTimeLeft]) && c[kSpendRate] >= 0.0 &&
          isfinite(c[kSpendRate]) && whole(c[kNegCnt], 0.0, kMostValue) &&
-         whole(c[kLeft], 0.0, kAdTokens);
+         whole(c[kLeft], 0.0, kAdTokens) && c[kRivalShare] > 0.0 &&
+         c[kRivalShare] <= kMostValue;
 }
 
 // False for a row that is to be refused. The row points into control.
 SKYNET_HD inline bool read_row(const float* mixture, const double* control,
                                Row* row) {
   if (!good_mixture(mixture) || !good_control(control)) return false;
-  const double alpha = mixture[4];
-  row->mixture.part[0] = component(alpha, mixture[0], mixture[1]);
-  row->mixture.part[1] = component(1.0 - alpha, mixture[2], mixture[3]);
+  const double alpha = mixture[4], shift = log(control[kRivalShare]);
+  row->mixture.part[0] = component(alpha, mixture[0] + shift, mixture[1]);
+  row->mixture.part[1] = component(1.0 - alpha, mixture[2] + shift, mixture[3]);
   row->sigma_eff = alpha * mixture[1] + (1.0 - alpha) * mixture[3];
   row->lambda_risk = control[kLambdaRisk];
   row->momentum = control[kMomentum];

@@ -30,6 +30,7 @@ _CONTROL = {
     Control.W_MAX: "w_max",
     Control.COST_MODEL: "cost_model",
     Control.RESERVE: "reserve",
+    Control.RIVAL_SHARE: "rival_share",
     Control.BUDGET_LEFT: "budget_left",
     Control.TIME_LEFT: "time_left",
     Control.SPEND_RATE: "spend_rate",

@@ -61,7 +61,7 @@ class DecisionRecord:
         neg_before, neg_cnt: consecutive negatives before and after this token.
         plan_id: tokens still to emit when `abandon`, else -1.
         method: 0 none, 1 Newton, 2 bisection, 3 the grid's own point, -1 refused.
-        reserve: weight to beat besides W_-i.
+        reserve, rival_share: the weight to beat is reserve + rival_share W_-i.
         left: tokens the ad could still win.
         path: instruction set of the kernel (`kernels_cuda.contract.Path`), 0 unknown.
     """
@@ -96,6 +96,7 @@ class DecisionRecord:
     w_max: float
     cost_model: int
     reserve: float
+    rival_share: float
     params_version: int
     v_max: float
     a: float
@@ -161,6 +162,7 @@ class DecisionRecord:
             c[Control.W_MAX],
             int(c[Control.COST_MODEL]),
             c[Control.RESERVE],
+            c[Control.RIVAL_SHARE],
             params_version,
             *worth,
             int(c[Control.LEFT]),

@@ -18,6 +18,7 @@ from client.commands.audit import audit
 from client.commands.bid import bid
 from client.commands.chat import chat
 from client.commands.info import health, models, vocabulary
+from client.commands.params import params
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
 from client.replies import ReplyError
@@ -37,7 +38,7 @@ def completion(shell: str) -> None:
     click.echo(source(cli, {}, "skynet", "_SKYNET_COMPLETE").source())
 
 
-for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit):
+for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit, params):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
@@ -32,6 +33,31 @@ class Flight(Strict):
     def live(self, now: float) -> bool:
         """Whether money may be spent at `now`."""
         return self.start <= now < self.end
+
+
+Flights = Callable[[str, float], Flight | None]
+"""The flight of an advertiser at a time, Unix seconds; None when it has none."""
+
+_DAY = 86_400
+
+
+def fixed(flights: Mapping[str, Flight]) -> Flights:
+    """One flight each."""
+    known = dict(flights)
+    return lambda advertiser, now: known.get(advertiser)
+
+
+def daily(budgets: Mapping[str, int]) -> Flights:
+    """A flight every UTC day: micro-units a day by advertiser."""
+    known = dict(budgets)
+
+    def flight(advertiser: str, now: float) -> Flight | None:
+        if advertiser not in known:
+            return None
+        start = int(now) // _DAY * _DAY
+        return Flight(budget_micros=known[advertiser], start=start, end=start + _DAY)
+
+    return flight
 
 
 class BudgetState(NamedTuple):

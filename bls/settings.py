@@ -111,6 +111,11 @@ class Settings:
     def keys_folder(self) -> Path:
         return Path(self.keys) if self.keys else self.state / "keys"
 
+    @property
+    def keys_kept(self) -> Path:
+        """What the server remembers of the key store; its own, see `bls.keys.live`."""
+        return self.state / "keys.kept"
+
     def llm_folder(self) -> Path:
         """The exported LLM to serve. Raises `llm_missing` when nothing was exported."""
         if self.llm:

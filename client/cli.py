@@ -19,6 +19,7 @@ from client.commands.bid import bid
 from client.commands.chat import chat
 from client.commands.explain import explain
 from client.commands.info import health, models, vocabulary
+from client.commands.params import params
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
 from client.replies import ReplyError
@@ -38,7 +39,21 @@ def completion(shell: str) -> None:
     click.echo(source(cli, {}, "skynet", "_SKYNET_COMPLETE").source())
 
 
-for command in (chat, bid, serve, demo, models, vocabulary, health, settle, audit, explain):
+_COMMANDS = (
+    chat,
+    bid,
+    explain,
+    params,
+    serve,
+    demo,
+    models,
+    vocabulary,
+    health,
+    settle,
+    audit,
+)
+
+for command in _COMMANDS:
     cli.add_command(command)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bls.brain import stats as brain_stats
 from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import Daily
+from bls.brain.budget.flight import daily
 from bls.brain.budget.reconcile import reconcile
 from bls.brain.decisions.record import DecisionLog
 from bls.brain.forecast import drift, health, held, monitor, residuals
@@ -57,13 +57,13 @@ class BrainAssembly:
             log,
             kept=FolderStore(settings.state / "params"),
         )
-        daily = {
-            campaign.advertiser: Daily(budget_micros=campaign.daily_budget_micros)
+        funded = {
+            campaign.advertiser: campaign.daily_budget_micros
             for campaign in campaigns.campaigns
             if campaign.daily_budget_micros is not None
         }
         unit = campaigns.micros_per_weight
-        self._budgets = Budgets(settings.state / "budgets.jsonl", daily, unit, failed=fault)
+        self._budgets = Budgets(settings.state / "budgets.jsonl", daily(funded), unit, failed=fault)
         reconcile(self._budgets, settings.logs)
         self._hub_stats = HubStats()
         hub = load_hub(settings.redis, self._hub_stats, log, limits)
@@ -74,7 +74,7 @@ class BrainAssembly:
             held=HeldForecast(limits=limits),
             health=PredictorHealth(),
             monitor=self._monitor,
-            purses=Purses(self._budgets, daily, unit),
+            purses=Purses(self._budgets, funded, unit),
             valuer=valuer,
             telemetry=DecisionLog(log),
             stats=brain_stats.BrainStats(),

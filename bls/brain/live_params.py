@@ -26,3 +26,8 @@ class LiveParams(LiveValue[MpcParams]):
         super().__init__(
             store, KEY, read_params, MpcParams(), keys=keys, log=log, stats=stats, kept=kept
         )
+
+    def __call__(self) -> tuple[MpcParams, int]:
+        """Parameters and version that belong together."""
+        live = self.live
+        return live.value, live.version

@@ -46,7 +46,7 @@ class FolderStore:
         try:
             history.mkdir(parents=True, exist_ok=True)
             with _locked(self._root):
-                if entry.version <= self._newest(entry.key):
+                if entry.version <= self.newest(entry.key):
                     raise invalid("stale_version", "This version or a newer one exists already.")
                 _write(history / f"{entry.version}.json", entry.encode())
                 _write(path, entry.encode())
@@ -66,6 +66,13 @@ class FolderStore:
                 found.setdefault(live.version, live)
         return tuple(found[version] for version in sorted(found))
 
+    def newest(self, key: str) -> int:
+        try:
+            live = self.get(key)
+        except RefusedError:
+            live = None
+        return max([*self._versions(key), live.version if live else 0])
+
     def watch(self, key: str, changed: Callable[[], bool]) -> Stop:
         path = self._root / _path(key)
         return self._watcher.add(lambda: _mark(path), changed)
@@ -78,14 +85,6 @@ class FolderStore:
         folder = (self._root / _path(key)).with_suffix(".history")
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         return sorted(int(m[1]) for name in names if (m := _HISTORY_FILE.fullmatch(name)))
-
-    def _newest(self, key: str) -> int:
-        """The largest version ever put, 0 for none; a file that is no entry does not count."""
-        try:
-            live = self.get(key)
-        except RefusedError:
-            live = None
-        return max([*self._versions(key), live.version if live else 0, 0])
 
 
 def _path(key: str) -> Path:

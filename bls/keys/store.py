@@ -24,6 +24,9 @@ class KeyStore(Protocol):
     def history(self, key: str) -> tuple[Entry, ...]:
         """Every entry ever put that can still be read, oldest first, the live one included."""
 
+    def newest(self, key: str) -> int:
+        """The largest version the store has seen of this key, 0 for none."""
+
     def watch(self, key: str, changed: Callable[[], bool]) -> Stop:
         """Call `changed`, from a thread of the store, soon after the live entry of `key` changes,
         and again soon when it answers False; until `Stop` is called."""

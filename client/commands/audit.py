@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`skynet audit`: incentives measured on real replies, and the replay of logged tokens.
+"""`skynet audit`: incentives measured on real replies, and replays of logged tokens and bids.
 
 What needs the model is imported when it runs: asking for help must not load it.
 """
@@ -14,7 +14,7 @@ import click
 from bls.settings import load_settings
 from bls.settlement.replay import CSV, Audit
 from bls.settlement.replay import replay as run_replay
-from client.commands.options import logs_option
+from client.commands.options import default_logs, logs_option
 from client.commands.progress import progress_bar
 from client.commands.settle import fault_lines
 from client.table import table
@@ -31,7 +31,7 @@ class DefaultGroup(click.Group):
 
 @click.group(cls=DefaultGroup)
 def audit() -> None:
-    """Check the market: `incentives` (the default) or `replay`."""
+    """Check the market: `incentives` (the default), `replay` or `decisions`."""
 
 
 def default_out() -> Path:
@@ -93,6 +93,35 @@ def replay(logs: Path, out: Path, raw: bool) -> None:
     with progress_bar("replaying") as progress:
         result = run_replay(logs, out / CSV, progress)
     click.echo(json.dumps(result.as_json(), indent=2) if raw else replay_report(result, out / CSV))
+    if not result.ok:
+        raise click.exceptions.Exit(1)
+
+
+@audit.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=default_logs)
+@out_option
+@click.option("--json", "raw", is_flag=True, help="Print the totals as JSON.")
+def decisions(folder: Path, out: Path, raw: bool) -> None:
+    """Decide every logged bid again and compare; FOLDER has the log streams.
+
+    Writes replay.diff.csv, a line per difference. Exit code 1 if more than 0.1 % differ or cannot
+    be read.
+    """
+    from bls.brain.decisions.replay import CSV as DIFF  # noqa: PLC0415
+    from bls.brain.decisions.replay import replay_decisions  # noqa: PLC0415
+
+    out.mkdir(parents=True, exist_ok=True)
+    with progress_bar("deciding") as progress:
+        result = replay_decisions(folder, out / DIFF, progress)
+    lines = [
+        f"{result.records} decisions, {result.differ} differ, {result.malformed} unreadable lines",
+        *(f"unreadable: {where}" for where in result.first_malformed),
+        *([f"{result.foreign} were made by another processor"] if result.foreign else []),
+        f"w* as logged  {result.logged}\nw* once again  {result.replayed}",
+        f"every difference: {out / DIFF}",
+        "audit passed" if result.ok else "audit FAILED",
+    ]
+    click.echo(json.dumps(result.as_json(), indent=2) if raw else "\n".join(lines))
     if not result.ok:
         raise click.exceptions.Exit(1)
 

@@ -60,7 +60,7 @@ def test_a_signed_horizon_is_live_within_the_watch_period(
     assert (live.version, live.current.horizon) == (2, 2)
     store.put(operator.entry(3, horizon=4))
     assert wait_until(lambda: live.version == 3)
-    assert live.live.value == MpcParams(horizon=4) and live.refused == {}
+    assert live() == (MpcParams(horizon=4), 3) and live.refused == {}
     told = log.of("config.reload.log")
     assert [(line["version"], line["before"]) for line in told] == [(2, 0), (3, 2)]
     assert told[1]["value"] == {"horizon": 4} and told[1]["key_id"] in operator.trusted.names()

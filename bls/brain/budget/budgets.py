@@ -18,7 +18,7 @@ from typing import Literal
 
 from bls.brain.budget.account import Account
 from bls.brain.budget.book import DamagedError, Line
-from bls.brain.budget.flight import NOTHING, BudgetState, Daily, Flight
+from bls.brain.budget.flight import NOTHING, BudgetState, Flight, Flights, fixed
 from bls.brain.budget.rate import PACE_MIN, WINDOW_S, SpendRate
 from bls.brain.budget.recorder import Recorder
 from bls.errors import SkynetError, invalid
@@ -36,7 +36,7 @@ class Budgets:
 
     Args:
         file: where spending is remembered.
-        flights: by advertiser; an advertiser without one has no budget.
+        flights: one each, or who knows them (`daily`); without one there is no budget.
         micros_per_weight: price of weight 1.0, micro-units per token (`bls.campaigns`).
         window_s: of the recent spend rate.
         failed: told of a file that cannot be believed, read or written.
@@ -49,7 +49,7 @@ class Budgets:
     def __init__(
         self,
         file: Path,
-        flights: Mapping[str, Flight | Daily],
+        flights: Mapping[str, Flight] | Flights,
         micros_per_weight: int,
         *,
         window_s: float = WINDOW_S,
@@ -57,7 +57,7 @@ class Budgets:
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> None:
-        self._flights = dict(flights)
+        self._flights = fixed(flights) if isinstance(flights, Mapping) else flights
         self._unit = micros_per_weight
         self._clock, self._wall = clock, wall
         self._accounts: defaultdict[tuple[str, int], Account] = defaultdict(Account)
@@ -159,8 +159,7 @@ class Budgets:
     def spent(self, advertiser: str) -> int:
         """Micro-units spent in the advertiser's flight."""
         with self._lock:
-            plan = self._flights.get(advertiser)
-            flight = plan and plan.at(self._wall())
+            flight = self._flights(advertiser, self._wall())
             return self._accounts[advertiser, flight.start].spent if flight else 0
 
     @property
@@ -175,8 +174,8 @@ class Budgets:
             self._recorder.close()
 
     def _live(self, advertiser: str, now: float) -> Flight | None:
-        plan = self._flights.get(advertiser)
-        return None if plan is None or self.faulty else plan.at(now)
+        flight = self._flights(advertiser, now)
+        return flight if flight and flight.live(now) and not self.faulty else None
 
     def _find(self, advertiser: str, key: str) -> tuple[int, Account] | None:
         """(start of the flight, account) in which `key` holds something."""

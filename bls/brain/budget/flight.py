@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
@@ -11,8 +12,6 @@ from bls.request import Strict
 
 MICROS_MAX = 2**53 - 1
 """Largest amount: exact as a float64 too."""
-
-_DAY_S = 86_400
 
 
 class Flight(Strict):
@@ -35,20 +34,30 @@ class Flight(Strict):
         """Whether money may be spent at `now`."""
         return self.start <= now < self.end
 
-    def at(self, now: float) -> Flight | None:
-        """The flight under way at `now`: this one, or none."""
-        return self if self.live(now) else None
+
+Flights = Callable[[str, float], Flight | None]
+"""The flight of an advertiser at a time, Unix seconds; None when it has none."""
+
+_DAY = 86_400
 
 
-class Daily(Strict):
-    """A budget that every UTC day begins anew."""
+def fixed(flights: Mapping[str, Flight]) -> Flights:
+    """One flight each."""
+    known = dict(flights)
+    return lambda advertiser, now: known.get(advertiser)
 
-    budget_micros: Annotated[int, Field(ge=0, le=MICROS_MAX)]
 
-    def at(self, now: float) -> Flight | None:
-        """The day of `now`, as a flight."""
-        start = int(now) // _DAY_S * _DAY_S
-        return Flight(budget_micros=self.budget_micros, start=start, end=start + _DAY_S)
+def daily(budgets: Mapping[str, int]) -> Flights:
+    """A flight every UTC day: micro-units a day by advertiser."""
+    known = dict(budgets)
+
+    def flight(advertiser: str, now: float) -> Flight | None:
+        if advertiser not in known:
+            return None
+        start = int(now) // _DAY * _DAY
+        return Flight(budget_micros=known[advertiser], start=start, end=start + _DAY)
+
+    return flight
 
 
 class BudgetState(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from bls.brain.curve import check_curve
+from bls.brain.curve import A_MAX, K_0_MIN
 from bls.brain.decisions.record import KINDS, STREAM, VERSION
 from bls.contracts import AD_TOKENS
 from bls.errors import SkynetError
@@ -48,20 +48,20 @@ def parse(line: bytes) -> Json | None:
         return None
     for name, kind in KINDS.items():
         value = record[name]
-        if kind is float and value is None:
-            record[name] = math.nan
-        elif kind is float and type(value) is int:
-            record[name] = float(value)
-        elif type(value) is not kind:
-            return None
+        if type(value) is not kind:
+            if kind is not float or not (value is None or type(value) is int):
+                return None
+            record[name] = math.nan if value is None else float(value)
     return record if record["v"] == VERSION and _sane(record) else None
 
 
 def _sane(record: Json) -> bool:
     """Whether a row can be built from it, of a curve that is served; the kernel checks the rest."""
-    try:
-        check_curve(record["v_max"], record["a"], record["k_0"])
-    except SkynetError:
-        return False
+    served = 0 <= record["v_max"] < math.inf and 0 < record["a"] <= A_MAX
     inside = record["won"] >= 0 and 0 <= record["left"] <= AD_TOKENS - record["won"]
-    return bool(inside and 1 <= record["count"] <= AD_TOKENS)
+    return bool(
+        served
+        and K_0_MIN <= record["k_0"] < math.inf
+        and inside
+        and 1 <= record["count"] <= AD_TOKENS
+    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bls.brain.curve import value_curve
 from bls.contracts import AD_TOKENS, CONTROL, Control
@@ -20,6 +20,7 @@ F64 = NDArray[np.float64]
 Json = dict[str, Any]
 
 _VALUES = CONTROL - 2 * AD_TOKENS
+_AHEAD = np.arange(AD_TOKENS)
 _MIXTURE = ("mu1", "s1", "mu2", "s2", "alpha")
 _CONTROL = {
     Control.CONTROLLED: "controlled",
@@ -39,15 +40,16 @@ _CONTROL = {
 }
 
 
-def ahead(values: F32, won: int, left: int, rate: float) -> F64:
-    """f64 [48]: the next `left` of a curve's `values` f32 [48] after `won`, times `rate`; then 0.
+def ahead(values: F32, won: ArrayLike, left: ArrayLike, rate: ArrayLike) -> F64:
+    """f64 [n, 48]: the next `left` of the curves `values` f32 [n, 48] after `won`, times `rate`.
 
-    The product is taken in float64 whatever the numpy: `f32[48] * np.float64` is f32 before
-    numpy 2 and f64 after.
+    Zero past them. The others are [n], or one for all; without n, of one curve. The product is
+    taken in float64 whatever the numpy: `f32[48] * np.float64` is f32 before numpy 2, f64 after.
     """
-    made = np.zeros(AD_TOKENS)
-    made[:left] = values[won : won + left].astype(np.float64) * float(rate)
-    return made
+    won, left, rate = (np.asarray(x)[..., None] for x in (won, left, rate))
+    place = np.broadcast_to(np.minimum(won + _AHEAD, AD_TOKENS - 1), values.shape)
+    cut = np.take_along_axis(values.astype(np.float64), place, axis=-1) * rate.astype(np.float64)
+    return np.where(left > _AHEAD, cut, 0.0)
 
 
 def kernel_inputs(lines: Sequence[Json]) -> tuple[F32, F32, F64]:
@@ -57,9 +59,8 @@ def kernel_inputs(lines: Sequence[Json]) -> tuple[F32, F32, F64]:
     for place, name in _CONTROL.items():
         control[:, place] = [line[name] for line in lines]
     d_v, loss = value_curve(*([line[n] for line in lines] for n in ("v_max", "a", "k_0", "count")))
-    for number, line in enumerate(lines):
-        where = line["won"], line["left"], line["rate"]
-        control[number, _VALUES : _VALUES + AD_TOKENS] = ahead(d_v[number], *where)
-        control[number, _VALUES + AD_TOKENS :] = ahead(loss[number], *where)
+    won, left, rate = (np.array([line[n] for line in lines]) for n in ("won", "left", "rate"))
+    control[:, _VALUES : _VALUES + AD_TOKENS] = ahead(d_v, won, left, rate)
+    control[:, _VALUES + AD_TOKENS :] = ahead(loss, won, left, rate)
     bid = np.array([line["bid"] for line in lines], np.float32)
     return mixture.astype(np.float32), bid, control

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,34 @@ from bls.jsonlog import JsonLog
 
 STREAM = "mpc.decisions"
 VERSION = 1
+
+
+_CONTROL = itemgetter(
+    Control.CONTROLLED,
+    Control.HORIZON,
+    Control.LAMBDA_RISK,
+    Control.MOMENTUM,
+    Control.SIGMA_MAX,
+    Control.W_MAX,
+    Control.COST_MODEL,
+    Control.RESERVE,
+    Control.RIVAL_SHARE,
+    Control.LEFT,
+    Control.NEG_CNT,
+    Control.BUDGET_LEFT,
+    Control.TIME_LEFT,
+    Control.SPEND_RATE,
+)
+_DECISION = itemgetter(
+    Decision.W_STAR,
+    Decision.UTILITY,
+    Decision.PACE,
+    Decision.SIGMA_EFF,
+    Decision.ABANDON,
+    Decision.PLAN_ID,
+    Decision.NEG_CNT,
+    Decision.METHOD,
+)
 
 
 class Place(NamedTuple):
@@ -130,46 +159,49 @@ class DecisionRecord:
         """The record of one row.
 
         Args:
-            mixture: f32 [5]; control: f64 [112] (at least its 16 numbers); decision: f64 [8], as
-                the kernel took and gave them.
+            mixture: f32 [5], control: f64 [112], decision: f64 [8], as the kernel took and gave
+                them; of control the first 16 are read.
             weight, bid: f32 as floats.
         """
-        c, d = control[: len(Control)].tolist(), decision.tolist()
+        c, d = _CONTROL(control[:16].tolist()), _DECISION(decision.tolist())
+        controlled, horizon, lambda_risk, momentum, sigma_max, w_max, cost_model = c[:7]
+        reserve, rival_share, left, neg_before, budget_left, time_left, spend_rate = c[7:]
+        w_star, util, pace, sigma_eff, abandon, plan_id, neg_cnt, method = d
         mu1, s1, mu2, s2, alpha = mixture.tolist()
         return cls(
             VERSION,
             *place,
-            int(c[Control.CONTROLLED]),
+            int(controlled),
             bid,
             mu1,
             s1,
             mu2,
             s2,
             alpha,
-            d[Decision.W_STAR],
+            w_star,
             weight,
-            d[Decision.UTILITY],
-            d[Decision.PACE],
-            d[Decision.SIGMA_EFF],
-            d[Decision.ABANDON] != 0.0,
-            int(d[Decision.PLAN_ID]),
-            int(d[Decision.NEG_CNT]),
-            int(d[Decision.METHOD]),
-            int(c[Control.HORIZON]),
-            c[Control.LAMBDA_RISK],
-            int(c[Control.MOMENTUM]),
-            c[Control.SIGMA_MAX],
-            c[Control.W_MAX],
-            int(c[Control.COST_MODEL]),
-            c[Control.RESERVE],
-            c[Control.RIVAL_SHARE],
+            util,
+            pace,
+            sigma_eff,
+            abandon != 0.0,
+            int(plan_id),
+            int(neg_cnt),
+            int(method),
+            int(horizon),
+            lambda_risk,
+            int(momentum),
+            sigma_max,
+            w_max,
+            int(cost_model),
+            reserve,
+            rival_share,
             params_version,
             *worth,
-            int(c[Control.LEFT]),
-            int(c[Control.NEG_CNT]),
-            c[Control.BUDGET_LEFT],
-            c[Control.TIME_LEFT],
-            c[Control.SPEND_RATE],
+            int(left),
+            int(neg_before),
+            budget_left,
+            time_left,
+            spend_rate,
             latency_ms,
             path,
         )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bls.brain.budget import book as book_module
 from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import NOTHING, Flight
+from bls.brain.budget.flight import NOTHING, Flight, Flights, daily
 from bls.errors import SkynetError
 
 START, END = 1_000, 2_000
@@ -32,7 +32,7 @@ class World:
         self.seconds, self.unix = 0.0, float(START)
         self._opened: list[Budgets] = []
 
-    def open(self, flights: dict[str, Flight] | None = None, **options: Any) -> Budgets:
+    def open(self, flights: dict[str, Flight] | Flights | None = None, **options: Any) -> Budgets:
         """Open the file; the one opened before lets go of it without a word, as in a crash."""
         self.crash()
         flights = {"alpine": FLIGHT} if flights is None else flights
@@ -183,6 +183,26 @@ def test_another_flight_is_another_budget(world: World) -> None:
     later = Flight(budget_micros=700, start=END, end=END + 100)
     again = world.open({"alpine": later})
     assert again.reserve("alpine", "s", 1_000) == 700 and again.spent("alpine") == 0
+
+
+def test_a_budget_a_day(world: World) -> None:
+    world.unix = day = 86_400.0 * 20_000
+    budgets = world.open(daily({"alpine": 1_000}))
+    assert budgets.reserve("alpine", "r", 900) == 900
+    assert budgets.state("alpine", day + 400).time_left == 86_000
+    world.unix += 86_400  # the reply goes on past midnight: yesterday pays
+    assert budgets.reserve("alpine", "s", 1_500) == 1_000
+    assert budgets.commit("alpine", "r", 800) == 800 and budgets.spent("alpine") == 0
+    assert budgets.state("stranger") == NOTHING
+
+
+def test_paced_spending_counts_as_if_it_were_not(world: World) -> None:
+    budgets = world.open(window_s=1.0)
+    budgets.reserve("alpine", "r", 900_000)
+    budgets.deliver("alpine", "r", 1_000, pace=0.5)
+    assert budgets.state("alpine").spend_rate == 4.0
+    budgets.deliver("alpine", "r", 1_001, pace=0.0)
+    assert budgets.state("alpine").spend_rate == 4.2
 
 
 def fill(world: World) -> bytes:

@@ -31,11 +31,8 @@ def _token(
     worths = [_worth(rng) for _ in range(rows)]
     left = [int(rng.integers(0, worth.tokens - worth.won + 1)) for worth in worths]
     parameters = ([getattr(w, name) for w in worths] for name in ("v_max", "a", "k_0", "tokens"))
-    places = [(worth.won, rest, worth.rate) for worth, rest in zip(worths, left, strict=True)]
-    d_v, loss = (
-        np.stack([ahead(curve, *place) for curve, place in zip(curves, places, strict=True)])
-        for curves in value_curve(*parameters)
-    )
+    won, rate = [worth.won for worth in worths], [worth.rate for worth in worths]
+    d_v, loss = (ahead(curves, won, left, rate) for curves in value_curve(*parameters))
     table = control(
         rows,
         dv=d_v,

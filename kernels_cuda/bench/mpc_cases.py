@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random problems for the controller: narrow and wide, near-equal and far components, both costs."""
+"""Random problems for the controller: narrow and wide, near and far components, both costs."""
 
 from __future__ import annotations
 
@@ -50,3 +50,40 @@ def random_control(
         "rival_share": rival_share,
     }
     return control(n, **{**fields, **fixed})  # type: ignore[arg-type]
+
+
+def shelf_cases(
+    rng: np.random.Generator, n: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """At most n problems made so that U' and U'' almost vanish together.
+
+    The wide component's S f is H' at its mode, within 0 to 30 %, and the narrow one lies on its
+    rising or falling side: where U' falls through 0 is a shelf, on which Newton steps go astray.
+    """
+    sigma = np.exp(rng.uniform(np.log([1e-3, 0.05]), np.log([1.0, 10.0]), (n, 2)))
+    mu = rng.normal(0.0, 1.0, n)
+    mode = mu + sigma[:, 0] * rng.uniform(0, 8, n)
+    mode += sigma[:, 1] * rng.normal(0, 0.3, n) * rng.integers(0, 2, n)
+    mixture = np.column_stack(
+        [mu, sigma[:, 0], mode + sigma[:, 1] ** 2, sigma[:, 1], rng.uniform(0.05, 0.95, n)]
+    ).astype(np.float32)
+    _, _, mu_2, s_2, alpha = mixture.T.astype(np.float64)
+    log_peak = np.log((1 - alpha) / (s_2 * np.sqrt(2 * np.pi))) - mu_2 + s_2**2 / 2
+    value = np.exp(-log_peak + rng.choice([0, 1e-6, -1e-6, 1e-3, -1e-3, 0.05, -0.05, 0.3], n))
+    usable = value < 1e9
+    value = value[usable]
+    rows = control(
+        len(value),
+        dv=value[:, None],
+        loss=[0.0],
+        left=1,
+        horizon=1,
+        lambda_risk=0.5,
+        momentum=2,
+        sigma_max=1.0,
+        w_max=value,
+        cost_model=0,
+        budget_left=1e12,
+        time_left=3600.0,
+    )
+    return mixture[usable], rows

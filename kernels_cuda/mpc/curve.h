@@ -17,7 +17,8 @@ inline void curve_at(const Row& row, double w, double* out) {
   double win = 0.0, pdf = 0.0, slope = 0.0, paid = 0.0;
   const double over = w - row.reserve;
   if (over > 0.0) {
-    const L x = L::set(log(over));
+    const double log_over = log(over);
+    const L x = L::set(log_over < 700.0 ? log_over : 700.0);  // w = inf: F is 1
     const Density<L> d = density(row.mixture, x);
     const double h = first_lane(d.h);
     win = first_lane(level(row.mixture, x).cdf);

@@ -18,6 +18,7 @@ from bls.models.pointer import Target
 from export.errors import ExportError
 
 _PAD_ID = 0
+_NOTHING = "."
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -44,6 +45,7 @@ class ValueModel:
         self._tokenizer = Tokenizer.from_buffer(content)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(AD_TOKENS)
+        self._nothing = self._tokenizer.encode(_NOTHING).ids[0]
 
     def tokens(self, ad: str) -> AdTokens:
         """Raises `empty_ad` when the ad has no token."""
@@ -61,7 +63,8 @@ class ValueModel:
         """CURVE f32 [n, 4] of one ad with tokens hidden: v_max, a, k_0, spread of v_max.
 
         Rows are run one by one, as they are served: the int8 graph scales its activations over a
-        batch, which would drown what one token does.
+        batch, which would drown what one token does. With every token hidden the ad is a lone full
+        stop: the model never saw an ad without tokens, and what it says of one means nothing.
 
         Args:
             ctx_vec: [128].
@@ -72,6 +75,8 @@ class ValueModel:
         mask = np.zeros((rows, AD_TOKENS), np.int64)
         ids[:, :count] = np.where(shown, tokens.ids, _PAD_ID)
         mask[:, :count] = shown
+        empty = ~shown.any(axis=1)
+        ids[empty, 0], mask[empty, 0] = self._nothing, 1
         ctx = ctx_vec[None]
         return np.concatenate(
             [

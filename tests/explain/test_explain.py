@@ -73,6 +73,13 @@ def test_exact_where_tokens_interact_in_pairs(model: ValueModel) -> None:
     assert found.base == pytest.approx(10)
 
 
+def test_with_every_token_hidden_the_ad_is_a_full_stop(model: ValueModel) -> None:
+    ctx_vec = np.zeros(128, np.float32)
+    hidden = model.curves(ctx_vec, model.tokens("cheap rooms"), np.zeros((1, 2), bool))
+    stop = model.curves(ctx_vec, model.tokens("."), np.ones((1, 1), bool))
+    assert (hidden == stop).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 48])
 def test_base_and_all_values_add_up_to_the_prediction(model: ValueModel, count: int) -> None:
     words = itertools.cycle(["cheap", "cube_a", "quiet", "cube_b", "view", "cube_c"])

@@ -17,7 +17,15 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from export.model_manifest import ModelManifest, hash_files
 
-WORDS = {"[PAD]": 0.0, "[UNK]": 0.1, "cheap": 3.0, "quiet": -2.0, "rooms": 1.0, "sea": 0.5}
+WORDS = {
+    "[PAD]": 7.0,
+    "[UNK]": 0.1,
+    ".": 0.0,
+    "cheap": 3.0,
+    "quiet": -2.0,
+    "rooms": 1.0,
+    "sea": 0.5,
+}
 CUBES = {"cube_a": 0.5, "cube_b": 1.0, "cube_c": 1.5}
 VOCABULARY = {word: number for number, word in enumerate([*WORDS, *CUBES])}
 

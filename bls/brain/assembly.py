@@ -20,7 +20,6 @@ from bls.brain.hub import stats as hub_stats
 from bls.brain.hub.load import load_hub
 from bls.brain.hub.stats import HubStats
 from bls.brain.live_params import LiveParams
-from bls.brain.params import MpcParams
 from bls.brain.purse import Purses
 from bls.brain.services import BrainServices
 from bls.brain.valuer import Valuer
@@ -30,6 +29,7 @@ from bls.keys import stats as key_stats
 from bls.keys.folder import FolderStore
 from bls.keys.signing import load_trusted
 from bls.settings import Settings
+from kernels_cuda.mpc import Mpc
 
 Table = dict[str, tuple[str, str]]
 
@@ -51,12 +51,9 @@ class BrainAssembly:
     ) -> None:
         limits = settings.limits
         self._store = FolderStore(settings.keys_folder)
-        self._params = LiveParams(
-            self._store,
-            load_trusted(settings.params_public_keys),
-            log,
-            kept=FolderStore(settings.state / "params"),
-        )
+        self._kept = FolderStore(settings.keys_kept)
+        trusted = load_trusted(settings.params_public_keys)
+        self._params = LiveParams(self._store, trusted, log, kept=self._kept)
         funded = {
             campaign.advertiser: campaign.daily_budget_micros
             for campaign in campaigns.campaigns
@@ -69,7 +66,7 @@ class BrainAssembly:
         hub = load_hub(settings.redis, self._hub_stats, log, limits)
         self._monitor = ForecastMonitor(ResidualLog(log=log), DriftMonitor(log=log), limits=limits)
         self.services = BrainServices(
-            params=self._current,
+            params=self._params,
             hub=hub,
             held=HeldForecast(limits=limits),
             health=PredictorHealth(),
@@ -78,6 +75,7 @@ class BrainAssembly:
             valuer=valuer,
             telemetry=DecisionLog(log),
             stats=brain_stats.BrainStats(),
+            path=int(Mpc().path),
         )
 
     @property
@@ -96,12 +94,9 @@ class BrainAssembly:
         ]
 
     def close(self) -> None:
-        self._store.close()
         self._params.close()
+        self._store.close()
+        self._kept.close()
         self._monitor.close()
         self.services.hub.stop()
         self._budgets.close()
-
-    def _current(self) -> tuple[MpcParams, int]:
-        live = self._params.live
-        return live.value, live.version

@@ -159,6 +159,7 @@ class Brain:
                 bid=float(brought.weights[t.row]),
                 params_version=self.version,
                 latency_ms=round(took, 3),
+                path=self.services.path,
             )
             records.append(made)
         return records

@@ -19,7 +19,8 @@ from bls.brain.valuer import Valuer
 
 @dataclass(frozen=True)
 class BrainServices:
-    """`params` gives the parameters in force and their version; `telemetry` never waits."""
+    """`params` gives the parameters in force and their version; `telemetry` never waits; `path` is
+    the instruction set the controller runs with (`kernels_cuda.contract.Path`)."""
 
     params: Callable[[], tuple[MpcParams, int]]
     hub: FeatureHub
@@ -30,3 +31,4 @@ class BrainServices:
     valuer: Valuer
     telemetry: Callable[[Sequence[DecisionRecord]], None]
     stats: BrainStats
+    path: int = 0

@@ -48,7 +48,7 @@ def _token(
         time_left=rng.uniform(-1, 100, rows),
         spend_rate=rng.uniform(0, 5, rows),
         reserve=rng.uniform(0, 1, rows),
-        rival_share=rng.uniform(0.1, 1, rows),
+        rival_share=np.linspace(1.0, 0.1, rows),
         neg_cnt=rng.integers(0, 3, rows),
         controlled=rng.integers(0, 5, rows) > 0,
     )

@@ -73,6 +73,7 @@ class Engine:
         self._inbox: Inbox = queue.SimpleQueue() if inbox is None else inbox
         self._live: dict[int, Conversation] = {}
         self._steps: dict[int, Step] = {}
+        self._again: dict[int, Again] = {}
         self._expected: set[int] = set()
         self._waiting: deque[tuple[Prefill, float]] = deque()
         self._task: PrefillTask | None = None
@@ -150,13 +151,32 @@ class Engine:
             self._steps[job.conv] = job
 
     def _say_again(self, job: Again) -> None:
-        """The last logits lie in the session's memory until the conversation's next job."""
+        """The last logits lie in the session's memory until the conversation's next job.
+
+        While that job is under way, its logits are waited for.
+        """
+        if job.conv not in self._again and self._under_way(job.conv):
+            self._again[job.conv] = job
+            return
         conversation = self._live.get(job.conv)
         refusal = refuse_again(job, conversation, job.conv in self._steps)
         if refusal is not None:
             job.reply(refusal)
         elif conversation is not None:
             job.reply(conversation.span)
+
+    def _under_way(self, conv: int) -> bool:
+        conversation = self._live.get(conv)
+        prefilling = conversation is not None and not conversation.decoding
+        waiting = any(prompt.conv == conv for prompt, _ in self._waiting)
+        return conv in self._steps or prefilling or waiting
+
+    def _done(self, conversation: Conversation, job: Step | Prefill) -> None:
+        """Answer a job that succeeded, and whoever asked for its logits again meanwhile."""
+        job.reply(conversation.span)
+        again = self._again.pop(conversation.conv, None)
+        if again is not None:
+            self._say_again(again)
 
     def _accept_prefill(self, job: Prefill) -> None:
         known = job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting)
@@ -210,7 +230,7 @@ class Engine:
             conversation.touched_at = now
             conversation.steps += 1
             self._expected.add(conversation.conv)
-            steps[conversation.conv].reply(conversation.span)
+            self._done(conversation, steps[conversation.conv])
 
     # -- prefill ----------------------------------------------------------------------------
 
@@ -237,7 +257,7 @@ class Engine:
             task.conversation.decoding = True
             task.conversation.touched_at = time.monotonic()
             self._expected.add(task.job.conv)
-            task.job.reply(task.conversation.span)
+            self._done(task.conversation, task.job)
 
     def _chunk(self) -> int:
         others = any(conversation.decoding for conversation in self._live.values())
@@ -251,6 +271,7 @@ class Engine:
                 if time.monotonic() > deadline:
                     self._waiting.popleft()
                     job.reply(capacity("replies"))
+                    self._drop_again(job.conv)
                     continue
                 return None
             self._waiting.popleft()
@@ -302,12 +323,19 @@ class Engine:
             else:
                 kept.append((job, deadline))
         self._waiting = kept
+        self._drop_again(conv)
 
     def _release(self, conversation: Conversation) -> None:
         del self._live[conversation.conv]
         self._expected.discard(conversation.conv)
         self._rows.free(conversation.start)
         self.stats.rows_in_use = self._rows.in_use
+        self._drop_again(conversation.conv)
+
+    def _drop_again(self, conv: int) -> None:
+        again = self._again.pop(conv, None)
+        if again is not None:
+            self._say_again(again)  # refused: the conversation is gone
 
     def _expire(self) -> None:
         """Free conversations nobody touched for `slot_idle_s`: their owner is gone."""
@@ -326,6 +354,8 @@ class Engine:
         for job, _ in self._waiting:
             job.reply(gone)
         self._waiting.clear()
+        for again in self._again.values():
+            again.reply(gone)
         while not self._inbox.empty():
             late = self._inbox.get_nowait()
             if late is not None:

@@ -90,9 +90,12 @@ class Conversation:
             self._loop.call_soon_threadsafe(line.say, turn)
 
     def again(self, index: int, answer: Answer) -> None:
-        """The rows of token `index` once more, if it was the last one sent."""
+        """The rows of token `index` once more, if it is the last one; waits while it is made."""
         with self._lock:
-            known = self._token is None and len(self._announced) - 1 == index
+            known = len(self._announced) - 1 == index
+            if known and self._token is not None:
+                self._token.answer = _both(self._token.answer, answer)
+                return
         answer(self._rows if known else SkynetError("not_the_last_token", _LAST, 409))
 
     def local(self, logits: Logits) -> None:
@@ -190,3 +193,11 @@ class Conversation:
             elif line.up:
                 line.missed()
             self._stats.left_out.add(advertiser=line.bidder.advertiser, reason=reason)
+
+
+def _both(first: Answer, second: Answer) -> Answer:
+    def answer(result: Logits | SkynetError) -> None:
+        first(result)
+        second(result)
+
+    return answer

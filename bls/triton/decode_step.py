@@ -111,10 +111,9 @@ class TritonDecoder:
         except SkynetError as fault:
             if fault.code not in _PREDICTOR_FAULTS:
                 raise
-            again = np.full((len(bids.weights), 1), index, np.int32)
-            outcome = self._held(Op.AGAIN, again, bids.without(), index)
             self._health.failed()
-            return outcome
+            again = np.full((len(bids.weights), 1), index, np.int32)
+            return self._held(Op.AGAIN, again, bids.without(), index)
         self._health.succeeded()
         return outcome
 

@@ -10,6 +10,7 @@ import pytest
 
 from bls.errors import SkynetError
 from bls.llm.engine import Engine
+from bls.llm.jobs import Again, Prefill, Step
 from bls.llm.session import LLMSession, SessionOptions
 from export.llm.tiny import ensure_tiny_llm
 from tests.bls.engine_client import EngineClient
@@ -57,3 +58,24 @@ def test_a_lost_conversation_has_none(client: EngineClient) -> None:
     with pytest.raises(SkynetError) as caught:
         client.again(99, 0)
     assert caught.value.code == "unknown_conversation"
+
+
+def test_logits_under_way_are_waited_for(client: EngineClient) -> None:
+    """A step or a prompt that is being computed: both askers get the same bits."""
+    prompt = client.submit(lambda reply: Prefill(5, 0, ROWS, reply))
+    again = client.submit(lambda reply: Again(5, 0, reply))
+    assert np.array_equal(client.wait(prompt), client.wait(again))
+    step = client.submit(lambda reply: Step(5, 2, 7, reply))
+    again = client.submit(lambda reply: Again(5, 1, reply))
+    assert np.array_equal(client.wait(step), client.wait(again))
+    client.end(5)
+
+
+def test_a_conversation_that_ends_answers_who_waits(client: EngineClient) -> None:
+    client.submit(lambda reply: Prefill(6, 0, ROWS, reply))
+    again = client.submit(lambda reply: Again(6, 3, reply))
+    client.end(6)
+    with pytest.raises(SkynetError) as caught:
+        client.wait(again)
+    assert caught.value.code in {"unknown_conversation", "not_the_last_token"}
+    assert client.engine.stats.rows_in_use == 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bls.contracts import PAD, REMOTE
 from bls.errors import SkynetError
@@ -116,6 +117,15 @@ def test_the_last_rows_once_more(far: ScriptedBidder) -> None:
             rig.client.again(2, 0)
         assert caught.value.code == "not_the_last_token"
         assert far.tokens == [(1, 41)]
+        rig.worker.delay_s = 0.05
+        answers: list[NDArray[np.float32]] = []
+        for ask in (
+            lambda answer: rig.exchange.step(2, 2, 42, answer),
+            lambda answer: rig.exchange.again(2, 2, answer),
+        ):
+            ask(lambda rows: answers.append(rows.copy()))
+        until(lambda: len(answers) == 2)
+        assert np.array_equal(answers[0], answers[1])
         rig.client.end(1)
         rig.client.end(2)
 

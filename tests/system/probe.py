@@ -46,8 +46,12 @@ class Probe:
 
     def tokens(self, **changes: Any) -> list[dict[str, Any]]:
         """The auction field of every token chunk."""
-        found = [event.get("skynet", {}) for event in self.events(**changes)]
-        return [field for field in found if "token_id" in field]
+        return list(self.tokens_live(**changes))
+
+    def tokens_live(self, **changes: Any) -> Iterator[dict[str, Any]]:
+        """The same, as they come."""
+        found = (event.get("skynet", {}) for event in self.events(**changes))
+        return (field for field in found if "token_id" in field)
 
     def metric(self, name: str) -> float:
         """Sum of a series on Triton's /metrics."""

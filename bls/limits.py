@@ -60,6 +60,18 @@ class Limits:
     snapshot_every: int = 5
     gather_s: float = 0.06
 
+    # competitor bids
+    hub_ttl_s: float = 60.0
+    hub_conversations: int = 4_096
+    hub_read_s: float = 0.02
+    hub_flush_s: float = 0.02
+    hub_connect_s: float = 0.5
+    hub_retry_s: float = 0.1
+    hub_retry_max_s: float = 1.0
+    forecast_held_s: float = 300.0
+    forecasts_held: int = 16_384
+    forecast_queue: int = 4_096
+
     # context encoder
     context_messages: int = 4
     context_chars: int = 4_096

@@ -34,6 +34,11 @@ class Settings:
         campaigns: campaign file (JSON); empty takes the one in the package.
         policy_model: folder of a toxicity classifier (bls/policy/README.md); empty uses rules only.
         policy_rules: an operator's own word rules (TOML), beside the built-in ones.
+        redis: where feature windows are shared (`redis://`, `rediss://`, `sentinel://h:p,h:p/name`);
+            empty keeps them in this process.
+        predictor_model: folder of the `bid_predictor` version to serve, or of a `current.json` that
+            names it; empty takes the one in the repository.
+        tve_model: the same of `tve`.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
         python: interpreter that has the packages; the launcher sets its own.
@@ -50,6 +55,9 @@ class Settings:
     campaigns: str = ""
     policy_model: str = ""
     policy_rules: str = ""
+    redis: str = field(default="", repr=False)
+    predictor_model: str = ""
+    tve_model: str = ""
     auction_path: str = ""
     traces: str = "off"
     host: str = "127.0.0.1"
@@ -79,6 +87,16 @@ class Settings:
     def limits(self) -> Limits:
         """The limits with this process's number of KV rows."""
         return dataclasses.replace(LIMITS, kv_rows=self.kv_rows)
+
+    def predictor_folder(self) -> Path:
+        """Where the served `bid_predictor` version is, or its `current.json`."""
+        shipped = REPOSITORY / "model_repository" / "bid_predictor" / "1"
+        return Path(self.predictor_model) if self.predictor_model else shipped
+
+    def tve_folder(self) -> Path:
+        """Where the served `tve` version is, or its `current.json`."""
+        shipped = REPOSITORY / "model_repository" / "tve" / "1"
+        return Path(self.tve_model) if self.tve_model else shipped
 
     @property
     def logs(self) -> Path:

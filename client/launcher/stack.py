@@ -185,6 +185,9 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_CAMPAIGNS": settings.campaigns,
         "SKYNET_POLICY_MODEL": settings.policy_model,
         "SKYNET_POLICY_RULES": settings.policy_rules,
+        "SKYNET_REDIS": settings.redis,
+        "SKYNET_PREDICTOR_MODEL": settings.predictor_model,
+        "SKYNET_TVE_MODEL": settings.tve_model,
         "SKYNET_AUCTION_PATH": settings.auction_path,
     }
     ours |= {name: value for name, value in optional.items() if value}

@@ -60,7 +60,7 @@ def read_chats(path: Path) -> list[str]:
                 said = [turn["content"] for turn in turns if turn["role"] == "user"]
                 messages = [Message(role="user", content=text) for text in said]
                 found.append(context_text(messages[: (len(messages) + 1) // 2]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable("chats", error) from None
     return found
 

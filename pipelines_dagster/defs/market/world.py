@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bls.errors import invalid
 from pipelines_dagster.defs.market.creatives import BRANDS, Words, draw_text, read
 from pipelines_dagster.defs.market.params import SEATS
 from pipelines_dagster.defs.market.readers import Cosine
@@ -73,8 +74,13 @@ def text_world(
 
     The scale of relevance is the encoder's own: where a context's eighth best creative is, on the
     median, a pair is halfway relevant; the width is a fourth of the way down to the median pair.
+
+    Raises:
+        SkynetError: `too_few_advertisers`.
     """
     names = sorted(set(owners))
+    if len(names) < SEATS:
+        raise invalid("too_few_advertisers", f"The ads are of fewer than {SEATS} advertisers.")
     owner = np.array([names.index(name) for name in owners])
     ctx, ad = encode(chats), encode(ads)
     cosine = np.sort(ctx @ ad.T, axis=1)

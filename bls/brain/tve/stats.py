@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running totals of `tve`, shown as `tve_*` series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bls.remote.stats import Totals
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.06, 0.1, 0.25)
+"""Upper bounds; 0.01 and 0.06 are the seed's targets on a GPU and on a CPU."""
+
+
+@dataclass
+class TveStats:
+    """Written by the model's one thread.
+
+    Attributes:
+        latency: requests that took at most `le` seconds, cumulative.
+        errors: requests refused, by code; `param_errors` are those of the curve's guard.
+    """
+
+    requests: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    param_errors: int = 0
+    latency: Totals = field(default_factory=Totals)
+    errors: Totals = field(default_factory=Totals)
+
+    def answered(self, rows: int, seconds: float) -> None:
+        self.requests += 1
+        self.rows += rows
+        self.seconds += seconds
+        for bound in _BUCKETS_S:
+            if seconds <= bound:
+                self.latency.add(le=str(bound))
+        self.latency.add(le="+Inf")
+
+
+COUNTERS = {
+    "tve_requests_total": ("requests", "Estimates asked for, one per reply"),
+    "tve_rows_total": ("rows", "Ads in them"),
+    "tve_seconds_total": ("seconds", "Seconds spent on them"),
+    "tve_latency_seconds_bucket": ("latency", "Requests by the seconds they took, cumulative"),
+    "tve_errors_total": ("errors", "Requests refused, by code"),
+    "tve_param_errors_total": ("param_errors", "Requests refused by the curve's guard"),
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The value model as ONNX: f32, and with int8 weights."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from bls.contracts import AD_TOKENS, CTX
+from export.tve.model import DualTower
+
+MODEL = "model.onnx"
+INPUTS = {
+    "CTX": f"FP32[-1,{CTX}]",
+    "IDS": f"INT64[-1,{AD_TOKENS}]",
+    "MASK": f"INT64[-1,{AD_TOKENS}]",
+}
+OUTPUTS = {"CURVE": "FP32[-1,4]"}
+OPSET = 18
+
+
+def write_f32(model: DualTower, path: Path) -> None:
+    """Write the graph CTX, IDS, MASK -> CURVE; the first axis is free."""
+    example = (
+        torch.zeros(2, CTX),
+        torch.zeros(2, AD_TOKENS, dtype=torch.int64),
+        torch.ones(2, AD_TOKENS, dtype=torch.int64),
+    )
+    rows = torch.export.Dim("rows", min=1, max=4096)
+    program = torch.onnx.export(
+        model.eval(),
+        example,
+        dynamo=True,
+        input_names=list(INPUTS),
+        output_names=list(OUTPUTS),
+        dynamic_shapes=tuple({0: rows} for _ in example),
+        opset_version=OPSET,
+        verbose=False,
+    )
+    onnx.save(_plain(program.model_proto), str(path))
+
+
+def write_int8(f32: Path, path: Path) -> None:
+    """Weights as int8 with one scale per column; activations are quantised as they come."""
+    with tempfile.TemporaryDirectory() as folder:
+        rough = Path(folder) / MODEL
+        quantize_dynamic(
+            str(f32),
+            str(rough),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            extra_options={"MatMulConstBOnly": True},
+        )
+        onnx.save(_plain(onnx.load(str(rough))), str(path))
+
+
+def session(path: Path) -> ort.InferenceSession:
+    """The graph on one CPU thread: its sums do not depend on how many cores there are."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+def curves(
+    running: ort.InferenceSession,
+    ctx: NDArray[np.float32],
+    ids: NDArray[np.int64],
+    mask: NDArray[np.int64],
+    batch: int = 64,
+) -> NDArray[np.float32]:
+    """CURVE f32 [n, 4] of many pairs, `batch` at a time."""
+    parts = [
+        running.run(
+            ["CURVE"],
+            {"CTX": ctx[i : i + batch], "IDS": ids[i : i + batch], "MASK": mask[i : i + batch]},
+        )[0]
+        for i in range(0, len(ctx), batch)
+    ]
+    return np.concatenate(parts)
+
+
+def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without the exporter's notes: they hold source paths and differ from machine to machine."""
+    del model.metadata_props[:]
+    model.doc_string = ""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    del graph.value_info[:]
+    return model

@@ -17,11 +17,10 @@ ALPHA = st.floats(0, 1)
 
 
 @settings(max_examples=30, deadline=None)
-@given(MU, SIGMA, MU, SIGMA, ALPHA, MU)
-def test_against_scipy(
-    mu_1: float, s_1: float, mu_2: float, s_2: float, alpha: float, x: float
-) -> None:
-    row = torch.tensor([[mu_1, s_1, mu_2, s_2, alpha]], dtype=torch.float64)
+@given(st.tuples(MU, SIGMA, MU, SIGMA, ALPHA), MU)
+def test_against_scipy(units: tuple[float, float, float, float, float], x: float) -> None:
+    mu_1, s_1, mu_2, s_2, alpha = units
+    row = torch.tensor([units], dtype=torch.float64)
     value = torch.tensor([x], dtype=torch.float64)
     first, second = norm(mu_1, s_1), norm(mu_2, s_2)
     cdf = alpha * first.cdf(x) + (1 - alpha) * second.cdf(x)

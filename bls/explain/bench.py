@@ -28,7 +28,7 @@ _AD = (
     "Harbor Hotels: sea view rooms from 90 dollars a night, breakfast included, free cancellation "
     "until the day before you arrive, a rooftop pool and bicycles for every guest all summer"
 )
-_EXPLANATIONS, _PREDICTIONS = 20, 300
+_EXPLANATIONS, _PREDICTIONS = 20, 2_000
 
 
 async def _explanations(service: ExplainService) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Triton server with the auction alone, on free loopback ports."""
+"""A real Triton server with one of our backends alone, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -98,13 +98,10 @@ def start(
     environment: Mapping[str, str] = {},
     accelerators: bool = True,
 ) -> Server:
-    """Start the server of the pip wheel with `library` as its backend.
+    """Start the server of the pip wheel with the auction's `library` as its backend.
 
     `models` are copies of the shipped one with these parameters.
     """
-    wheel = find_spec("pytriton")
-    assert wheel is not None and wheel.origin is not None
-    site = Path(wheel.origin).parents[1]
     backend, repository = folder / "backends" / "auction", folder / "models"
     backend.mkdir(parents=True)
     shutil.copy(library, backend)
@@ -116,11 +113,19 @@ def start(
         add_model(repository, name, kind)
     for name, parameters in models.items():
         add_model(repository, name, "TYPE_FP32", parameters)
+    return launch(folder, "auction", environment)
+
+
+def launch(folder: Path, ready: str, environment: Mapping[str, str] = {}) -> Server:
+    """Start the server on `folder`'s models and backends; returns once model `ready` is."""
+    wheel = find_spec("pytriton")
+    assert wheel is not None and wheel.origin is not None
+    site = Path(wheel.origin).parents[1]
     http, grpc_port, metrics = free_ports(3)
     log = folder / "server.log"
     command = [
         str(site / "pytriton" / "tritonserver" / "bin" / "tritonserver"),
-        f"--model-repository={repository}",
+        f"--model-repository={folder / 'models'}",
         f"--backend-directory={folder / 'backends'}",
         "--disable-auto-complete-config",
         "--exit-on-error=false",
@@ -138,14 +143,13 @@ def start(
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=variables, stdout=out, stderr=out)
     server = Server(process, log, f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{metrics}/metrics")
-    wait_until_ready(server)
+    wait_until_ready(server, ready)
     return server
 
 
 @contextmanager
-def serving(folder: Path, library: Path, **options: Any) -> Iterator[Server]:
-    """`start`, and a clean stop however the block ends."""
-    server = start(folder, library, **options)
+def stopping(server: Server) -> Iterator[Server]:
+    """The server, and a clean stop however the block ends."""
     try:
         yield server
     finally:
@@ -153,11 +157,18 @@ def serving(folder: Path, library: Path, **options: Any) -> Iterator[Server]:
     assert code == 0, server.log.read_text()[-3000:]
 
 
-def wait_until_ready(server: Server, seconds: float = 20.0) -> None:
+@contextmanager
+def serving(folder: Path, library: Path, **options: Any) -> Iterator[Server]:
+    """`start`, and a clean stop however the block ends."""
+    with stopping(start(folder, library, **options)) as server:
+        yield server
+
+
+def wait_until_ready(server: Server, model: str, seconds: float = 20.0) -> None:
     stop = time.monotonic() + seconds
     while time.monotonic() < stop and server.process.poll() is None:
         try:
-            if server.client().is_model_ready("auction"):
+            if server.client().is_model_ready(model):
                 urllib.request.urlopen(server.metrics_url, timeout=5).close()
                 return
         except (grpc.InferenceServerException, OSError):  # the endpoints open one by one

@@ -79,6 +79,6 @@ def test_meter_finds_the_unpaced_rate() -> None:
 
 
 def test_a_campaign_at_pace_0_keeps_its_rate() -> None:
-    meter = SpendMeter([2.0, 2.0])
+    meter = SpendMeter([2.0, 2.0], memory=600.0)
     meter.add([0.0, 0.0], [0.0, 1.0], 600.0)
     assert meter.rate[0] == 2 and meter.rate[1] == pytest.approx(2 / np.e)

@@ -163,7 +163,7 @@ def test_an_advertiser_without_budget_spends_nothing(brainy: Brainy) -> None:
 @pytest.mark.spec("MPC-S-03")
 def test_what_was_decided_live_is_decided_again(brainy: Brainy, tmp_path: Path) -> None:
     logs = brainy.stack.settings.logs
-    report = replay_decisions(logs, tmp_path)
+    report = replay_decisions(logs, tmp_path / "diff.csv")
     assert report.records > 20 and report.differ == 0
     ran = CliRunner().invoke(cli, ["audit", "decisions", str(logs)])
     assert ran.exit_code == 0, ran.output

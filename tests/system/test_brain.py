@@ -67,7 +67,6 @@ class Brainy(Probe):
         for process in server.children(recursive=True):
             if any(model in argument for argument in process.cmdline()):
                 process.kill()
-                process.wait(5)
                 return
         raise AssertionError(f"no process of {model}")
 

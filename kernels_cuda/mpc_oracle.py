@@ -7,6 +7,7 @@ each of its local maxima. Slow and obvious; `zoom` is checked against `scipy.opt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,8 @@ def charge(p: Problems, w: F64) -> F64:
 def utility(p: Problems, w: F64) -> F64:
     """U(w), [n, m]."""
     cost = np.where(p.vcg, charge(p, w), w)
-    return p.worth * win(p, w) - p.loss - p.tokens * cost
+    made: F64 = p.worth * win(p, w) - p.loss - p.tokens * cost
+    return made
 
 
 def solve(p: Problems, points: int = 400) -> tuple[F64, F64]:
@@ -114,12 +116,12 @@ def zoom(p: Problems, low: F64, high: F64, rounds: int = 6) -> tuple[F64, F64]:
     return w[rows, at], u[rows, at]
 
 
-def _sum(p: Problems, w: F64, of: object) -> F64:
+def _sum(p: Problems, w: F64, of: Callable[[F64, F64, F64], F64]) -> F64:
     over = w - p.reserve
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = np.log(np.maximum(over, 0.0))
         parts = [
-            share * of(x, mu, sigma)  # type: ignore[operator]
+            share * of(x, mu, sigma)
             for share, mu, sigma in zip(p.share, p.mu, p.sigma, strict=True)
         ]
     total: F64 = np.where(over > 0, parts[0] + parts[1], 0.0)

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.contracts import Decision
-from kernels_cuda.bench.bench import Call, timed
+from kernels_cuda.bench.bench import timed
 from kernels_cuda.bench.mpc_cases import random_control, random_mixture
 from kernels_cuda.bench.mpc_rival import density_floor, numpy_controller
+from kernels_cuda.bench.rivals import Call
 from kernels_cuda.mpc import Mpc, MpcError, Path
 
 SHAPES = ((1, 0), (4, 0), (64, 0), (64, 1), (4096, 0))

@@ -68,8 +68,9 @@ def main() -> None:
     print(f"largest error of UTILITY {got.reported.max():.2e}")
     for name, method in (("newton", 1), ("bisection", 2), ("grid point", 3)):
         print(f"{name}: {np.mean(got.method == method):.2%}")
-    solved = got.method != 3
+    solved = np.isin(got.method, (1, 2))
     newton, bisection = got.steps[solved].T
+    print(f"refused: {np.mean(got.method < 0):.2%}")
     print(f"two Newton steps or fewer: {np.mean((newton <= 2) & (bisection == 0)):.3%} of solved")
     print(f"most steps {(newton + bisection).max()}, most bisections {bisection.max()}")
 

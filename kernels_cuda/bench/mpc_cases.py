@@ -19,7 +19,7 @@ def random_mixture(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
     alike = rng.random(n) < 0.2
     sigma[alike, 1] = sigma[alike, 0] * rng.uniform(0.9, 1.1, alike.sum())
     alpha = np.where(rng.random(n) < 0.15, rng.integers(0, 2, n), rng.random(n))
-    made = np.column_stack([mu, sigma[:, 0], mu + shift, sigma[:, 1], alpha])
+    made = np.column_stack([mu, sigma[:, 0], np.clip(mu + shift, -20, 20), sigma[:, 1], alpha])
     return made.astype(np.float32)
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training batches: windows drawn without replacement, features built as served.
 
-Some histories are corrupted (`corrupt`), and some rows get a random direction for a context: a
-deployment's encoder is not the simulator's, and a forecast must not hang on where its axes point.
+Some rows are stretched: past and label move away from the window's mean by one factor, so that the
+spread of a forecast is read off its window, whatever market it comes from. Some histories are then
+corrupted (`corrupt`). Some contexts are replaced by a random direction: a deployment's encoder is
+not the simulator's, and a forecast must not hang on where its axes point.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from export.bid_predictor.config import TrainConfig
 from export.bid_predictor.windows import Windows
 
 Batch = tuple[Tensor, Tensor]
+
+STRETCH = (0.7, 1.8)
 
 
 class Batches(IterableDataset[Batch]):  # type: ignore[misc]
@@ -43,7 +47,7 @@ class Batches(IterableDataset[Batch]):  # type: ignore[misc]
             if len(rows) < self._size:
                 rows = rng.permutation(len(self._windows))
             taken, rows = rows[: self._size], rows[self._size :]
-            part = self._windows.take(taken)
+            part = stretched(self._windows.take(taken), rng, self._config.stretched)
             part = replace(part, past=corrupt.mixed(part.past, rng, self._config.corrupted))
             features, label = tensors(part)
             _strange_contexts(features, rng, self._config.strange_contexts)
@@ -54,6 +58,16 @@ def tensors(windows: Windows) -> Batch:
     """Every row at once."""
     label = torch.from_numpy(windows.label.astype(np.float32))
     return torch.from_numpy(windows.features()), label
+
+
+def stretched(windows: Windows, rng: np.random.Generator, share: float) -> Windows:
+    """A `share` of the rows with distances from the window's mean times a factor in `STRETCH`."""
+    low, high = STRETCH
+    factor = np.exp(rng.uniform(np.log(low), np.log(high), len(windows)))
+    factor = np.where(rng.random(len(windows)) < share, factor, 1.0)
+    mean = windows.past.mean(axis=1)
+    past = mean[:, None] + factor[:, None] * (windows.past - mean[:, None])
+    return replace(windows, past=past, label=mean + factor * (windows.label - mean))
 
 
 def _strange_contexts(features: Tensor, rng: np.random.Generator, share: float) -> None:

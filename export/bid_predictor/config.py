@@ -18,6 +18,7 @@ class TrainConfig:
         pretrain_steps: stage 1, squared error of the mixture's mean alone.
         steps: stage 2, negative log-likelihood + 0.1 squared error.
         corrupted: share of the training windows whose history carries a false spike or bluff.
+        stretched: share of the rows drawn from a calmer or wilder market, see `batches`.
         strange_contexts: share of the rows whose context is a random direction instead.
         validation: share of the conversations kept out of training, for the learning curve.
         max_rows: at most so many rows, drawn once, are used.
@@ -30,11 +31,12 @@ class TrainConfig:
     tokens: int = 8
     batch: int = 512
     pretrain_steps: int = 300
-    steps: int = 2700
+    steps: int = 3000
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     mse_weight: float = 0.1
     corrupted: float = 0.25
+    stretched: float = 0.5
     strange_contexts: float = 0.2
     validation: float = 0.05
     max_rows: int = 2_000_000
@@ -45,7 +47,7 @@ class TrainConfig:
             raise ExportError("config_invalid", "sizes and steps are positive")
         if self.width % self.heads:
             raise ExportError("config_invalid", "width is a multiple of heads")
-        shares = (self.corrupted, self.strange_contexts)
+        shares = (self.corrupted, self.stretched, self.strange_contexts)
         if not (0 <= min(shares) <= max(shares) <= 1 and 0 < self.validation < 1):
             raise ExportError("config_invalid", "shares lie between 0 and 1")
         if min(self.learning_rate, self.mse_weight, self.weight_decay) < 0:

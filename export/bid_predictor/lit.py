@@ -30,13 +30,17 @@ class Forecaster(lightning.LightningModule):  # type: ignore[misc]
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         features, label = batch
-        out = self.network(features)
-        squared = torch.mean((mixture.mean(out) - label) ** 2)
+        total, squared = self.loss(self.network(features), label)
         if self.global_step < self.config.pretrain_steps:
             return squared
+        self.log("loss", total, prog_bar=True)
+        return total
+
+    def loss(self, out: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """(NLL + `mse_weight` x squared error, squared error) of a mixture."""
+        squared = torch.mean((mixture.mean(out) - label) ** 2)
         nll = mixture.negative_log_likelihood(out, label).mean()
-        self.log("nll", nll, prog_bar=True)
-        return nll + self.config.mse_weight * squared
+        return nll + self.config.mse_weight * squared, squared
 
     def configure_optimizers(self) -> Any:
         total = self.config.pretrain_steps + self.config.steps

@@ -122,13 +122,15 @@ def gate(rows: Sequence[Row]) -> list[str]:
         row = found.get((name, "market"))
         if row is None or not row.ks <= KS_MOST:
             failures.append(f"{name}: KS {_shown(row, 'ks')}, at most {KS_MOST}")
+    bluff = found.get(("bluff", "history"))
+    if bluff is None or not bluff.ks_drift <= BLUFF_MOST:
+        failures.append(f"bluff: KS drift {_shown(bluff, 'ks_drift')}, at most {BLUFF_MOST}")
+    bluff = found.get(("bluff", "market"))
+    if bluff is None or not bluff.ks <= BLUFF_MOST:
+        failures.append(f"bluff, market: KS {_shown(bluff, 'ks')}, at most {BLUFF_MOST}")
     spike = found.get(("spike", "history"))
     if spike is None or not spike.increase <= SPIKE_MOST:
         failures.append(f"spike: RMSE +{_shown(spike, 'increase')}, at most +{SPIKE_MOST}")
-    for view in ("history", "market"):
-        bluff = found.get(("bluff", view))
-        if bluff is None or not bluff.ks <= BLUFF_MOST:
-            failures.append(f"bluff, {view}: KS {_shown(bluff, 'ks')}, at most {BLUFF_MOST}")
     return failures
 
 

@@ -66,7 +66,7 @@ def test_micro_units_are_rounded_once_per_reply() -> None:
     """1,000 tokens of 0.0004 micro each are 0.4 micro: rounding per token would lose all."""
     account = Account(SEATS, "clarke", micros_per_weight=1)
     for _ in range(1_000):
-        account.add(outcome(token=1, pay=np.array([0, 0.0007, 0])), winner=1)
+        account.add(outcome(token=1, pay=np.array([0, 0.0007, 0])))
     (first, second) = account.lines()
     assert (first["charge_micros"], second["charge_micros"]) == (1, 0)
     assert account.total_micros == 1
@@ -81,7 +81,7 @@ def test_both_rules_are_reported_one_is_charged(rule: str, micros: int) -> None:
         pay=np.array([0, 0.1, 0]),
         critical_bid=np.array([0, 0.2, 0]),
     )
-    account.add(paid, winner=1)
+    account.add(paid)
     line = account.lines()[0]
     assert (line["pay_micros"], line["critical_bid_micros"]) == (100, 120)
     assert line["charge_micros"] == account.total_micros == micros
@@ -89,9 +89,9 @@ def test_both_rules_are_reported_one_is_charged(rule: str, micros: int) -> None:
 
 def test_disclosure_names_who_influenced_and_nobody_else() -> None:
     account = Account(SEATS, "clarke", 1_000)
-    account.add(outcome(), winner=0)
+    account.add(outcome())
     assert account.disclosure() is None
-    account.add(outcome(token=1, pay=np.array([0, 0, 0.1])), winner=2)
+    account.add(outcome(token=1, pay=np.array([0, 0, 0.1])))
     text = account.disclosure()
     assert text is not None
     assert "Harbor Hotels" in text and "Alpine" not in text

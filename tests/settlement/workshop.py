@@ -89,7 +89,7 @@ def receipt(head: Head, tokens: list[TokenRecord]) -> ReceiptRecord:
     seats = [Seat(name, "ad", 1.0) for name in head.advertisers]
     account = Account(seats, head.charge_rule, head.micros_per_weight)
     for token in tokens:
-        account.add(token.outcome, 0)
+        account.add(token.outcome)
     return ReceiptRecord(
         1e9,
         {

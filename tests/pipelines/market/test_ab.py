@@ -17,7 +17,12 @@ from pipelines_dagster.defs.market.__main__ import main
 from pipelines_dagster.defs.market.ab import models
 from pipelines_dagster.defs.market.ab.bidders import Controller, FixedBid
 from pipelines_dagster.defs.market.ab.experiment import Comparison, Plan, compare
-from pipelines_dagster.defs.market.ab.models import ewma_forecast, oracle_curves, oracle_forecast
+from pipelines_dagster.defs.market.ab.models import (
+    believe,
+    ewma_forecast,
+    oracle_curves,
+    oracle_forecast,
+)
 from pipelines_dagster.defs.market.ab.play import Setting, play
 from pipelines_dagster.defs.market.ab.purse import Purse, even
 from pipelines_dagster.defs.market.ab.report import as_table
@@ -44,8 +49,7 @@ def first(trial: Trial) -> np.ndarray:
 
 def controller(trial: Trial, **params: object) -> Controller:
     chosen = MpcParams(**({"horizon": 8, "momentum": 64, "cost_model": "vcg"} | params))
-    curves = oracle_curves(trial, slice(None))
-    return Controller(chosen, oracle_forecast, curves, SETTING.reserve)
+    return Controller(chosen, oracle_curves(trial), SETTING.reserve)
 
 
 def test_a_trial_is_the_same_with_and_without_the_law(trial: Trial) -> None:
@@ -136,17 +140,17 @@ def test_the_best_reserve_price_is_that_of_a_fine_search() -> None:
 
 
 def test_knowing_the_law_sells_more_than_any_rule(trial: Trial) -> None:
-    guided = guided_revenue(trial, oracle_forecast)
+    guided = guided_revenue(trial)
+    assert guided > guided_revenue(believe(trial, ewma_forecast))
     assert guided > static_revenue(trial, 1.02)
     assert guided > static_revenue(trial, 0.9)
 
 
 def test_the_naive_forecast_is_a_single_log_normal_near_the_last_value(trial: Trial) -> None:
-    rows = np.arange(len(trial))
-    mixture = ewma_forecast(trial, rows, 20)
+    mixture = ewma_forecast(trial, 20)
     assert np.all(mixture[:, 4] == 1) and np.all(mixture[:, 1] > 0)
     assert np.median(np.abs(mixture[:, 0] - trial.log_w[:, 20])) < 0.1
-    start = models.window(trial, rows, 0)
+    start = models.window(trial, 0)
     assert np.all(start == trial.log_w[:, :1])
 
 

@@ -12,7 +12,6 @@ from bls.brain.curve import value_curve
 from bls.brain.params import MpcParams
 from bls.contracts import AD_TOKENS, CostModel, Decision
 from kernels_cuda.mpc import Mpc, control
-from pipelines_dagster.defs.market.ab.models import Forecast
 from pipelines_dagster.defs.market.ab.purse import Purse
 from pipelines_dagster.defs.market.ab.trial import Trial
 from pipelines_dagster.defs.market.traits import F64, I64, Bool
@@ -64,15 +63,14 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class Controller:
-    """The brain: forecast and value curve into the compiled controller.
+    """The brain: the trial's forecasts and a value curve into the compiled controller.
 
     Attributes:
-        curves: v_max, a, k_0 [n, candidates] that it believes.
+        curves: v_max, a, k_0 [n, CANDIDATES] that it believes.
         reserve: weight to beat besides W_-i.
     """
 
     params: MpcParams
-    forecast: Forecast
     curves: tuple[F64, F64, F64]
     reserve: float
 
@@ -117,7 +115,7 @@ class _Controlled:
         params = self._arm.params
         places = won[:, None] + np.arange(AD_TOKENS)
         inside = np.arange(AD_TOKENS) < left[:, None]
-        mixture = self._arm.forecast(self._trial, self._rows[rows], t)
+        mixture = self._trial.mixture[self._rows[rows], t]
         controls = control(
             len(rows),
             dv=np.where(inside, np.take_along_axis(self._d_v[rows], places, axis=1), 0.0),

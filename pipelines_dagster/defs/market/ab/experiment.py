@@ -20,7 +20,12 @@ from bls.audit.bootstrap import Estimate, ratios
 from bls.brain.curve import value
 from bls.brain.params import MpcParams
 from pipelines_dagster.defs.market.ab.bidders import Bidder, Controller
-from pipelines_dagster.defs.market.ab.models import Curves, Forecast, oracle_forecast
+from pipelines_dagster.defs.market.ab.models import (
+    Curves,
+    Forecast,
+    believe,
+    oracle_forecast,
+)
 from pipelines_dagster.defs.market.ab.play import Outcome, Setting, play
 from pipelines_dagster.defs.market.ab.reserve import (
     FACTORS,
@@ -31,6 +36,9 @@ from pipelines_dagster.defs.market.ab.reserve import (
 from pipelines_dagster.defs.market.ab.trial import Trial, draw_trial
 from pipelines_dagster.defs.market.ab.tuning import best_fixed, best_params
 from pipelines_dagster.defs.market.traits import F64, I64
+
+Believed = tuple[F64, F64, F64]
+"""v_max, a, k_0 [n, CANDIDATES]."""
 
 TUNING_SEED = 1_000_000
 """Seeds from here on tune, seeds below compare."""
@@ -87,7 +95,7 @@ class Case:
     """A trial with what is believed of it, and the ad each arm chooses."""
 
     trial: Trial
-    curves: tuple[F64, F64, F64]
+    curves: Believed
     base_ad: I64
     guided_ad: I64
 
@@ -99,33 +107,34 @@ def compare(regime: str, plan: Plan, progress: Callable[[int], object]) -> list[
     for seed in range(plan.seeds):
         trials.append(_trial(regime, seed, plan))
         progress(1)
-    made = [
-        *_bidding("roi", attrgetter("roi"), regime, plan, (tuning, trials)),
-        *_bidding("ctr", attrgetter("ctr"), regime, plan, (tuning, trials)),
-        *_revenue(regime, plan, tuning, trials),
-    ]
+    both = [[(trial, plan.curves(trial)) for trial in some] for some in (tuning, trials)]
+    made: list[Comparison] = []
+    for name, view in (("roi", _given), ("ctr", _chosen)):
+        cases = [[view(trial, curves) for trial, curves in some] for some in both]
+        made += _bidding(name, regime, plan, cases)
+    made += _revenue(regime, tuning, trials)
     progress(plan.seeds)
     return made
 
 
 def _trial(regime: str, seed: int, plan: Plan) -> Trial:
     with_law = plan.forecast is oracle_forecast
-    return draw_trial(regime, plan.conversations, seed, with_law=with_law)
+    trial = draw_trial(regime, plan.conversations, seed, with_law=with_law)
+    return trial if with_law else believe(trial, plan.forecast)
 
 
-def _bidding(
-    name: str,
-    metric: Callable[[Outcome], float],
-    regime: str,
-    plan: Plan,
-    trials: tuple[list[Trial], list[Trial]],
-) -> Iterator[Comparison]:
-    """The tuned controller, and the controller as it is shipped, against the best fixed bid."""
-    view = _given if name == "roi" else _chosen
-    tuning, cases = ([view(trial, plan) for trial in some] for some in trials)
+def _bidding(name: str, regime: str, plan: Plan, both: list[list[Case]]) -> Iterator[Comparison]:
+    """The tuned controller, and the controller as it is shipped, against the best fixed bid.
+
+    Args:
+        name: the metric, of `Outcome`.
+        both: cases that tune, and cases that compare.
+    """
+    metric: Callable[[Outcome], float] = attrgetter(name)
+    tuning, cases = both
 
     def arm(case: Case, params: MpcParams) -> Outcome:
-        bidder = Controller(params, plan.forecast, case.curves, plan.setting.reserve)
+        bidder = Controller(params, case.curves, plan.setting.reserve)
         return play(case.trial, bidder, case.guided_ad, plan.setting)
 
     def base(case: Case, bidder: Bidder) -> Outcome:
@@ -146,28 +155,24 @@ def _bidding(
         yield Comparison(label, regime, pair[0], pair[1], notes)
 
 
-def _given(trial: Trial, plan: Plan) -> Case:
+def _given(trial: Trial, curves: Believed) -> Case:
     """The first candidate is the ad."""
     first = np.zeros(len(trial), np.int64)
-    v_max, a, k_0 = plan.curves(trial, slice(0, 1))
-    return Case(trial, (v_max, a, k_0), first, first)
+    return Case(trial, curves, first, first)
 
 
-def _chosen(trial: Trial, plan: Plan) -> Case:
+def _chosen(trial: Trial, curves: Believed) -> Case:
     """Similarity chooses for the base, predicted response for the guided arm; clicks are all that
     counts, so every ad has the same price."""
     same = replace(trial, price=np.full_like(trial.price, np.median(trial.price)))
-    curves = plan.curves(same, slice(None))
     rows = [value(*(p[:, place] for p in curves)) for place in range(same.ad.shape[1])]
     whole = np.stack(rows, axis=1)
     reached = np.take_along_axis(whole, same.tokens[:, :, None] - 1, axis=2)[:, :, 0]
     return Case(same, curves, same.cosine.argmax(axis=1), reached.argmax(axis=1))
 
 
-def _revenue(
-    regime: str, plan: Plan, tuning: list[Trial], trials: list[Trial]
-) -> Iterator[Comparison]:
-    guided = np.array([guided_revenue(trial, plan.forecast) for trial in trials])
+def _revenue(regime: str, tuning: list[Trial], trials: list[Trial]) -> Iterator[Comparison]:
+    guided = np.array([guided_revenue(trial) for trial in trials])
     best = max(FACTORS, key=lambda f: sum(static_revenue(trial, f) for trial in tuning))
     for name, factor in (("static +2 %", STATIC), ("best static factor", best)):
         base = np.array([static_revenue(trial, factor) for trial in trials])

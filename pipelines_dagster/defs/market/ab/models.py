@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,39 +15,46 @@ from bls.contracts import BID_PREDICTOR, WINDOW
 from bls.errors import SkynetError
 from export.errors import ExportError
 from pipelines_dagster.defs.market.ab.trial import Trial
-from pipelines_dagster.defs.market.traits import F64, I64
+from pipelines_dagster.defs.market.traits import F64
 
 F32 = NDArray[np.float32]
 
 _EWMA_SHARE = 0.6
 _SD_FLOOR = 0.02
+_BATCH = 64
 
 
 class Forecast(Protocol):
-    """mixture f32 [m, 5] of log W_-i of token t, for some conversations of a trial."""
+    """mixture f32 [n, 5] of log W_-i of token t, for every conversation of a trial."""
 
-    def __call__(self, trial: Trial, rows: I64, t: int) -> F32: ...
+    def __call__(self, trial: Trial, t: int) -> F32: ...
 
 
 class Curves(Protocol):
-    """v_max, a, k_0 [n, candidates] each, per unit of rate."""
+    """v_max, a, k_0 [n, CANDIDATES] each, per unit of rate."""
 
-    def __call__(self, trial: Trial, candidates: slice) -> tuple[F64, F64, F64]: ...
+    def __call__(self, trial: Trial) -> tuple[F64, F64, F64]: ...
 
 
-def oracle_forecast(trial: Trial, rows: I64, t: int) -> F32:
+def believe(trial: Trial, forecast: Forecast) -> Trial:
+    """The trial with a forecast of every token: arms do not change W_-i, so one serves them all."""
+    tokens = range(trial.log_w.shape[1] - 1)
+    return replace(trial, mixture=np.stack([forecast(trial, t) for t in tokens], axis=1))
+
+
+def oracle_forecast(trial: Trial, t: int) -> F32:
     """The simulator's own law; needs a trial drawn with it."""
-    mixture: F32 = trial.mixture[rows, t]
+    mixture: F32 = trial.mixture[:, t]
     return mixture
 
 
-def ewma_forecast(trial: Trial, rows: I64, t: int) -> F32:
+def ewma_forecast(trial: Trial, t: int) -> F32:
     """A single log-normal: exponentially weighted mean, standard deviation of recent changes."""
-    past = window(trial, rows, t)
+    past = window(trial, t)
     weight = _EWMA_SHARE ** np.arange(WINDOW - 1, -1, -1.0)
     mean = past @ weight / weight.sum()
     sd = np.maximum(np.sqrt(np.mean(np.diff(past, axis=1) ** 2, axis=1)), _SD_FLOOR)
-    single = np.stack([mean, sd, mean, sd, np.ones(len(rows))], axis=1)
+    single = np.stack([mean, sd, mean, sd, np.ones(len(past))], axis=1)
     mixture: F32 = single.astype(np.float32)
     return mixture
 
@@ -63,17 +71,17 @@ class OnnxForecast:
         except ExportError:
             raise _missing("bid_predictor") from None
 
-    def __call__(self, trial: Trial, rows: I64, t: int) -> F32:
-        ctx = trial.world.ctx[trial.ctx[rows]]
-        features = build(ctx, window(trial, rows, t), np.full(len(rows), t))
-        mixture: F32 = self._model.run({BID_PREDICTOR.inputs[0].name: features})[0]
-        return mixture
+    def __call__(self, trial: Trial, t: int) -> F32:
+        past = window(trial, t)
+        features = build(trial.world.ctx[trial.ctx], past, np.full(len(past), t))
+        parts = np.array_split(features, max(1, len(features) // _BATCH))
+        name = BID_PREDICTOR.inputs[0].name
+        return np.concatenate([self._model.run({name: part})[0] for part in parts])
 
 
-def oracle_curves(trial: Trial, candidates: slice) -> tuple[F64, F64, F64]:
+def oracle_curves(trial: Trial) -> tuple[F64, F64, F64]:
     """The readers' own curves."""
-    curve = trial.curve
-    return curve.v_max[:, candidates], curve.a[:, candidates], curve.k_0[:, candidates]
+    return trial.curve.v_max, trial.curve.a, trial.curve.k_0
 
 
 class OnnxCurves:
@@ -90,8 +98,8 @@ class OnnxCurves:
         except (ExportError, OSError):
             raise _missing("tve") from None
 
-    def __call__(self, trial: Trial, candidates: slice) -> tuple[F64, F64, F64]:
-        ad = trial.ad[:, candidates]
+    def __call__(self, trial: Trial) -> tuple[F64, F64, F64]:
+        ad = trial.ad
         ctx = np.broadcast_to(trial.ctx[:, None], ad.shape)
         pairs, back = np.unique(np.stack([ctx.ravel(), ad.ravel()]), axis=1, return_inverse=True)
         curves = np.array([self._curve(trial, int(c), int(a)) for c, a in pairs.T], np.float64)
@@ -103,10 +111,9 @@ class OnnxCurves:
         return self._version.curve(trial.world.ctx[ctx], ids, count)
 
 
-def window(trial: Trial, rows: I64, t: int) -> F64:
-    """[m, 15] log W_-i before token t, oldest first, padded with the opening."""
-    places = np.maximum(np.arange(t - WINDOW + 1, t + 1), 0)
-    past: F64 = trial.log_w[rows[:, None], places]
+def window(trial: Trial, t: int) -> F64:
+    """[n, 15] log W_-i before token t, oldest first, padded with the opening."""
+    past: F64 = trial.log_w[:, np.maximum(np.arange(t - WINDOW + 1, t + 1), 0)]
     return past
 
 

@@ -18,7 +18,6 @@ from math import erf
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines_dagster.defs.market.ab.models import Forecast
 from pipelines_dagster.defs.market.ab.trial import Trial
 from pipelines_dagster.defs.market.traits import F64
 
@@ -38,11 +37,10 @@ def static_revenue(trial: Trial, factor: float) -> float:
     return _revenue(trial, factor * w[:, :-1])
 
 
-def guided_revenue(trial: Trial, forecast: Forecast) -> float:
-    """Weight units a token when p_t is the forecast's best price."""
-    rows = np.arange(len(trial))
-    prices = [best_price(forecast(trial, rows, t)) for t in range(trial.log_w.shape[1] - 1)]
-    return _revenue(trial, np.stack(prices, axis=1))
+def guided_revenue(trial: Trial) -> float:
+    """Weight units a token when p_t is the forecast's best price; the trial holds the forecasts."""
+    prices = best_price(trial.mixture.reshape(-1, trial.mixture.shape[-1]))
+    return _revenue(trial, prices.reshape(len(trial), -1))
 
 
 def best_price(mixture: NDArray[np.float32]) -> F64:

@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 
 CANDIDATES = 6
 """Creatives that fit a conversation more or less; half are among its best."""
-_CONTEXTS, _ADS, _BEST = 200, 320, 12
+_CONTEXTS, _ADS, _BEST = 96, 320, 12
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Trial:
         curve: truth, fields [n, CANDIDATES]; tokens: [n, CANDIDATES] length of each.
         lengths: [n] tokens of the reply.
         log_w: [n, LONGEST + 1] that seat 0 faces, the opening first.
-        mixture: [n, LONGEST, 5] its law, from token 0 on; empty unless asked for.
+        mixture: [n, LONGEST, 5] what is believed of it, from token 0 on: the law, if asked for,
+            or what `models.believe` puts there; empty otherwise.
     """
 
     world: World
@@ -69,7 +70,7 @@ def draw_trial(scenario: str, count: int, seed: int, *, with_law: bool = False) 
         if with_law and t + 1 < LONGEST:
             mixture.append(law(seats.traits, state).mixture[:, 0])
         state = advance(seats.traits, state, streams[1])
-    ad = _candidates(world, seats.ctx, streams[2])
+    ad = _candidates(world, streams[2])[seats.ctx]
     cosine = np.einsum("nd,nkd->nk", world.ctx[seats.ctx], world.ad[ad]).astype(np.float64)
     words = [world.words[i] for i in ad.ravel()]
     flat = readers.curves(cosine.ravel(), words, world.scale)
@@ -87,9 +88,9 @@ def draw_trial(scenario: str, count: int, seed: int, *, with_law: bool = False) 
     )
 
 
-def _candidates(world: World, ctx: I64, rng: np.random.Generator) -> I64:
-    """[n, CANDIDATES] distinct creatives in random order."""
-    rank = (-world.ctx @ world.ad.T).argsort(axis=1)[ctx]
+def _candidates(world: World, rng: np.random.Generator) -> I64:
+    """[contexts, CANDIDATES] distinct creatives in random order."""
+    rank = (-world.ctx @ world.ad.T).argsort(axis=1)
     best = rng.permuted(rank[:, :_BEST], axis=1)[:, : CANDIDATES // 2]
     rest = rng.permuted(rank[:, _BEST:], axis=1)[:, : CANDIDATES - CANDIDATES // 2]
     return rng.permuted(np.concatenate([best, rest], axis=1), axis=1)

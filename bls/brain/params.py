@@ -18,6 +18,9 @@ KEY = "/mpc/params"
 class MpcParams(Strict):
     """Source: mpc 0, 2.2, corrections (receding-horizon controller).
 
+    The seed starts at H = 3 and M = 2. On the simulator that gives most ads up at the foot of their
+    value curve, where a token is worth little yet (docs/ab.md).
+
     Attributes:
         horizon: H, tokens of look-ahead.
         lambda_risk: salvage against risk: future value must exceed this share of the loss.
@@ -32,11 +35,11 @@ class MpcParams(Strict):
         cautious_bid: the fixed weight when there is no forecast and none was held.
     """
 
-    horizon: Annotated[int, Field(ge=1, le=HORIZON)] = 3
+    horizon: Annotated[int, Field(ge=1, le=HORIZON)] = 8
     lambda_risk: Annotated[float, Field(gt=0, le=10)] = 0.5
-    momentum: Annotated[int, Field(ge=1, le=64)] = 2
+    momentum: Annotated[int, Field(ge=1, le=64)] = 16
     sigma_max: Annotated[float, Field(gt=0, le=10)] = 1.0
-    w_max: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 5.0
+    w_max: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 3.0
     cost_model: Literal["bid", "vcg"] = "bid"
     reference_share: Annotated[float, Field(ge=0, le=1)] = 0.25
     rival_share: Annotated[float, Field(gt=0, le=1)] = 0.25

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from pipelines_dagster.defs.market.bench import bench
 from pipelines_dagster.defs.market.events import record

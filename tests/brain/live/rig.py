@@ -102,7 +102,7 @@ class Rig:
 
     def __init__(self, tmp: Path, budgets: dict[str, int] | None = None) -> None:
         self.clock, self.wall = Clock(), Clock()
-        self.params = MpcParams()
+        self.params = MpcParams(horizon=3, momentum=2)
         self.valuer = FixedValuer()
         self.forecast: Forecast = persistent
         self.down = False

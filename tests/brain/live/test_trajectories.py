@@ -25,7 +25,7 @@ def hopeless(rig: Rig) -> None:
 def test_an_abandoned_ad_ends_where_its_plan_says(rig: Rig) -> None:
     """M = 2: the second negative token abandons; plan_id tokens later the row bids nothing."""
     hopeless(rig)
-    rig.params = MpcParams(lambda_risk=0.3)
+    rig.params = MpcParams(horizon=3, momentum=2, lambda_risk=0.3)
     rig.valuer.a, rig.valuer.k_0 = 0.4, 6.0
     played = rig.play((seat("a"), RIVAL), tokens=16)
     abandoned, plan = next(
@@ -61,7 +61,7 @@ def test_the_loss_curve_decides_how_much_is_salvaged(rig: Rig) -> None:
     rig.valuer.a, rig.valuer.k_0, rig.valuer.count = 0.5, 4.0, 16
     plans = []
     for number, risk in enumerate((0.1, 0.3, 0.5)):
-        rig.params = MpcParams(lambda_risk=risk)
+        rig.params = MpcParams(horizon=3, momentum=2, lambda_risk=risk)
         played = rig.play((seat("a"), RIVAL), tokens=16, request_id=f"r{number}")
         plans.append(sum(bids.control is not None for bids in played.asked))
     assert plans == sorted(plans) and plans[0] < plans[-1]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from bls.errors import invalid
 from bls.settings import REPOSITORY

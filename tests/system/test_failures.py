@@ -14,7 +14,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from bls.contracts import Op
+from bls.contracts import CONTROL, DECODE_STEP_HELD, Op
 from bls.errors import SkynetError
 from tests.system.probe import TRIP, Probe
 
@@ -118,17 +118,19 @@ class Direct:
             "OP": np.full((rows, 1), op, np.int32),
             "IDS": np.array(ids, np.int32),
             "SALT": np.zeros((rows, 1), np.uint64),
-            "WEIGHT": np.ones((rows, 1), np.float32),
+            "BID": np.ones((rows, 1), np.float32),
+            "CONTROL": np.zeros((rows, CONTROL), np.float64),
+            "MIXTURE": np.zeros((rows, 5), np.float32),
             "TEMPERATURE": np.full((rows, 1), temperature, np.float32),
             "DRAW": np.zeros((rows, 4), np.uint64),
         }
-        kinds = {"uint64": "UINT64", "int32": "INT32", "float32": "FP32"}
+        kinds = {"uint64": "UINT64", "int32": "INT32", "float32": "FP32", "float64": "FP64"}
         inputs = []
         for name, array in tensors.items():
             tensor = triton.InferInput(name, array.shape, kinds[array.dtype.name])
             tensor.set_data_from_numpy(array)
             inputs.append(tensor)
-        return self.client.infer("decode_step", inputs)
+        return self.client.infer(DECODE_STEP_HELD.name, inputs)
 
     def stream(self, raw: bytes) -> list[str]:
         """Kinds of responses a reply request gives: 'event', 'error', 'final'."""

@@ -103,7 +103,7 @@ HORIZON = 8
 
 CONTROL = 16 + 2 * AD_TOKENS
 """What `mpc` takes besides the forecast: `Control`'s 16 numbers, then dV[48], then L[48].
-dV[0] and L[0] belong to the token about to be sold; past `LEFT` tokens both are 0."""
+dV[0] and L[0] belong to the token about to be sold; past `LEFT` tokens neither is read."""
 
 
 class Control(IntEnum):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.bidding import Offers, Seat
+from bls.brain.controls import Controls
 from bls.brain.decisions.record import DecisionRecord, Place, Worth
 from bls.brain.forecast.residuals import Observation
 from bls.brain.params import MpcParams
@@ -25,15 +26,13 @@ from bls.brain.purse import Purse
 from bls.brain.services import BrainServices
 from bls.brain.trajectory import Trajectory
 from bls.brain.valuer import Values
-from bls.contracts import CONTROL, FEATURES, Control, CostModel, Decision
+from bls.contracts import FEATURES, Control, Decision
 from bls.errors import SkynetError
 from bls.reply.bids import Bids, Weights
 from bls.reply.outcome import Outcome
-from kernels_cuda.mpc_control import control
 
 F64 = NDArray[np.float64]
 _MIXTURE = 5
-_COST = {"bid": CostModel.BID, "vcg": CostModel.VCG}
 
 
 @dataclass
@@ -60,10 +59,12 @@ class Brain:
     _asked: list[Trajectory] = field(init=False, default_factory=list)
     _brought: Bids = field(init=False)
     _began: float = field(init=False, default=0.0)
+    _controls: Controls = field(init=False)
 
     def __post_init__(self) -> None:
         self.params, self.version = self.services.params()
         self.trajectories = self._trajectories()
+        self._controls = Controls(self.w_ref)
         total = sum(seat.bid for seat in self.seats)
         self._open({t.key: total - self.seats[t.row - 1].bid for t in self.trajectories})
 
@@ -80,7 +81,8 @@ class Brain:
         if not self._asked:
             return Bids(weights)
         self._began = time.monotonic()
-        controls = self._controls(len(weights))
+        asked = [(t, self.purses[t.row - 1]) for t in self._asked]
+        controls = self._controls.rows(len(weights), self.params, asked)
 
         def without() -> Bids:
             return self._held(weights, controls)
@@ -201,32 +203,6 @@ class Brain:
                 most = 0.0 if row in known else min(most, self.params.cautious_bid)
             fixed.append(min(bid, most))
         return fixed
-
-    def _controls(self, rows: int) -> F64:
-        """CONTROL [R, 112] of this token."""
-        asked, params = self._asked, self.params
-        purses = [self.purses[t.row - 1] for t in asked]
-        states = [purse.state() for purse in purses]
-        made = np.zeros((rows, CONTROL))
-        made[[t.row for t in asked]] = control(
-            len(asked),
-            dv=np.stack([t.d_v for t in asked]),
-            loss=np.stack([t.loss for t in asked]),
-            left=[t.left for t in asked],
-            neg_cnt=[t.neg_cnt for t in asked],
-            horizon=params.horizon,
-            lambda_risk=params.lambda_risk,
-            momentum=params.momentum,
-            sigma_max=params.sigma_max,
-            w_max=[min(params.w_max, purse.left) for purse in purses],
-            cost_model=_COST[params.cost_model],
-            reserve=params.reference_share * self.w_ref,
-            rival_share=params.rival_share,
-            budget_left=[state.budget_left for state in states],
-            time_left=[state.time_left for state in states],
-            spend_rate=[state.spend_rate for state in states],
-        )
-        return made
 
     def _held(self, weights: Weights, controls: F64) -> Bids:
         """The same without the predictor: forecasts held, or cautious fixed bids."""

@@ -32,7 +32,9 @@ MEAN = CTX + WINDOW
 POSITION = slice(CTX + WINDOW + 3, FEATURES)
 
 _AGE = np.arange(WINDOW) - (WINDOW - 1) / 2
-_SLOPE = _AGE / np.sum(_AGE**2)
+_MOMENTS = np.stack([np.full(WINDOW, 1 / WINDOW), _AGE / np.sum(_AGE**2)], axis=1)
+_FREQUENCIES = np.array([1 / 1000, 1 / 1000, 1 / 10, 1 / 10])
+_PHASES = np.array([0, np.pi / 2, 0, np.pi / 2])  # cos x is sin(x + pi / 2)
 
 
 def log_weight(w_minus: NDArray[Any] | float) -> NDArray[np.float64]:
@@ -64,7 +66,10 @@ def build(ctx_vec: NDArray[Any], past: NDArray[Any], token_idx: NDArray[Any]) ->
     out = np.empty((count, FEATURES), np.float32)
     out[:, :CTX] = ctx_vec
     out[:, PAST] = past
-    out[:, STATS] = np.stack([past.mean(1), past.std(1), past @ _SLOPE], axis=1)
-    slow, fast = np.asarray(token_idx) / 1000, np.asarray(token_idx) / 10
-    out[:, POSITION] = np.stack([np.sin(slow), np.cos(slow), np.sin(fast), np.cos(fast)], axis=1)
+    moments = past @ _MOMENTS
+    away = past - moments[:, :1]
+    out[:, MEAN], out[:, MEAN + 2] = moments.T
+    out[:, MEAN + 1] = np.sqrt(np.einsum("ij,ij->i", away, away) / WINDOW)
+    angle = np.multiply.outer(np.asarray(token_idx), _FREQUENCIES)
+    out[:, POSITION] = np.sin(angle + _PHASES)
     return out

@@ -8,13 +8,13 @@ for; then the row bids nothing and the reference ends the sentence (mpc 2.2 F).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bls.brain.decisions.rebuild import ahead
-from bls.contracts import Decision
+from bls.contracts import AD_TOKENS, Decision
 from bls.reply.outcome import Outcome
 
 F64 = NDArray[np.float64]
@@ -59,6 +59,11 @@ class Trajectory:
     won: int = 0
     neg_cnt: float = 0.0
     plan: int | None = None
+    _worth: F64 = field(init=False)
+    _lost: F64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._worth, self._lost = self._padded(self.curve.d_v), self._padded(self.curve.loss)
 
     @property
     def left(self) -> int:
@@ -73,13 +78,18 @@ class Trajectory:
 
     @property
     def d_v(self) -> F64:
-        """Worth of each token from here on, f64 [48] in weight units, 0 past `left`."""
-        return ahead(self.curve.d_v, self.won, self.left, self.rate)
+        """Worth of each token from here on, f64 [48] in weight units."""
+        return self._worth[self.won : self.won + AD_TOKENS]
 
     @property
     def loss(self) -> F64:
         """What leaving at each token from here on loses, as `d_v`."""
-        return ahead(self.curve.loss, self.won, self.left, self.rate)
+        return self._lost[self.won : self.won + AD_TOKENS]
+
+    def _padded(self, values: NDArray[np.float32]) -> F64:
+        """The whole curve in weight units, f64 [96]."""
+        whole = ahead(values, 0, AD_TOKENS, self.rate)
+        return np.concatenate([whole, np.zeros(AD_TOKENS)])
 
     def saw(self, outcome: Outcome) -> bool:
         """Take in a delivered token; whether the controller abandoned the ad with it."""

@@ -38,9 +38,7 @@ class Controls:
         self._params: MpcParams | None = None
         self._row: F64 = np.empty(0)
 
-    def rows(
-        self, count: int, params: MpcParams, asked: Sequence[tuple[Trajectory, Purse]]
-    ) -> F64:
+    def rows(self, count: int, params: MpcParams, asked: Sequence[tuple[Trajectory, Purse]]) -> F64:
         """f64 [count, 112]; rows that nobody asks for are not controlled."""
         if params is not self._params:
             self._params, self._row = params, self._template(params)
@@ -59,7 +57,7 @@ class Controls:
 
     def _template(self, params: MpcParams) -> F64:
         """A row with what the parameters say."""
-        return control(
+        made = control(
             1,
             dv=[0.0],
             loss=[0.0],
@@ -74,4 +72,6 @@ class Controls:
             rival_share=params.rival_share,
             budget_left=0.0,
             time_left=0.0,
-        )[0]
+        )
+        row: F64 = made[0]
+        return row

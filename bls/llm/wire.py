@@ -79,7 +79,8 @@ def unpack_job(message: list[Any], reply: Reply) -> Job:
         rows, token = rest
         return Step(conv, rows, token, reply)
     if op == Op.AGAIN:
-        return Again(conv, *rest, reply)
+        (index,) = rest
+        return Again(conv, index, reply)
     if op == _AWAY:
         return Away(conv, reply)
     return End(conv, reply)

@@ -99,7 +99,7 @@ def _write(ledger: Ledger, reply: Reply, start: float) -> None:
         weights = np.concatenate([[RESERVE], bids[index + 1]]).astype(np.float32)
         outcome = clear(weights)
         ledger.put(TokenRecord(head, ts, index, weights, outcome))
-        account.add(outcome, outcome.winner(weights))
+        account.add(outcome)
     receipt = {
         "request_id": head.request_id,
         "conv_id": head.conv_id,
@@ -133,4 +133,4 @@ def clear(weights: NDArray[np.float32]) -> Outcome:
         "near_tie": bool(cleared.near_tie),
         "w_minus": cleared.w_minus.astype(np.float32),
     }
-    return Outcome(**values, top_id=best, top_logit=top_logit)
+    return Outcome(**values, top_id=best, top_logit=top_logit, weights=weights)

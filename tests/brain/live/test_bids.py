@@ -28,7 +28,7 @@ def test_a_more_valuable_ad_bids_more(rig: Rig) -> None:
 
 @pytest.mark.spec("CBP-I-01")
 def test_stronger_competition_is_outbid(rig: Rig) -> None:
-    """Two identical auctions but for the forecast: mu higher by 0.2, the bid at least 5 % higher."""
+    """Two identical auctions but for mu, higher by 0.2: the bid is at least 5 % higher."""
     plain = rig.play((seat("a"), RIVAL), tokens=1)
     rig.forecast = lambda features: persistent(features) + np.float32([0.2, 0, 0.2, 0, 0])
     pressed = rig.play((seat("a"), RIVAL), tokens=1, request_id="r2")

@@ -42,7 +42,7 @@ def test_an_abandoned_ad_ends_where_its_plan_says(rig: Rig) -> None:
 
 @pytest.mark.spec("TVE-I-01")
 def test_ads_of_little_value_stop_early(rig: Rig) -> None:
-    """30 conversations; wherever L_t / V_t > 0.4 and the competition asks more than the ad gives."""
+    """30 conversations whose L_t / V_t > 0.4, and competition that asks more than the ad gives."""
     stopped = 0
     for number in range(30):
         rig.valuer.v_max = 0.02 + 0.01 * number / 30

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 
 from bls.errors import SkynetError
+from bls.settlement.chain import GENESIS, link, seal
 from bls.settlement.faults import Faults
 from bls.settlement.reader import Reader
 from bls.settlement.recompute import settle
@@ -105,3 +107,22 @@ def test_no_log_is_no_table(tmp_path: Path) -> None:
 def test_records_have_every_key(recorded: Recorded) -> None:
     line = next(Reader(recorded.folder, Faults()).lines(BIDS))
     assert {"conv_id", "request_id", "token_idx", "ts", "weights", "w_minus"} <= line.keys()
+
+
+@pytest.mark.spec("CBP-I-06")
+def test_records_that_grew_a_field_are_read_as_before(recorded: Recorded, tmp_path: Path) -> None:
+    """Fields are only ever added: the training data of a log with a new one are the same."""
+    folder = tmp_path / "grown"
+    for file in recorded.folder.iterdir():
+        lines = [orjson.loads(line) for line in file.read_bytes().splitlines() if line]
+        grown, chain = [], GENESIS
+        for line in lines:
+            line.pop("chain", None)
+            body = orjson.dumps({**line, "reader_region": "eu"})
+            chain = link(chain, body)
+            grown.append(seal(body, chain))
+        folder.mkdir(exist_ok=True)
+        (folder / file.name).write_bytes(b"".join(grown))
+    before, after = bids_from_events(recorded.folder), bids_from_events(folder)
+    assert after.equals(before) and len(after) > 0
+    assert settle(folder).ok

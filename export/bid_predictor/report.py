@@ -20,6 +20,7 @@ from export.bid_predictor import lit, plot, robustness, tables
 from export.bid_predictor.artefact import MODEL_FILE, verify
 from export.bid_predictor.baselines import BiGru, Ewma, LogNormal, Model, Neural
 from export.bid_predictor.config import TrainConfig
+from export.bid_predictor.draws import draw
 from export.bid_predictor.evaluation import Held, evaluate
 from export.bid_predictor.runtime import OnnxForecaster
 from export.bid_predictor.scores import score
@@ -61,8 +62,9 @@ def report(
     for world in worlds:
         parts.append(tables.accuracy(evaluate(models, world)))
     plot.draw(models, worlds[0].windows, svg)
+    draws = draw(seed=11)
     for name in (TT_TINY, "EWMA", "Bi-GRU"):
-        rows = robustness.run(models[name], seed=11)
+        rows = robustness.run(models[name], draws)
         parts.append(f"{name}\n\n{tables.robust(rows)}\n{robustness.gate(rows)}\n")
     parts.append(_contexts(served, worlds[0].windows))
     median, slow = served.latency_us()

@@ -3,8 +3,8 @@
 
 A spike multiplies a few past W_-i by ten, a bluff holds a run of them at a tenth, a silence drops a
 run to the floor, a pump climbs and is over before the newest. The label stays: the forecaster
-learns to look past them. A *whole* window at a tenth is another level, which the forecast follows by
-construction (U-07), so a run here is at most 7 of the 15.
+learns to look past them. A *whole* window at a tenth is another level, which the forecast follows
+by construction (U-07), so a run here is at most 7 of the 15.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def pumps(past: F64, rng: np.random.Generator) -> F64:
     peak = rng.uniform(np.log(2), np.log(6), len(past))
     step = np.arange(WINDOW) - (end - length)[:, None] + 1
     climbing = (step > 0) & (step <= length[:, None])
-    return past + np.where(climbing, step * (peak / length)[:, None], 0.0)
+    climb: F64 = np.where(climbing, step * (peak / length)[:, None], 0.0)
+    return past + climb
 
 
 def runs(past: F64, rng: np.random.Generator, longest: int) -> NDArray[np.bool_]:

@@ -69,7 +69,9 @@ def worlds(dataset: Path) -> list[Path]:
 
 def texts(dataset: Path) -> list[str]:
     """Every creative's text."""
-    return [t for world in worlds(dataset) for t in _read(world, "ads.parquet")["text"].to_list()]
+    return [
+        t for world in worlds(dataset) for t in load_table(world, "ads.parquet")["text"].to_list()
+    ]
 
 
 def load(dataset: Path, tokenizer: Any) -> Samples:
@@ -86,16 +88,16 @@ def load(dataset: Path, tokenizer: Any) -> Samples:
 
 
 def _load(world: Path, number: int, tokenizer: Any) -> Samples:
-    contexts, ads = _read(world, "contexts.parquet"), _read(world, "ads.parquet")
-    rows = _read(world, SAMPLES)
+    contexts, ads = load_table(world, "contexts.parquet"), load_table(world, "ads.parquet")
+    rows = load_table(world, SAMPLES)
     ids, mask = encode(tokenizer, ads["text"].to_list())
     ctx_id, ad_id = (rows[n].to_numpy().astype(np.int64) for n in ("ctx_id", "ad_id"))
     k = rows["delivered"].to_numpy().astype(np.int64)
     if len(k) == 0 or k.min() < 1 or k.max() > AD_TOKENS:
         raise ExportError("dataset_invalid", f"delivered must be 1 to {AD_TOKENS}")
     return Samples(
-        ctx=_vectors(contexts, "ctx_vec"),
-        ad_vec=_vectors(ads, "ad_vec"),
+        ctx=vectors(contexts, "ctx_vec"),
+        ad_vec=vectors(ads, "ad_vec"),
         ids=ids,
         mask=mask,
         of_ctx=_places(contexts["ctx_id"].to_numpy(), ctx_id),
@@ -106,14 +108,16 @@ def _load(world: Path, number: int, tokenizer: Any) -> Samples:
     )
 
 
-def _read(world: Path, name: str) -> pl.DataFrame:
+def load_table(world: Path, name: str) -> pl.DataFrame:
+    """One Parquet file of a dataset. Raises `dataset_missing`."""
     try:
         return pl.read_parquet(world / name)
     except FileNotFoundError:
         raise ExportError("dataset_missing", f"no {name} in the dataset") from None
 
 
-def _vectors(table: pl.DataFrame, column: str) -> F32:
+def vectors(table: pl.DataFrame, column: str) -> F32:
+    """A column of context or ad vectors, f32 [n, 128]. Raises `dataset_invalid`."""
     found = table[column].to_numpy().astype(np.float32)
     if found.ndim != 2 or found.shape[1] != CTX or not np.isfinite(found).all():
         raise ExportError("dataset_invalid", f"{column}: expected finite [n, {CTX}]")

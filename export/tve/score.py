@@ -42,9 +42,13 @@ def values(curve: NDArray[np.float32]) -> F64:
 
 
 def r2(predicted: F64, label: NDArray[np.float32]) -> float:
-    """Share of the label's variance that is explained; negative when worse than its mean."""
+    """Share of the label's variance that is explained; negative when worse than its mean.
+
+    NaN where labels do not vary.
+    """
     y = label.astype(np.float64)
-    return float(1 - np.sum((y - predicted) ** 2) / np.sum((y - y.mean()) ** 2))
+    total = np.sum((y - y.mean()) ** 2)
+    return float(1 - np.sum((y - predicted) ** 2) / total) if total > 0 else float("nan")
 
 
 def crps_log_normal(mean: F64, sd: F64, observed: F64) -> F64:

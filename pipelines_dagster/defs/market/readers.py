@@ -37,7 +37,7 @@ AGENTS = 0.05
 AGENT_CLICKS = 0.002
 """Clicks an agent makes per impression."""
 
-A_CPM, B_CPC = 0.2, 2.0
+A_CPM, B_CPC = 1.0, 10.0
 """Weights of a value label, in bid units per dollar: value = log(1+clicks) (A CPM + B CPC)."""
 
 _RATES = np.concatenate([[0.0], np.geomspace(1e-4, 250.0, 700)])

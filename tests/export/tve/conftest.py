@@ -6,10 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.tve.config import Dims, Stage, TveConfig
 from export.tve.train import Trained, train
 from tests.export.tve import tiny_market
+
+torch.set_num_threads(1)  # more only wait for one another on a busy machine
 
 TINY = Dims(ctx=16, ctx_layers=1, ad=32, ad_layers=1, fused=16)
 CONFIG = TveConfig(

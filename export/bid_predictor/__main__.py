@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
-from export.bid_predictor import robustness, tables
+from export.bid_predictor import draws, robustness, tables
 from export.bid_predictor.artefact import MODEL_FILE, SHIPPED, verify
 from export.bid_predictor.config import TrainConfig
 from export.bid_predictor.report import report
@@ -44,7 +44,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _robustness(options: argparse.Namespace) -> int:
     verify(options.model)
-    rows = robustness.run(OnnxForecaster(options.model / MODEL_FILE), options.seed)
+    model = OnnxForecaster(options.model / MODEL_FILE)
+    rows = robustness.run(model, draws.draw(options.seed))
     if options.log is not None:
         log = JsonLog(options.log, len(rows))
         robustness.write_log(rows, log)

@@ -11,6 +11,8 @@ from export.model_manifest import ModelManifest
 
 MODEL_FILE = "model.onnx"
 PCA_FILE = "pca.safetensors"
+F32_FILE = "model_f32.onnx"
+"""Beside them after a training run, for parity; not shipped."""
 FEATURE_LAYOUT = 1
 """Raised with every change to what `bls.brain.features.build` puts where."""
 

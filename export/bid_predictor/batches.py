@@ -24,7 +24,7 @@ from export.bid_predictor.windows import Windows
 
 Batch = tuple[Tensor, Tensor]
 
-STRETCH = (0.7, 1.8)
+STRETCH = (0.75, 1.7)
 
 
 class Batches(IterableDataset[Batch]):  # type: ignore[misc]

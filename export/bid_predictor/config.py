@@ -17,7 +17,7 @@ class TrainConfig:
         tokens: how many tokens the 128 PCA numbers are spread over.
         pretrain_steps: stage 1, squared error of the mixture's mean alone.
         steps: stage 2, negative log-likelihood + 0.1 squared error.
-        corrupted: share of the training windows whose history carries a false spike or bluff.
+        corrupted: share of the training windows whose history carries a falsehood, see `corrupt`.
         stretched: share of the rows drawn from a calmer or wilder market, see `batches`.
         strange_contexts: share of the rows whose context is a random direction instead.
         validation: share of the conversations kept out of training, for the learning curve.
@@ -35,8 +35,8 @@ class TrainConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     mse_weight: float = 0.1
-    corrupted: float = 0.25
-    stretched: float = 0.5
+    corrupted: float = 0.35
+    stretched: float = 0.4
     strange_contexts: float = 0.2
     validation: float = 0.05
     max_rows: int = 2_000_000

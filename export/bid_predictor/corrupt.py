@@ -2,9 +2,9 @@
 """False histories: what an adversary shows before it bids as it meant to (competitor_bid U-05, 06).
 
 A spike multiplies a few past W_-i by ten, a bluff holds a run of them at a tenth, a silence drops a
-run to the floor. The label stays: the forecaster learns to look past them. A *whole* window at a
-tenth is another level, which the forecast follows by construction (U-07), so a run here is at most
-7 of the 15.
+run to the floor, a pump climbs and is over before the newest. The label stays: the forecaster
+learns to look past them. A *whole* window at a tenth is another level, which the forecast follows
+by construction (U-07), so a run here is at most 7 of the 15.
 """
 
 from __future__ import annotations
@@ -42,6 +42,18 @@ def silences(past: F64, rng: np.random.Generator) -> F64:
     return np.where(runs(past, rng, LONGEST_BLUFF), np.log(W_FLOOR), past)
 
 
+def pumps(past: F64, rng: np.random.Generator) -> F64:
+    """[n, 15] with one climb of 4 to 12 values of each row to 2 to 6 times their height, over 1 to
+    3 values before the newest, where the rest is honest again."""
+    length = rng.integers(4, 13, len(past))
+    end = WINDOW - rng.integers(1, 4, len(past))
+    peak = rng.uniform(np.log(2), np.log(6), len(past))
+    step = np.arange(WINDOW) - (end - length)[:, None] + 1
+    climbing = (step > 0) & (step <= length[:, None])
+    climb: F64 = np.where(climbing, step * (peak / length)[:, None], 0.0)
+    return past + climb
+
+
 def runs(past: F64, rng: np.random.Generator, longest: int) -> NDArray[np.bool_]:
     """[n, 15] true on one run of 1 to `longest` places of each row."""
     length = rng.integers(1, longest + 1, len(past))
@@ -52,10 +64,16 @@ def runs(past: F64, rng: np.random.Generator, longest: int) -> NDArray[np.bool_]
 
 
 def mixed(past: F64, rng: np.random.Generator, share: float) -> F64:
-    """A `share` of the rows corrupted: two fifths spikes, two fifths bluffs, one fifth silences."""
+    """A `share` of the rows corrupted, each by one of `PARTS`, as often as its part says."""
     kind = rng.random(len(past)) / max(share, 1e-12)
     out = past.copy()
-    for low, high, attack in ((0.0, 0.4, spikes), (0.4, 0.8, bluffs), (0.8, 1.0, silences)):
-        rows = (kind >= low) & (kind < high)
+    low = 0.0
+    for attack, part in PARTS:
+        rows = (kind >= low) & (kind < low + part)
         out[rows] = attack(past[rows], rng)
+        low += part
     return out
+
+
+PARTS = ((spikes, 0.25), (bluffs, 0.375), (silences, 0.125), (pumps, 0.25))
+"""What a corrupted row suffers; the parts sum to 1, exactly in binary."""

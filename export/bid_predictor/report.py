@@ -13,13 +13,15 @@ from pathlib import Path
 
 import lightning
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
-from export.bid_predictor import lit, plot, robustness, tables
-from export.bid_predictor.artefact import MODEL_FILE, verify
+from export.bid_predictor import lit, parity, plot, quantise, robustness, tables
+from export.bid_predictor.artefact import F32_FILE, MODEL_FILE, verify
 from export.bid_predictor.baselines import BiGru, Ewma, LogNormal, Model, Neural
 from export.bid_predictor.config import TrainConfig
+from export.bid_predictor.draws import draw
 from export.bid_predictor.evaluation import Held, evaluate
 from export.bid_predictor.runtime import OnnxForecaster
 from export.bid_predictor.scores import score
@@ -61,13 +63,34 @@ def report(
     for world in worlds:
         parts.append(tables.accuracy(evaluate(models, world)))
     plot.draw(models, worlds[0].windows, svg)
+    draws = draw(seed=11)
     for name in (TT_TINY, "EWMA", "Bi-GRU"):
-        rows = robustness.run(models[name], seed=11)
+        rows = robustness.run(models[name], draws)
         parts.append(f"{name}\n\n{tables.robust(rows)}\n{robustness.gate(rows)}\n")
     parts.append(_contexts(served, worlds[0].windows))
-    median, slow = served.latency_us()
-    parts.append(f"5 rows, one thread: median {median:.0f} us, 95 % {slow:.0f} us\n")
+    if (model / F32_FILE).is_file():
+        parts.append(_variants(model, worlds[0].windows))
     return "\n".join(parts)
+
+
+def _variants(model: Path, windows: Windows) -> str:
+    """The ways to int8, each against the f32 graph on the same rows, and 5 rows on one thread."""
+    graph = onnx.load(model / F32_FILE)
+    plain = OnnxForecaster(model / F32_FILE)
+    some = sample(windows, 8192, seed=0)
+    calibration = sample(windows, 2048, seed=1).features()
+    stored = {
+        "f32": (model / F32_FILE).read_bytes(),
+        "int8 weights (shipped)": (model / MODEL_FILE).read_bytes(),
+        "int8 dynamic": quantise.dynamic(graph),
+        "int8 static": quantise.static(graph, calibration),
+    }
+    rows = []
+    for name, content in stored.items():
+        variant = OnnxForecaster(content)
+        figures = parity.compare(plain(some), plain, variant, some)
+        rows.append(tables.variant(name, len(content), figures, variant.latency_us()))
+    return tables.table(tables.VARIANT, rows)
 
 
 def _contexts(model: Model, windows: Windows) -> str:

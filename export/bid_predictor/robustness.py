@@ -12,17 +12,15 @@ follows the level exactly (U-07) cannot also ignore it, so `whole` is shown, nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-import numpy as np
 from torch import Tensor
 
 from bls.jsonlog import JsonLog
-from export.bid_predictor import corrupt
 from export.bid_predictor.baselines import Model
+from export.bid_predictor.draws import Draws, Sample
 from export.bid_predictor.scores import ks_between, pit, score
-from export.bid_predictor.windows import F64, Windows, past_windows
-from pipelines_dagster.defs.market import attacks
+from export.bid_predictor.windows import F64
 from pipelines_dagster.defs.market.params import ATTACKS
 
 KS_MOST = 0.15
@@ -52,66 +50,32 @@ class Row:
     irreducible: float = 0.0
 
 
-def run(model: Model, seed: int, count: int = 20_000, conversations: int = 160) -> list[Row]:
-    """Every attack in both views; the same seed gives the same rows to every model."""
-    rows = []
-    for name in ATTACKS:
-        rows.append(history(model, name, seed, count))
-        if name == "bluff":
-            rows.append(history(model, name, seed, count, whole=True))
-        rows.append(market(model, name, seed, conversations))
-    return rows
+def run(model: Model, draws: Draws) -> list[Row]:
+    """Every attack in both views."""
+    clean = model(draws.plain.windows)
+    rows = [_history(model, key, past, clean, draws.plain) for key, past in draws.false.items()]
+    rows += [_market(model, name, sample) for name, sample in draws.markets.items()]
+    return sorted(rows, key=lambda row: (row.scenario, row.view))
 
 
-def history(model: Model, name: str, seed: int, count: int, whole: bool = False) -> Row:
-    """Falsified windows of a stationary market. A bluff is a run of 1 to 7 of the 15, the newest
-    often among them; `whole` puts all 15 at a tenth."""
-    drawn = attacks.windows(name, count, seed)
-    attacked = drawn.attacked
-    if name == "bluff" and not whole:
-        attacked = corrupt.bluffs(drawn.clean, np.random.default_rng(seed))
-    clean = _forecast(model, drawn, drawn.clean)
-    false = _forecast(model, drawn, attacked)
-    before, after = score(clean, drawn.target), score(false, drawn.target)
+def _history(model: Model, key: tuple[str, str], past: F64, clean: Tensor, plain: Sample) -> Row:
+    label = plain.windows.label
+    false = model(replace(plain.windows, past=past))
+    before, after = score(clean, label), score(false, label)
     return Row(
-        scenario=name,
-        view="whole" if whole else "history",
-        rows=count,
+        *key,
+        rows=len(label),
         rmse=after.rmse,
         ks=after.ks,
         increase=after.rmse / before.rmse - 1,
-        ks_drift=ks_between(pit(clean, drawn.target), pit(false, drawn.target)),
-        irreducible=float(np.sqrt(np.mean(drawn.sd**2))),
+        ks_drift=ks_between(pit(clean, label), pit(false, label)),
+        irreducible=plain.irreducible,
     )
 
 
-def market(model: Model, name: str, seed: int, conversations: int) -> Row:
-    """Conversations in which the attack is really played."""
-    windows, sd = played(attacks.series(name, conversations, seed))
-    scored = score(model(windows), windows.label)
-    irreducible = float(np.sqrt(np.mean(sd**2)))
-    return Row(name, "market", len(windows), scored.rmse, scored.ks, irreducible=irreducible)
-
-
-def played(series: attacks.Series) -> tuple[Windows, F64]:
-    """Every prediction of a series whose W_-i varies, and the law's sd of its label."""
-    auctions = series.auctions
-    _, steps, seats = auctions.log_w.shape
-    token = np.arange(steps - 1)
-    several = auctions.seated & (auctions.seated.sum(axis=1, keepdims=True) > 1)
-    sold = (token < auctions.lengths[:, None])[:, :, None] & several[:, None, :]
-    conv, t, seat = np.nonzero(sold)
-    flat = auctions.log_w.transpose(0, 2, 1).reshape(-1)  # trajectory by trajectory
-    first = (conv * seats + seat) * steps
-    windows = Windows(
-        contexts=series.ctx,
-        ctx=conv,
-        conversation=conv,
-        past=past_windows(flat, first + t + 1, first),
-        token_idx=t,
-        label=flat[first + t + 1],
-    )
-    return windows, auctions.sd[conv, t, seat].astype(np.float64)
+def _market(model: Model, name: str, sample: Sample) -> Row:
+    found = score(model(sample.windows), sample.windows.label)
+    return Row(name, "market", found.rows, found.rmse, found.ks, irreducible=sample.irreducible)
 
 
 def gate(rows: Sequence[Row]) -> list[str]:
@@ -138,11 +102,6 @@ def write_log(rows: Sequence[Row], log: JsonLog) -> None:
     """`robust.<scenario>.metric` lines: scenario, view, rmse, ks and the rest."""
     for row in rows:
         log.write(f"robust.{row.scenario}.metric", **asdict(row))
-
-
-def _forecast(model: Model, drawn: attacks.Windows, past: F64) -> Tensor:
-    places = np.arange(len(past))
-    return model(Windows(drawn.ctx, places, places, past, drawn.token_idx, drawn.target))
 
 
 def _shown(row: Row | None, field: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from export.bid_predictor import graph, lit, parity, pca
-from export.bid_predictor.artefact import FEATURE_LAYOUT, MODEL_FILE, PCA_FILE
+from export.bid_predictor.artefact import F32_FILE, FEATURE_LAYOUT, MODEL_FILE, PCA_FILE
 from export.bid_predictor.batches import tensors
 from export.bid_predictor.config import TrainConfig
 from export.bid_predictor.network import TTTiny
@@ -56,7 +56,7 @@ def train(
     metrics |= {f"parity.{k}": v for k, v in parity.check(network, held).as_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     graph.write(graph.build(network, int8=True), out / MODEL_FILE)
-    graph.write(graph.build(network, int8=False), out / "model_f32.onnx")
+    graph.write(graph.build(network, int8=False), out / F32_FILE)
     reduction.save(out)
     _manifest(dataset, config, seed, out, metrics).write(out)
     return Trained(out, metrics)

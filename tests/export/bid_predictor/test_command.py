@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from export.bid_predictor import __main__ as command
-from export.bid_predictor import robustness
+from export.bid_predictor import draws, robustness
 from export.bid_predictor.robustness import Row
 from pipelines_dagster.defs.market.params import ATTACKS
 
@@ -30,7 +30,8 @@ def test_the_gate_is_the_exit_status(
     status: int,
 ) -> None:
     rows = [Row(name, view, 1, 0.1, ks) for name in ATTACKS for view in ("history", "market")]
-    monkeypatch.setattr(robustness, "run", lambda model, seed: rows)
+    monkeypatch.setattr(draws, "draw", lambda seed: None)
+    monkeypatch.setattr(robustness, "run", lambda model, drawn: rows)
     assert command.main(["robustness", "--log", str(tmp_path)]) == status
     assert ("the gate passes" in capsys.readouterr().out) == (status == 0)
     assert len(list(tmp_path.glob("robust.*.metric"))) == len(ATTACKS)

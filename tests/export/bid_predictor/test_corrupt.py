@@ -28,9 +28,19 @@ def test_silences_are_one_run_at_the_floor() -> None:
     assert np.allclose(out[out != PAST], np.log(0.01))
 
 
+def test_pumps_climb_and_are_over() -> None:
+    moved = corrupt.pumps(PAST, np.random.default_rng(1)) - PAST
+    assert np.allclose(moved[:, -1], 0)
+    assert (moved > -1e-12).all()
+    peak = moved.max(1)
+    assert np.log(2) - 1e-9 <= peak.min() < peak.max() <= np.log(6) + 1e-9
+    assert np.allclose(moved[np.arange(len(moved)), moved.argmax(1)], peak)
+    assert sum(part for _, part in corrupt.PARTS) == 1
+
+
 def test_a_share_is_corrupted_and_the_seed_decides() -> None:
     first = corrupt.mixed(PAST, np.random.default_rng(2), 0.25)
     assert np.array_equal(first, corrupt.mixed(PAST, np.random.default_rng(2), 0.25))
-    assert 0.2 < (first != PAST).any(1).mean() < 0.3
+    assert 0.22 < (first != PAST).any(1).mean() < 0.28
     assert np.array_equal(corrupt.mixed(PAST, np.random.default_rng(2), 0.0), PAST)
     assert (corrupt.mixed(PAST, np.random.default_rng(2), 1.0) != PAST).any(1).all()

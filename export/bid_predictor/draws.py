@@ -58,6 +58,7 @@ def draw(seed: int, conversations: int = 300, rows: int = 10_000, truth: bool = 
         for name, kind in ATTACKS.items()
     }
     false["bluff", "history"] = corrupt.bluffs(past, rng)
+    false["spike", "anywhere"] = corrupt.spikes(past, rng, most=1)
     return Draws(plain, false, drawn)
 
 

@@ -92,9 +92,11 @@ def gate(rows: Sequence[Row]) -> list[str]:
     bluff = found.get(("bluff", "market"))
     if bluff is None or not bluff.ks <= BLUFF_MOST:
         failures.append(f"bluff, market: KS {_shown(bluff, 'ks')}, at most {BLUFF_MOST}")
-    spike = found.get(("spike", "history"))
-    if spike is None or not spike.increase <= SPIKE_MOST:
-        failures.append(f"spike: RMSE +{_shown(spike, 'increase')}, at most +{SPIKE_MOST}")
+    for view in ("history", "anywhere"):
+        spike = found.get(("spike", view))
+        if spike is None or not spike.increase <= SPIKE_MOST:
+            shown = _shown(spike, "increase")
+            failures.append(f"spike, {view}: RMSE +{shown}, at most +{SPIKE_MOST}")
     return failures
 
 

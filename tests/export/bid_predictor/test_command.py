@@ -30,6 +30,7 @@ def test_the_gate_is_the_exit_status(
     status: int,
 ) -> None:
     rows = [Row(name, view, 1, 0.1, ks) for name in ATTACKS for view in ("history", "market")]
+    rows.append(Row("spike", "anywhere", 1, 0.1, ks))
     monkeypatch.setattr(draws, "draw", lambda seed: None)
     monkeypatch.setattr(robustness, "run", lambda model, drawn: rows)
     assert command.main(["robustness", "--log", str(tmp_path)]) == status

@@ -50,7 +50,7 @@ def test_set_history_rollback_verify(
 ) -> None:
     assert run("params", "verify") == 0  # nothing there is no fault
     assert run("params", "set", "horizon=4", "cost_model=bid") == 0
-    assert "horizon 3 -> 4" in capsys.readouterr().out
+    assert "horizon 8 -> 4" in capsys.readouterr().out
     assert run("params", "set", "lambda_risk=0.6", "--key", signing) == 0
     entry = local.get(KEY)
     assert entry is not None and entry.version == 2
@@ -66,7 +66,7 @@ def test_set_history_rollback_verify(
     assert (shown["version"], shown["verdict"], shown["value"]["horizon"]) == (3, "ok", 4)
     assert run("params", "set", "momentum=3", "--defaults") == 0
     last = local.get(KEY)
-    assert last is not None and (last.value["horizon"], last.value["momentum"]) == (3, 3)
+    assert last is not None and (last.value["horizon"], last.value["momentum"]) == (8, 3)
 
 
 @pytest.mark.parametrize(

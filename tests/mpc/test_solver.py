@@ -18,10 +18,11 @@ NEWTON, BISECTION, GRID = 1, 2, 3
 
 def test_the_oracle_agrees_with_scipy_optimize(rng) -> None:
     mixture = random_mixture(rng, 30)
-    p = mpc_oracle.problems(mixture, random_control(rng, mixture, cost_model=0))
+    rows = random_control(rng, mixture, cost_model=0)
+    p = mpc_oracle.problems(mixture, rows)
     w, u = mpc_oracle.solve(p)
     for k in np.flatnonzero(w > 0):
-        one = mpc_oracle.problems(mixture[k : k + 1], random_row(p, k))
+        one = mpc_oracle.problems(mixture[k : k + 1], random_row(p, k, rows))
         near = (w[k] * 0.999 + 0.001 * p.reserve[k, 0], min(w[k] * 1.001, p.w_max[k, 0]))
         found = optimize.minimize_scalar(
             lambda x, one=one: -mpc_oracle.utility(one, np.array([[x]]))[0, 0],
@@ -32,7 +33,7 @@ def test_the_oracle_agrees_with_scipy_optimize(rng) -> None:
         assert -found.fun == pytest.approx(u[k], rel=1e-9, abs=1e-9 * p.worth[k, 0])
 
 
-def random_row(p: mpc_oracle.Problems, k: int):
+def random_row(p: mpc_oracle.Problems, k: int, rows: np.ndarray):
     tokens = int(p.tokens[k, 0])
     return row(
         dv=[p.worth[k, 0] - p.loss[k, 0], *[0.0] * (tokens - 1)],
@@ -41,6 +42,7 @@ def random_row(p: mpc_oracle.Problems, k: int):
         horizon=tokens,
         w_max=p.w_max[k, 0],
         reserve=p.reserve[k, 0],
+        rival_share=rows[k, Control.RIVAL_SHARE],
     )
 
 

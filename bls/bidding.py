@@ -35,6 +35,11 @@ class Seat:
     remote: int | None = None
     rate: float = 0.0
 
+    @property
+    def controlled(self) -> bool:
+        """The controller bids for it: it has a rate, and its row is ours to value."""
+        return self.rate > 0 and self.remote is None
+
 
 class Offers(NamedTuple):
     """For one token, in row order without the reference: fixed bids, and who has a controller."""
@@ -52,7 +57,7 @@ class LiveBidder:
     def __init__(self, seats: Sequence[Seat]) -> None:
         self._names = [seat.advertiser for seat in seats]
         self._bids = [seat.bid for seat in seats]
-        self._controlled = [seat.rate > 0 and seat.remote is None for seat in seats]
+        self._controlled = [seat.controlled for seat in seats]
         self._next = 0
         self._lock = threading.Lock()
 

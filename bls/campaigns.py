@@ -56,6 +56,13 @@ class Campaigns(Strict):
     micros_per_weight: Annotated[int, Field(gt=0, le=10**9)]
     campaigns: Annotated[tuple[Campaign, ...], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _distinct(self) -> Campaigns:
+        names = [campaign.advertiser for campaign in self.campaigns]
+        if len(set(names)) != len(names):
+            raise ValueError("an advertiser has two campaigns")
+        return self
+
     def named(self, advertiser: str) -> Campaign | None:
         return next((c for c in self.campaigns if c.advertiser == advertiser), None)
 

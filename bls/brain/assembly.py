@@ -65,16 +65,17 @@ class BrainAssembly:
         self._hub_stats = HubStats()
         hub = load_hub(settings.redis, self._hub_stats, log, limits)
         self._monitor = ForecastMonitor(ResidualLog(log=log), DriftMonitor(log=log), limits=limits)
+        stats = brain_stats.BrainStats()
         self.services = BrainServices(
             params=self._params,
             hub=hub,
             held=HeldForecast(limits=limits),
             health=PredictorHealth(),
             monitor=self._monitor,
-            purses=Purses(self._budgets, funded, unit),
+            purses=Purses(self._budgets, funded, unit, stats.ran_out),
             valuer=valuer,
             telemetry=DecisionLog(log),
-            stats=brain_stats.BrainStats(),
+            stats=stats,
             path=int(Mpc().path),
         )
 

@@ -40,7 +40,7 @@ class Brain:
     """One per reply; only the reply's own thread calls it.
 
     Args:
-        conv_id: names the windows; a conversation's next reply goes on with them.
+        conv_id: names the windows while the reply lives.
         purses: one a seat.
         values: what the ads are worth here; None when nobody could say.
     """
@@ -66,7 +66,7 @@ class Brain:
         self.trajectories = self._trajectories()
         self._controls = Controls(self.w_ref)
         total = sum(seat.bid for seat in self.seats)
-        self._open({t.key: total - self.seats[t.row - 1].bid for t in self.trajectories})
+        self._open({t.advertiser: total - self.seats[t.row - 1].bid for t in self.trajectories})
 
     @property
     def left(self) -> bool:
@@ -91,7 +91,7 @@ class Brain:
             return without()
         features = np.zeros((len(weights), FEATURES), np.float32)
         try:
-            found = self.services.hub.features(self.conv_id, [t.key for t in self._asked])
+            found = self.services.hub.features(self.conv_id, [t.advertiser for t in self._asked])
         except SkynetError:  # the token before took longer than a window lives
             return without()
         features[[t.row for t in self._asked]] = found
@@ -101,20 +101,16 @@ class Brain:
     def saw(self, index: int, outcome: Outcome) -> None:
         """Token `index` was delivered."""
         charges = outcome.charges(self.rule).tolist()
-        paces = [1.0] * len(charges)
-        if outcome.decision is not None:
-            for trajectory in self._asked:
-                paces[trajectory.row] = float(outcome.decision[trajectory.row, Decision.PACE])
-        for purse, charge, pace in zip(self.purses, charges[1:], paces[1:], strict=True):
-            purse.pay(charge, pace)
+        for row, purse in enumerate(self.purses, start=1):
+            purse.pay(charges[row], self._pace(row, outcome))
         if not self.trajectories:
             return
         services, asked = self.services, self._asked
-        w_minus = {t.key: float(outcome.w_minus[t.row]) for t in self.trajectories}
+        w_minus = {t.advertiser: float(outcome.w_minus[t.row]) for t in self.trajectories}
         if outcome.decision is not None:
             services.telemetry(self._records(index, outcome))
         if outcome.mixture is not None:
-            rows, names = [t.row for t in asked], [t.key for t in asked]
+            rows, names = [t.row for t in asked], [t.advertiser for t in asked]
             mixture = outcome.mixture[rows]
             services.held.remember(self.conv_id, names, mixture)
             seen = Observation(self.conv_id, index, names, mixture, outcome.w_minus[rows])
@@ -122,17 +118,23 @@ class Brain:
         self._advance(outcome)
         try:
             services.hub.push(self.conv_id, index, w_minus)
-        except SkynetError:
+        except SkynetError:  # expired meanwhile
             self._open(w_minus)
+            services.hub.push(self.conv_id, index, w_minus)
+
+    def _pace(self, row: int, outcome: Outcome) -> float:
+        """What the row's weight was paced by; 1 for one that the controller did not decide."""
+        if outcome.decision is None or self._brought.control is None:
+            return 1.0
+        decided = self._brought.control[row, Control.CONTROLLED] == 1
+        return float(outcome.decision[row, Decision.PACE]) if decided else 1.0
 
     def close(self, charges: Sequence[int]) -> None:
         """The reply ended and costs `charges`, micro-dollars a seat: budgets are settled."""
-        owed: dict[int, int] = {}
         for purse, micros in zip(self.purses, charges, strict=True):
-            owed[id(purse)] = owed.get(id(purse), 0) + micros
-        for purse in {id(purse): purse for purse in self.purses}.values():
-            purse.settle(owed[id(purse)])
-        self.services.hub.close(self.conv_id)
+            purse.settle(micros)
+        if self.trajectories:
+            self.services.hub.close(self.conv_id)
 
     def _open(self, w_minus: Mapping[str, float]) -> None:
         """New windows that begin with these W_-i."""
@@ -185,7 +187,7 @@ class Brain:
         if self.values is None:
             return []
         return [
-            Trajectory(row, seat.advertiser, f"{row}.{seat.advertiser}", seat.rate, curve)
+            Trajectory(row, seat.advertiser, seat.rate, curve)
             for row, seat in enumerate(self.seats, start=1)
             if (curve := self.values.curves.get(row)) is not None
         ]
@@ -198,16 +200,16 @@ class Brain:
         known = {t.row for t in self.trajectories}
         fixed = []
         for row, (bid, controlled) in enumerate(zip(*offers, strict=True), start=1):
-            most = self.purses[row - 1].left
+            wanted = bid
             if controlled:  # 0, or cautious where the ad could not be valued
-                most = 0.0 if row in known else min(most, self.params.cautious_bid)
-            fixed.append(min(bid, most))
+                wanted = 0.0 if row in known else min(bid, self.params.cautious_bid)
+            fixed.append(self.purses[row - 1].allow(wanted))
         return fixed
 
     def _held(self, weights: Weights, controls: F64) -> Bids:
         """The same without the predictor: forecasts held, or cautious fixed bids."""
         rows = [t.row for t in self._asked]
-        recalled = self.services.held.recall(self.conv_id, [t.key for t in self._asked])
+        recalled = self.services.held.recall(self.conv_id, [t.advertiser for t in self._asked])
         mixture = np.zeros((len(weights), _MIXTURE), np.float32)
         mixture[rows] = recalled
         blind = [t for t in self._asked if np.isnan(mixture[t.row]).any()]

@@ -47,7 +47,7 @@ class Controls:
             row, state = made[trajectory.row], purse.state()
             row[:] = self._row
             row[_MOVING] = (
-                min(params.w_max, purse.left),
+                purse.allow(params.w_max),
                 *state,
                 trajectory.neg_cnt,
                 trajectory.left,

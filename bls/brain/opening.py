@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A brain for a reply: its ads valued, its budgets reserved, before the first token."""
+"""A brain for a reply: its ads valued, its purses opened, before the first token."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from bls.request import ReplyRequest
 
 def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Brain:
     """Never fails: ads nobody can value get cautious bids, budgets nobody can read get none."""
-    params, _ = services.params()
-    key = reply_key(request.conv_id, request.request_id)
+    values = _values(request, seats, services)
     return Brain(
         services=services,
         conv_id=request.conv_id,
@@ -25,13 +24,13 @@ def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServ
         w_ref=request.auction.w_ref,
         rule=request.auction.rule,
         seats=seats,
-        purses=services.purses.open(key, seats, params.w_max),
-        values=_values(request, seats, services),
+        purses=services.purses.open(reply_key(request.conv_id, request.request_id), seats),
+        values=values,
     )
 
 
 def _values(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Values | None:
-    if not any(seat.rate > 0 for seat in seats):
+    if not any(seat.controlled for seat in seats):
         return None
     try:
         return services.valuer.values(request.messages, seats)

@@ -1,35 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one advertiser may still spend in one reply.
 
-A funded purse reserves its sum before the first token, so that replies written at the same time
-cannot overspend together. No charge of a token is above the weight it was bid with (argmax: Clarke
-and critical bid; a draw: K (s + b) / b <= b), so a weight within the purse is safe.
+A funded purse holds the money of the next tokens before they are bid for, so that replies written
+at the same time cannot overspend together, and little lies idle. No charge of a token is above the
+weight it was bid with (argmax: Clarke and critical bid; a draw: K (s + b) / b <= b), so a weight
+that the purse allows is safe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bls.bidding import Seat
 from bls.brain.budget.budgets import Budgets
 from bls.brain.budget.flight import BudgetState
-from bls.contracts import AD_TOKENS
 from bls.errors import SkynetError
 
 _NO_LIMIT = BudgetState(1e12, 1e9, 0.0)
+_AHEAD = 8
+"""Tokens whose money is held at once."""
 
 
 class Purse(Protocol):
     """Weight units, but for `settle`, which is told the receipt's micro-dollars.
 
-    `pay` is told the charge of a token and the pace that it was bid with.
+    `allow` says how much of a weight may be bid for one token; `pay` is told the charge of a token
+    and the pace that it was bid with.
     """
 
-    @property
-    def left(self) -> float: ...
+    def allow(self, weight: float) -> float: ...
 
     def state(self) -> BudgetState: ...
 
@@ -41,7 +44,8 @@ class Purse(Protocol):
 class Unlimited:
     """Of an advertiser without a budget."""
 
-    left = math.inf
+    def allow(self, weight: float) -> float:
+        return weight
 
     def state(self) -> BudgetState:
         return _NO_LIMIT
@@ -55,18 +59,30 @@ class Unlimited:
 
 @dataclass
 class Funded:
-    """What the reply `key` holds of an advertiser's flight."""
+    """What the reply `key` holds of an advertiser's flight.
+
+    Attributes:
+        exhausted: told once, when nothing more can be had.
+    """
 
     budgets: Budgets
     advertiser: str
     key: str
     unit: int
-    held: int
+    exhausted: Callable[[], None]
+    held: int = field(default=0, init=False)
     paid: float = field(default=0.0, init=False)
+    _told: bool = field(default=False, init=False)
 
-    @property
-    def left(self) -> float:
-        return max(0.0, self.held / self.unit - self.paid)
+    def allow(self, weight: float) -> float:
+        if weight > self._left:
+            wanted = math.ceil((self.paid + _AHEAD * weight) * self.unit)
+            with contextlib.suppress(SkynetError):  # nobody knows what is left: nothing more is
+                self.held = self.budgets.reserve(self.advertiser, self.key, wanted)
+        if weight > 0 and self._left == 0 and not self._told:
+            self._told = True
+            self.exhausted()
+        return min(weight, self._left)
 
     def state(self) -> BudgetState:
         return self.budgets.state(self.advertiser, key=self.key)
@@ -80,6 +96,10 @@ class Funded:
     def settle(self, micros: int) -> None:
         self.budgets.commit(self.advertiser, self.key, micros)
 
+    @property
+    def _left(self) -> float:
+        return max(0.0, self.held / self.unit - self.paid)
+
 
 @dataclass(frozen=True)
 class Purses:
@@ -88,29 +108,19 @@ class Purses:
     Attributes:
         funded: advertisers that have a budget; the others have no limit.
         unit: micro-dollars of weight 1.0.
+        exhausted: told of every purse that ran out.
     """
 
     budgets: Budgets
-    funded: Mapping[str, object]
+    funded: Collection[str]
     unit: int
+    exhausted: Callable[[], None] = lambda: None
 
-    def open(self, key: str, seats: Sequence[Seat], w_max: float) -> list[Purse]:
-        """A purse a seat, for the reply `key`; one without budget holds nothing.
+    def open(self, key: str, seats: Sequence[Seat]) -> list[Purse]:
+        """A purse a seat, for the reply `key`; nothing is held yet."""
+        return [self._open(key, seat) for seat in seats]
 
-        A second seat of an advertiser shares the first one's purse.
-        """
-        made: dict[str, Purse] = {}
-        for seat in seats:
-            if seat.advertiser not in made:
-                made[seat.advertiser] = self._open(key, seat, w_max)
-        return [made[seat.advertiser] for seat in seats]
-
-    def _open(self, key: str, seat: Seat, w_max: float) -> Purse:
+    def _open(self, key: str, seat: Seat) -> Purse:
         if seat.advertiser not in self.funded:
             return Unlimited()
-        most = (w_max if seat.rate > 0 else seat.bid) * AD_TOKENS
-        try:
-            held = self.budgets.reserve(seat.advertiser, key, math.ceil(most * self.unit))
-        except SkynetError:  # nobody knows what is left: nothing is
-            held = 0
-        return Funded(self.budgets, seat.advertiser, key, self.unit, held)
+        return Funded(self.budgets, seat.advertiser, key, self.unit, self.exhausted)

@@ -19,12 +19,17 @@ class BrainStats:
     unvalued: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def ran_out(self) -> None:
+        """A seat has no budget left."""
+        with self.lock:
+            self.exhausted += 1
+
 
 COUNTERS = {
     "mpc_decisions_total": ("decisions", "Bids decided by the controller"),
     "mpc_abandon_total": ("abandoned", "Trajectories the controller ended before their last token"),
     "mpc_delivered_total": ("delivered", "Trajectories won to their last token"),
     "mpc_refused_total": ("refused", "Rows the controller refused to decide"),
-    "mpc_budget_exhausted_total": ("exhausted", "Seats that came without budget"),
+    "mpc_budget_exhausted_total": ("exhausted", "Seats that ran out of budget in a reply"),
     "tve_missing_total": ("unvalued", "Replies whose ads could not be valued: cautious bids"),
 }

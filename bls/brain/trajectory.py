@@ -44,7 +44,6 @@ class Trajectory:
 
     Attributes:
         row: in the reply, 1 the first advertiser.
-        key: the row's name in the feature hub, unlike any other of the reply.
         rate: value of a unit of response, in weight units.
         won: tokens of the ad so far.
         neg_cnt: the controller's running count.
@@ -53,7 +52,6 @@ class Trajectory:
 
     row: int
     advertiser: str
-    key: str
     rate: float
     curve: Curve
     won: int = 0

@@ -17,13 +17,14 @@ from bls.request import Message
 
 @dataclass(frozen=True)
 class Values:
-    """`ctx_vec` is f32 [128]; `curves` by row, of the rows that have a rate."""
+    """`ctx_vec` is f32 [128]; `curves` by row, of the rows that could be valued."""
 
     ctx_vec: NDArray[np.float32]
     curves: dict[int, Curve]
 
 
 class Valuer(Protocol):
-    """Answers within its own time limit. Raises `SkynetError` when it cannot."""
+    """Blocks for two small models. Raises `SkynetError` when it cannot; ads it cannot value are
+    left out."""
 
     def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values: ...

@@ -95,7 +95,6 @@ class Reply:
     prompt: PromptRows
     line: Replayable
     bidder: LiveBidder
-    brain: Brain | None
     account: Account
     text: TextStream
     policy: ReplyPolicy
@@ -104,6 +103,7 @@ class Reply:
     finish_reason: str = ""
     aborted: str = ""
     closing: int = 0
+    brain: Brain | None = None
 
     @property
     def deadline(self) -> float:
@@ -141,6 +141,8 @@ class Reply:
         if self.request.auction.plan != "reply" or self.brain is None or not self.brain.left:
             return False
         self.closing += 1
+        if self.policy.held:  # a word that the filter has not judged whole must not get out
+            return False
         return text.rstrip().endswith(_SENTENCE_ENDS) or self.closing > _CLOSING_TOKENS
 
     def header(self) -> dict[str, object]:
@@ -205,7 +207,6 @@ def open_reply(
         prompt=prompt,
         line=Replayable(decoder, prompt.rows),
         bidder=LiveBidder(seats),
-        brain=open_brain(request, seats, services.brain) if services.brain else None,
         account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
         policy=ReplyPolicy(
@@ -227,6 +228,8 @@ def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
     try:
         sink.start(reply.header())
         with watchdog.watching(Watched(reply.deadline, reply.unseen(sink), reply.abort)):
+            if reply.services.brain is not None:
+                reply.brain = open_brain(reply.request, reply.seats, reply.services.brain)
             _tokens(reply, sink)
         if reply.finish_reason != "cancelled":
             sink.end(reply.finish_reason, reply.receipt())
@@ -234,9 +237,11 @@ def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
         reply.finish_reason = "error"
         raise
     finally:
-        reply.line.decoder.end()
-        if reply.brain is not None:
-            reply.brain.close(reply.account.charges)
+        try:
+            reply.line.decoder.end()
+        finally:
+            if reply.brain is not None:
+                reply.brain.close(reply.account.charges)
 
 
 def _tokens(reply: Reply, sink: Sink) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from bls.brain.forecast.health import PredictorHealth
+from bls.brain.forecast.health import PREDICTOR_FAULTS, PredictorHealth
 from bls.contracts import (
     AUCTION,
     CONTROL,
@@ -40,11 +40,6 @@ _NAMES = {
 _FIXED_NAMES = [*(tensor.name for tensor in AUCTION.outputs), "WEIGHT"]
 """WEIGHT is always asked for: an ensemble of Triton 2.51 that is not asked for an output does not
 hand it to its own next step either ("unexpected deadlock")."""
-
-_PREDICTOR_FAULTS = frozenset(
-    {"internal", "bad_features", "model_missing", "model_hash_mismatch", "pca_missing"}
-)
-"""What a failed `decode_step` may say when its predictor is at fault."""
 
 
 class TritonDecoder:
@@ -109,7 +104,7 @@ class TritonDecoder:
         try:
             outcome = self._ask(DECODE_STEP, [*self._head(op, ids), asked], bids, index)
         except SkynetError as fault:
-            if fault.code not in _PREDICTOR_FAULTS:
+            if fault.code not in PREDICTOR_FAULTS:
                 raise
             self._health.failed()
             again = np.full((len(bids.weights), 1), index, np.int32)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,13 +28,32 @@ class TritonValuer:
     def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values:
         text = _texts([context_text(messages)])
         ctx = _call(CONTEXT_ENCODER, pb_utils.Tensor("TEXT", text))["CTX"]
-        rows = [row for row, seat in enumerate(seats, start=1) if seat.rate > 0]
-        out = _call(
-            TVE,
-            pb_utils.Tensor("CTX", np.repeat(ctx, len(rows), axis=0)),
-            pb_utils.Tensor("AD", _texts([seats[row - 1].ad_prompt for row in rows])),
-        )
-        return Values(ctx[0].copy(), {row: _curve(out, i) for i, row in enumerate(rows)})
+        ads = {row: s.ad_prompt for row, s in enumerate(seats, start=1) if s.controlled}
+        try:
+            return Values(ctx[0].copy(), _curves(ctx, ads))
+        except SkynetError:
+            if len(ads) == 1:
+                raise
+        return Values(ctx[0].copy(), _each(ctx, ads))
+
+
+def _curves(ctx: NDArray[np.float32], ads: dict[int, str]) -> dict[int, Curve]:
+    """Curves by row, all in one call, or none."""
+    out = _call(
+        TVE,
+        pb_utils.Tensor("CTX", np.repeat(ctx, len(ads), axis=0)),
+        pb_utils.Tensor("AD", _texts(list(ads.values()))),
+    )
+    return {row: _curve(out, i) for i, row in enumerate(ads)}
+
+
+def _each(ctx: NDArray[np.float32], ads: dict[int, str]) -> dict[int, Curve]:
+    """One call an ad: one that cannot be valued takes only itself out."""
+    found: dict[int, Curve] = {}
+    for row, ad in ads.items():
+        with contextlib.suppress(SkynetError):
+            found |= _curves(ctx, {row: ad})
+    return found
 
 
 def _curve(out: dict[str, NDArray[Any]], i: int) -> Curve:

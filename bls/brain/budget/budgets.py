@@ -142,7 +142,8 @@ class Budgets:
                 return 0
             start, account = found
             hold = account.holds[key]
-            if micros > hold.micros:
+            live = self._live(advertiser, self._wall())
+            if micros > hold.micros and live is not None and live.start == start:
                 with contextlib.suppress(SkynetError):
                     self.reserve(advertiser, key, micros)
             charged = min(micros, hold.micros)

@@ -14,6 +14,19 @@ from collections.abc import Callable
 
 from bls.remote.breaker import Breaker
 
+PREDICTOR_FAULTS = frozenset(
+    {
+        "internal",
+        "bad_features",
+        "bad_forecast",
+        "model_missing",
+        "model_invalid",
+        "model_hash_mismatch",
+        "pca_missing",
+    }
+)
+"""What a failed `decode_step` may say when its predictor is at fault; a dead one is `internal`."""
+
 
 class PredictorHealth:
     """A circuit that many replies share; call it from any thread.

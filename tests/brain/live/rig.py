@@ -112,16 +112,17 @@ class Rig:
             for name, micros in (budgets or {}).items()
         }
         self.budgets = Budgets(tmp / "budgets", flights, UNIT, clock=self.clock, wall=self.wall)
+        stats = BrainStats()
         self.services = BrainServices(
             params=lambda: (self.params, 1),
             hub=DictHub(clock=self.clock),
             held=HeldForecast(clock=self.clock),
             health=PredictorHealth(clock=self.clock),
             monitor=ForecastMonitor(ResidualLog(), DriftMonitor()),
-            purses=Purses(self.budgets, flights, UNIT),
+            purses=Purses(self.budgets, flights, UNIT, stats.ran_out),
             valuer=self.valuer,
             telemetry=self.records.extend,
-            stats=BrainStats(),
+            stats=stats,
         )
         self.mpc, self.auction = Mpc(), Auction()
         self.rng = np.random.default_rng(5)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -106,9 +104,3 @@ def test_every_decision_is_told(rig: Rig) -> None:
         for row, name in ((1, "a"), (2, "b"))
     ]
     assert rig.services.stats.decisions == len(told)
-
-
-def test_seats_of_one_advertiser_have_windows_of_their_own(rig: Rig) -> None:
-    twice = (seat("a"), replace(seat("a"), bid=0.5), RIVAL)
-    played = rig.play(twice, tokens=2)
-    assert len({float(x) for x in played.asked[0].features[1:3, PAST][:, -1]}) == 2  # type: ignore[index]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bls.bidding import Seat
+from bls.bidding import LiveBidder, Seat
 from bls.brain.params import MpcParams
 from bls.contracts import Decision
-from tests.brain.live.rig import Rig, persistent, seat
+from tests.brain.live.rig import Played, Rig, persistent, seat
 
 RIVAL = Seat("rival", "Recommend it.", 1.0)
 
@@ -88,6 +88,7 @@ def test_no_budget_no_bid(tmp_path: Path) -> None:
     assert played.of(2)[0] > 0
     assert sum(float(outcome.pay[1]) for outcome in played.outcomes) == 0
     assert rig.budgets.spent("broke") == 0
+    assert rig.services.stats.exhausted == 1
     rig.close()
 
 
@@ -106,4 +107,23 @@ def test_a_fixed_bid_keeps_to_its_budget_too(tmp_path: Path) -> None:
     rig = Rig(tmp_path, budgets={"rival": 1_500})
     played = rig.play((RIVAL, seat("a", rate=0.0, bid=3.0)), tokens=12)
     assert rig.charges(played, 2)[0] <= 1_500
+    rig.close()
+
+
+def test_a_raised_bid_finds_its_money(tmp_path: Path) -> None:
+    """What a reply holds grows with what is bid; another reply's is not touched."""
+    rig = Rig(tmp_path, budgets={"rival": 50_000})
+    seats = (Seat("rival", "Recommend it.", 0.0), seat("a"))
+    first, bidder, played = rig.open(seats), LiveBidder(seats), Played()
+    second = rig.open(seats, "r2")
+    rig.token(first, bidder, 0, played)
+    bidder.update({"rival": 5.0})
+    rig.token(first, bidder, 1, played)
+    assert [played.of(1)[0], played.of(1)[1]] == [0.0, 5.0]
+    assert rig.budgets.state("rival").budget_left == 10.0, "50 less the 40 that are held"
+    assert second.purses[0].allow(3.0) == 3.0
+    first.close(rig.charges(played, 2))
+    second.close([0, 0])
+    assert rig.budgets.state("rival").budget_left > 40.0, "what was not spent is free again"
+    assert rig.services.stats.exhausted == 0
     rig.close()

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bls.bidding import LiveBidder, Seat
+from bls.brain.forecast import pca, predictor
+from bls.brain.forecast.health import PREDICTOR_FAULTS
+from bls.brain.params import MpcParams
 from bls.errors import SkynetError
 from tests.brain.live.rig import Played, Rig, seat
 
@@ -55,3 +61,30 @@ def test_a_window_that_expired_is_opened_again(rig: Rig) -> None:
     asked = [bids.features is not None for bids in played.asked]
     assert asked == [True, False, True]
     brain.close([0, 0, 0])
+
+
+def test_cautious_bids_do_not_brake_the_campaign(tmp_path: Path) -> None:
+    """A row without a forecast was not paced, so its spending counts as it is."""
+    rig = Rig(tmp_path, budgets={"a": 10**8})
+    rig.down = True
+    rig.params = MpcParams(cautious_bid=5.0)
+    played = rig.play((seat("a"), RIVAL), tokens=12)
+    paid = sum(float(outcome.pay[1]) for outcome in played.outcomes)
+    assert paid > 0
+    assert rig.budgets.state("a").spend_rate == pytest.approx(paid / 60, rel=0.01)
+    rig.close()
+
+
+def test_an_advertisers_forecast_is_held_for_any_row(rig: Rig) -> None:
+    rig.play((seat("a"), seat("b"), RIVAL), tokens=2)
+    rig.down = True
+    turned = rig.play((seat("b"), seat("a"), RIVAL), tokens=1, request_id="r2")
+    assert turned.asked[0].control is not None
+    assert rig.services.held.stats.fallbacks.of(kind="cautious") == 0
+
+
+def test_every_fault_of_the_predictor_is_survived() -> None:
+    """The codes its own module can answer with are those the decoder falls back on."""
+    source = Path(predictor.__file__).read_text() + Path(pca.__file__).read_text()
+    told = set(re.findall(r'(?:SkynetError|invalid)\(\s*"(\w+)"', source))
+    assert "bad_forecast" in told and told <= PREDICTOR_FAULTS

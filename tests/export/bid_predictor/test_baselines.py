@@ -48,7 +48,7 @@ def test_a_bi_gru_sees_no_level_either(windows: Windows) -> None:
 def test_a_report_compares_models_scenario_by_scenario(
     dataset: Path, windows: Windows, tmp_path: Path
 ) -> None:
-    held = Held.load(dataset, 2000)
+    held = Held.load(dataset, 700)
     assert (held.truth.sd > 0).all()
     models = {"log-normal": LogNormal.fit(windows), "EWMA": Ewma.fit(windows)}
     models |= {"Bi-GRU": Neural(BiGru().eval())}

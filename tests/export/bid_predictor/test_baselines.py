@@ -48,14 +48,14 @@ def test_a_bi_gru_sees_no_level_either(windows: Windows) -> None:
 def test_a_report_compares_models_scenario_by_scenario(
     dataset: Path, windows: Windows, tmp_path: Path
 ) -> None:
-    held = Held.load(dataset, 2000)
+    held = Held.load(dataset, 1200)
     assert (held.truth.sd > 0).all()
     models = {"log-normal": LogNormal.fit(windows), "EWMA": Ewma.fit(windows)}
     models |= {"Bi-GRU": Neural(BiGru().eval())}
     lines = evaluate(models, held)
     assert {line.scenario for line in lines} == {"stationary", "drifting", "predictable", "all"}
-    assert all(line.off_mean < line.scores.rmse * 1.1 for line in lines)
-    assert all(line.ratio > 0.9 for line in lines)
+    assert all(line.off_mean < line.scores.rmse * 1.2 for line in lines)
+    assert all(line.ratio > 0.8 for line in lines)
     assert tables.accuracy(lines).count("\n") == len(lines) + 2
     draw(models, held.windows, tmp_path / "a.svg")
     draw(models, held.windows, tmp_path / "b.svg")

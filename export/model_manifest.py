@@ -102,9 +102,11 @@ def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in names}
 
 
-def dataset_hash(folder: Path) -> str:
-    """SHA-256 over the sorted relative names and SHA-256s of every file under a dataset folder."""
+def dataset_hash(folder: Path, names: Iterable[str] | None = None) -> str:
+    """SHA-256 over the sorted relative names and SHA-256s of the files that were read (`names`), or
+    of every file under the folder."""
+    found = folder.rglob("*") if names is None else (folder / name for name in names)
     digest = hashlib.sha256()
-    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+    for path in sorted(one for one in found if one.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backend folder Triton is given: the server's own backends plus our `auction`."""
+"""The backend folder Triton is given: the server's own backends plus our `auction` and `mpc`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from bls.errors import SkynetError
 from bls.settings import REPOSITORY
 from client.launcher.install import TritonInstall
 
-AUCTION_LIBRARY = REPOSITORY / "kernels_cuda" / "build" / "libtriton_auction.so"
+BUILD = REPOSITORY / "kernels_cuda" / "build"
+OURS = ("auction", "mpc")
+"""Our backends: `libtriton_NAME.so` in `BUILD`."""
+
 ACCELERATORS = ("libskynet_auction_cuda.so", "libskynet_auction_host.so")
-"""What the backend loads from beside itself when a model asks for it; built where possible."""
+"""What `auction` loads from beside itself when a model asks for it; built where possible."""
 
 
-def assemble_backends(
-    install: TritonInstall, folder: Path, library: Path = AUCTION_LIBRARY
-) -> Path:
-    """Fill `folder` with links and return it. Raises `backend_missing` when ours is not built."""
-    if not library.is_file():
-        raise SkynetError(
-            "backend_missing", "The auction backend is not built; run `make setup`.", 500
-        )
+def assemble_backends(install: TritonInstall, folder: Path, build: Path = BUILD) -> Path:
+    """Fill `folder` with links and return it. Raises `backend_missing` when ours are not built."""
+    libraries = {name: build / f"libtriton_{name}.so" for name in OURS}
+    for name, library in libraries.items():
+        if not library.is_file():
+            raise SkynetError(
+                "backend_missing", f"The {name} backend is not built; run `make setup`.", 500
+            )
     folder.mkdir(parents=True, exist_ok=True)
     for backend in install.backends.iterdir():
-        if backend.is_dir() and backend.name not in ("python", "auction"):
+        if backend.is_dir() and backend.name not in ("python", *OURS):
             _link(folder / backend.name, backend)
     python = folder / "python"
     python.mkdir(exist_ok=True)
@@ -33,12 +36,12 @@ def assemble_backends(
             _link(python / file.name, file)
     if install.stub is not None:
         _link(python / install.stub.name, install.stub)
-    auction = folder / "auction"
-    auction.mkdir(exist_ok=True)
-    _link(auction / library.name, library)
+    for name, library in libraries.items():
+        (folder / name).mkdir(exist_ok=True)
+        _link(folder / name / library.name, library)
     for name in ACCELERATORS:
-        if (library.parent / name).is_file():
-            _link(auction / name, library.parent / name)
+        if (build / name).is_file():
+            _link(folder / "auction" / name, build / name)
     return folder
 
 

@@ -5,6 +5,7 @@
 #define SKYNET_AUCTION_PATHS_H_
 
 #include "../include/auction_contract.h"
+#include "path.h"
 #include "workspace.h"
 
 namespace skynet {
@@ -17,10 +18,6 @@ Status run(const AuctionInput& in, Path path, Workspace& ws, ReplyResult* reply,
 
 // N(x) of every token into out[in.vocab].
 Status blend(const AuctionInput& in, Path path, Workspace& ws, double* out);
-
-// Turns kAuto into a path this processor has. False if it has not the one
-// asked for, or SKYNET_AUCTION_PATH is none of auto, scalar, avx2, avx512.
-bool resolve_path(Path asked, Path* path);
 
 const char* message(Status status);
 

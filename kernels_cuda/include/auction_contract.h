@@ -42,6 +42,9 @@
 
 #include <stdint.h>
 
+#include "path.h"
+#include "tensor_spec.h"
+
 namespace skynet {
 
 // ---- Limits --------------------------------------------------------------
@@ -62,10 +65,6 @@ constexpr double kNearTieRel = 0x1p-17;
 enum class LogitType : int32_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
 
 enum class Mode : int32_t { kArgmax = 0, kSample = 1 };
-
-// kScalar is the slow, obvious float64 twin. kAuto takes the widest path the
-// processor has, or the one SKYNET_AUCTION_PATH names.
-enum class Path : int32_t { kAuto = 0, kScalar = 1, kAvx2 = 2, kAvx512 = 3 };
 
 // A whole reply is refused with one of these; nothing is written then except
 // the row statuses of kBadReference.
@@ -169,12 +168,8 @@ struct TopResult {
 //   output  LOG_Z        FP64  [1]
 //   output  TOP_ID       INT32 [16] TopResult::id
 //   output  TOP_LOGIT    FP32  [-1] TopResult::logit, 16 R values a row
-struct TensorSpec {
-  const char* name;
-  const char* type;  // config.pbtxt spelling; LOGITS also takes FP16 and BF16
-  int64_t dim;       // -1: V for LOGITS, 16 R for TOP_LOGIT
-};
-
+// LOGITS also takes FP16 and BF16. A dim of -1 is V for LOGITS, 16 R for
+// TOP_LOGIT.
 static_assert(kTop == 16, "TOP_ID below and bls/contracts.py say 16");
 
 constexpr TensorSpec kInputs[] = {

@@ -2,25 +2,15 @@
 
 #include "instance.h"
 
-#include <chrono>
 #include <exception>
 #include <string>
 
 #include "../cpu/paths.h"
 #include "error.h"
+#include "exchange.h"
 
 namespace skynet {
 namespace {
-
-uint64_t now_ns() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
-}
-
-double seconds_since(uint64_t start_ns) {
-  return 1e-9 * static_cast<double>(now_ns() - start_ns);
-}
 
 const char* reason(RowStatus status) {
   switch (status) {
@@ -46,18 +36,6 @@ TRITONSERVER_Error* refused(Status status, const Reply& reply) {
   return TRITONSERVER_ErrorNew(
       ours ? TRITONSERVER_ERROR_INTERNAL : TRITONSERVER_ERROR_INVALID_ARG,
       text.c_str());
-}
-
-void warn(const std::string& text) {
-  log_if(TRITONSERVER_LogMessage(TRITONSERVER_LOG_WARN, __FILE__, __LINE__,
-                                 text.c_str()),
-         "logging");
-}
-
-void release(TRITONBACKEND_Request* request) {
-  log_if(
-      TRITONBACKEND_RequestRelease(request, TRITONSERVER_REQUEST_RELEASE_ALL),
-      "releasing a request");
 }
 
 }  // namespace
@@ -147,9 +125,7 @@ void Instance::run_batch(TRITONBACKEND_Request** requests, int count) {
 }
 
 void Instance::read(Job* job) {
-  bool cancelled = false;
-  if (worked(TRITONBACKEND_RequestIsCancelled(job->request, &cancelled)) &&
-      cancelled) {
+  if (cancelled(job->request)) {
     return job->fail(TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_CANCELLED,
                                            "the request was cancelled"));
   }
@@ -223,31 +199,15 @@ void Instance::count_reply(const Reply& reply) const {
   model_.metrics->add(kRowsDropped, dropped);
 }
 
-// Sends a response or the error.
 void Instance::answer(Job* job, uint64_t computed_ns) {
   if (job->error == nullptr) count_reply(job->reply);
-  TRITONBACKEND_Response* response = nullptr;
-  bool success = false;
-  TRITONSERVER_Error* no_response =
-      TRITONBACKEND_ResponseNew(&response, job->request);
-  if (no_response != nullptr) {
-    log_if(no_response, "creating a response");
-  } else {
-    if (job->error == nullptr) {
-      job->error = write_response(job->request, job->reply, response);
-    }
-    success = job->error == nullptr;
-    log_if(TRITONBACKEND_ResponseSend(
-               response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, job->error),
-           "sending a response");
-  }
-  if (job->error != nullptr) TRITONSERVER_ErrorDelete(job->error);
+  const bool success =
+      respond({handle_, job->request, job->began_ns, computed_ns}, job->error,
+              [job](TRITONBACKEND_Response* response) {
+                return write_response(job->request, job->reply, response);
+              });
   job->error = nullptr;
   if (!success) model_.metrics->add(kErrors, 1);
-  log_if(TRITONBACKEND_ModelInstanceReportStatistics(
-             handle_, job->request, success, job->began_ns, job->began_ns,
-             computed_ns, now_ns()),
-         "reporting a request");
 }
 
 // Closing a device that hangs takes a while, and until then it may read the

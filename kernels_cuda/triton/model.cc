@@ -23,7 +23,7 @@ TRITONSERVER_Error* Model::create(TRITONBACKEND_Model* handle,
   }
   auto made = std::make_unique<Model>();
   SKYNET_RETURN_IF_ERROR(read_config(handle, &made->config));
-  made->metrics = std::make_unique<Metrics>(families, name, version);
+  made->metrics = std::make_unique<Counters>(families, name, version);
   *model = std::move(made);
   return nullptr;
 }

@@ -17,7 +17,7 @@ struct Model {
                                     std::unique_ptr<Model>* model);
 
   ModelConfig config;
-  std::unique_ptr<Metrics> metrics;
+  std::unique_ptr<Counters> metrics;
 };
 
 }  // namespace skynet

@@ -7,114 +7,15 @@
 #include <string>
 
 #include "error.h"
+#include "tensor.h"
 
 namespace skynet {
 namespace {
-
-struct Tensor {
-  const char* data;
-  int64_t rows;
-  int64_t width;
-  bool on_device;
-};
-
-size_t type_bytes(TRITONSERVER_DataType type) {
-  switch (type) {
-    case TRITONSERVER_TYPE_FP16:
-    case TRITONSERVER_TYPE_BF16:
-      return 2;
-    case TRITONSERVER_TYPE_UINT64:
-      return 8;
-    default:
-      return 4;
-  }
-}
 
 LogitType logit_type(TRITONSERVER_DataType type) {
   if (type == TRITONSERVER_TYPE_FP16) return LogitType::kF16;
   if (type == TRITONSERVER_TYPE_BF16) return LogitType::kBF16;
   return LogitType::kF32;
-}
-
-std::string shape_text(const int64_t* shape, uint32_t dims) {
-  std::string text = "[";
-  for (uint32_t i = 0; i < dims; ++i) {
-    text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
-  }
-  return text + "]";
-}
-
-// Points at the input's only chunk, or copies its chunks into scratch. A lone
-// chunk may lie on GPU `device`.
-TRITONSERVER_Error* contiguous(TRITONBACKEND_Input* input, const char* name,
-                               uint32_t buffers, uint64_t bytes, int64_t device,
-                               std::vector<char>* scratch, Tensor* tensor) {
-  if (buffers > 1) scratch->resize(bytes);
-  uint64_t filled = 0;
-  for (uint32_t i = 0; i < buffers; ++i) {
-    const void* chunk = nullptr;
-    uint64_t chunk_bytes = 0;
-    TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
-    int64_t memory_id = 0;
-    SKYNET_RETURN_IF_ERROR(TRITONBACKEND_InputBuffer(
-        input, i, &chunk, &chunk_bytes, &memory, &memory_id));
-    tensor->on_device = memory == TRITONSERVER_MEMORY_GPU;
-    if (tensor->on_device && (buffers > 1 || memory_id != device)) {
-      return expected(name, "CPU memory or one buffer on the instance's GPU",
-                      "GPU " + std::to_string(memory_id));
-    }
-    if (filled + chunk_bytes > bytes) break;
-    if (buffers == 1) {
-      tensor->data = static_cast<const char*>(chunk);
-    } else if (chunk_bytes > 0) {
-      memcpy(scratch->data() + filled, chunk, chunk_bytes);
-      tensor->data = scratch->data();
-    }
-    filled += chunk_bytes;
-  }
-  if (filled == bytes) return nullptr;
-  return expected(name, std::to_string(bytes) + " bytes in its buffers",
-                  std::to_string(filled));
-}
-
-TRITONSERVER_Error* read_tensor(TRITONBACKEND_Request* request,
-                                const TensorSpec& spec,
-                                TRITONSERVER_DataType type, int64_t device,
-                                std::vector<char>* scratch, Tensor* tensor) {
-  TRITONBACKEND_Input* input = nullptr;
-  SKYNET_RETURN_IF_ERROR(
-      TRITONBACKEND_RequestInput(request, spec.name, &input));
-  TRITONSERVER_DataType got = TRITONSERVER_TYPE_INVALID;
-  const int64_t* shape = nullptr;
-  uint32_t dims = 0, buffers = 0;
-  uint64_t bytes = 0;
-  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_InputProperties(
-      input, nullptr, &got, &shape, &dims, &bytes, &buffers));
-  if (got != type) {
-    return expected(spec.name, TRITONSERVER_DataTypeString(type),
-                    TRITONSERVER_DataTypeString(got));
-  }
-  if (dims != 2 || (spec.dim > 0 && shape[1] != spec.dim)) {
-    const std::string width = spec.dim > 0 ? std::to_string(spec.dim) : "vocab";
-    return expected(spec.name, "shape [rows, " + width + "]",
-                    shape_text(shape, dims));
-  }
-  const int64_t most = spec.dim > 0 ? spec.dim : kMaxVocab;
-  if (shape[0] < 1 || shape[0] > kMaxRows || shape[1] < 1 || shape[1] > most) {
-    return expected(spec.name,
-                    "1 to " + std::to_string(kMaxRows) + " rows of 1 to " +
-                        std::to_string(most) + " values",
-                    shape_text(shape, dims));
-  }
-  const uint64_t wanted =
-      static_cast<uint64_t>(shape[0] * shape[1]) * type_bytes(type);
-  if (bytes != wanted) {
-    return expected(spec.name, std::to_string(wanted) + " bytes",
-                    std::to_string(bytes));
-  }
-  tensor->rows = shape[0];
-  tensor->width = shape[1];
-  return contiguous(input, spec.name, buffers, bytes, device, scratch, tensor);
 }
 
 // A value of the whole reply is repeated on its rows.
@@ -201,20 +102,11 @@ TRITONSERVER_Error* write_output(TRITONBACKEND_Response* response, size_t which,
                                  const Reply& reply) {
   const Output& writer = kWriters[which];
   const int rows = reply.input.rows;
-  const int64_t shape[] = {rows, width_of(which, rows)};
-  const size_t row_bytes = writer.bytes * static_cast<size_t>(shape[1]);
-  TRITONBACKEND_Output* output = nullptr;
-  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_ResponseOutput(
-      response, &output, kOutputs[which].name, writer.type, shape, 2));
-  void* buffer = nullptr;
-  TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
-  int64_t memory_id = 0;
-  SKYNET_RETURN_IF_ERROR(TRITONBACKEND_OutputBuffer(
-      output, &buffer, row_bytes * rows, &memory, &memory_id));
-  if (memory == TRITONSERVER_MEMORY_GPU) {
-    return expected(kOutputs[which].name, "CPU memory", "GPU memory");
-  }
-  char* at = static_cast<char*>(buffer);
+  const int64_t width = width_of(which, rows);
+  const size_t row_bytes = writer.bytes * static_cast<size_t>(width);
+  char* at = nullptr;
+  SKYNET_RETURN_IF_ERROR(new_output(response, kOutputs[which].name, writer.type,
+                                    rows, width, row_bytes * rows, &at));
   for (int k = 0; k < rows; ++k) {
     writer.write(reply, k, at + row_bytes * k);
   }
@@ -239,7 +131,8 @@ TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
                                  TRITONSERVER_DataType logits_type,
                                  int64_t device, Gather* gather, Reply* reply) {
   Tensor logits = {}, weights = {}, temperature = {}, draw = {};
-  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[0], logits_type, device,
+  SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[0], logits_type,
+                                     {kMaxRows, kMaxVocab, device},
                                      &gather->logits, &logits));
   const struct {
     TRITONSERVER_DataType type;
@@ -250,7 +143,7 @@ TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
                {TRITONSERVER_TYPE_UINT64, &gather->draw, &draw}};
   for (size_t i = 0; i < 3; ++i) {
     SKYNET_RETURN_IF_ERROR(read_tensor(request, kInputs[i + 1], small[i].type,
-                                       kNoDevice, small[i].scratch,
+                                       {kMaxRows}, small[i].scratch,
                                        small[i].tensor));
   }
   reply->on_device = logits.on_device;
@@ -260,11 +153,8 @@ TRITONSERVER_Error* read_request(TRITONBACKEND_Request* request,
   }
   SKYNET_RETURN_IF_ERROR(repeated("TEMPERATURE", temperature, logits.rows, 4));
   SKYNET_RETURN_IF_ERROR(repeated("DRAW", draw, logits.rows, 32));
-  // The contract's weights are floats: copy them if they lie unaligned.
-  if (reinterpret_cast<uintptr_t>(weights.data) % alignof(float) != 0) {
-    gather->weights.assign(weights.data, weights.data + 4 * weights.rows);
-    weights.data = gather->weights.data();
-  }
+  align(alignof(float), sizeof(float) * weights.rows, &gather->weights,
+        &weights);
   AuctionInput& input = reply->input;
   input.logits = logits.data;
   input.weights = reinterpret_cast<const float*>(weights.data);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "../include/auction_contract.h"
-#include "triton_api.h"
+#include "tensor.h"
 
 namespace skynet {
 
@@ -47,9 +47,6 @@ struct Reply {
   int32_t top_id_[kMaxRows * kTop];
   float top_logit_[kMaxRows * kMaxRows * kTop];
 };
-
-// No GPU memory is taken.
-constexpr int64_t kNoDevice = -1;
 
 // Fills reply->input from the request's tensors, checking every shape. The
 // pointers stay good until the request is released or gather is reused. LOGITS

@@ -100,3 +100,10 @@ def test_the_hash_of_a_dataset_sees_names_and_bytes(tmp_path: Path) -> None:
     second = dataset_hash(tmp_path)
     (tmp_path / "bids.parquet").write_bytes(b"c")
     assert len({first, second, dataset_hash(tmp_path)}) == 3
+
+
+def test_the_hash_of_what_was_read_ignores_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "bids.parquet").write_bytes(b"a")
+    first = dataset_hash(tmp_path, ["bids.parquet"])
+    (tmp_path / "truth.parquet").write_bytes(b"b")
+    assert dataset_hash(tmp_path, ["bids.parquet"]) == first != dataset_hash(tmp_path)

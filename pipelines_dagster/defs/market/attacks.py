@@ -74,7 +74,9 @@ def windows(attack: str, count: int, seed: int, *, shift: bool = False) -> Windo
     rng = np.random.default_rng(np.random.SeedSequence([seed, kind]))
     plain = series("stationary", max(8, count // 64), seed, shift=shift)
     conv, t, seat = _pick(plain.auctions, count, rng)
-    clean = plain.auctions.log_w[conv[:, None], t[:, None] + np.arange(1 - WINDOW, 1), seat[:, None]]
+    clean = plain.auctions.log_w[
+        conv[:, None], t[:, None] + np.arange(1 - WINDOW, 1), seat[:, None]
+    ]
     return Windows(
         ctx=plain.ctx[conv],
         clean=clean,

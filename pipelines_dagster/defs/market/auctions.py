@@ -68,6 +68,42 @@ def draw_auctions(
         shift: parameters outside the training ranges.
         truth: compute the law too; without it `mean` and `sd` are empty.
     """
+    seats = draw_seats(world, mix, count, rng, shift=shift)
+    traits = seats.traits
+    bids, log_w, mean, sd, regime = zip(*_series(traits, rng, truth), strict=True)
+    return Auctions(
+        seats.scenario,
+        seats.ctx,
+        seats.advertiser,
+        rng.integers(SHORTEST, LONGEST + 1, count),
+        traits.seated,
+        np.stack(bids, axis=1),
+        np.stack(log_w, axis=1),
+        np.stack(mean[:-1], axis=1),
+        np.stack(sd[:-1], axis=1),
+        np.stack(regime, axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class Seats:
+    """Who meets where, and how they bid: n conversations, sorted by scenario."""
+
+    scenario: list[str]
+    ctx: I64
+    advertiser: I64
+    traits: Traits
+
+
+def draw_seats(
+    world: World,
+    mix: dict[str, float],
+    count: int,
+    rng: np.random.Generator,
+    *,
+    shift: bool = False,
+) -> Seats:
+    """`count` conversations of a mix of scenarios, before the first bid."""
     scenario = sorted(str(name) for name in rng.choice(list(mix), count, p=list(mix.values())))
     parts = []
     for name in sorted(set(scenario)):
@@ -78,19 +114,7 @@ def draw_auctions(
     advertiser, fit = seat(world, ctx, rng)
     drawn = Traits.join(parts)
     traits = replace(drawn, level=drawn.level + affinity[:, None] * fit)
-    bids, log_w, mean, sd, regime = zip(*_series(traits, rng, truth), strict=True)
-    return Auctions(
-        scenario,
-        ctx,
-        advertiser,
-        rng.integers(SHORTEST, LONGEST + 1, count),
-        traits.seated,
-        np.stack(bids, axis=1),
-        np.stack(log_w, axis=1),
-        np.stack(mean[:-1], axis=1),
-        np.stack(sd[:-1], axis=1),
-        np.stack(regime, axis=1),
-    )
+    return Seats(scenario, ctx, advertiser, traits)
 
 
 Step = tuple[F64, F64, NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]

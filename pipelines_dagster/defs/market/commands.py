@@ -7,14 +7,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from pipelines_dagster.defs.market.bench import bench
+from pipelines_dagster.defs.market.events import record
 from pipelines_dagster.defs.market.params import MIXES
 from pipelines_dagster.defs.market.simulate import Size, simulate
 from pipelines_dagster.defs.market.texts import world_of_files
 
 Subparsers = Any
+
+EVENTS = "events"
+"""Folder of event records in a dataset's folder."""
 
 
 def add_simulate(subparsers: Subparsers) -> None:
@@ -29,6 +33,9 @@ def add_simulate(subparsers: Subparsers) -> None:
     parser.add_argument("--contexts", type=int, default=default.contexts)
     parser.add_argument("--num-ads", type=int, default=default.ads)
     parser.add_argument("--pairs", type=int, default=default.pairs)
+    parser.add_argument(
+        "--events", type=int, default=0, metavar="N", help="record N more conversations as events"
+    )
     parser.add_argument("--texts", type=Path, help="chats as JSON lines, .gz or not")
     parser.add_argument("--ads", type=Path, help="products as TSV: ad_title, ad_description, brand")
 
@@ -54,6 +61,8 @@ def _simulate(options: argparse.Namespace) -> dict[str, Any]:
             world=world,
             progress=bar.update,
         )
+    if options.events:
+        record(options.out / EVENTS, options.seed, options.events, options.scenario)
     return {key: card[key] for key in ("rows", "irreducible", "seconds")}
 
 

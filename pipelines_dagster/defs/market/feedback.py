@@ -15,8 +15,12 @@ from pipelines_dagster.defs.market.world import F64, I64, World
 
 FIRST_DAY = date(2025, 1, 1)
 DAYS = 28
+_WHOLE = 0.3
+"""Share of deliveries that reached the end of the ad."""
+_BEST, _BEST_SHARE = 8, 0.6
+"""Most impressions show one of the creatives that fit the context best,"""
 _SHOWN = 8
-"""Creatives considered for a context; the logging policy shows one of them, the fitter the more."""
+"""the others one of this many at random, the fitter the more."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def draw_feedback(world: World, pairs: int, lengths: int, rng: np.random.Generat
     curve = readers.curves(cosine, [world.words[i] for i in ad], world.scale)
     tokens = np.array([world.words[i].tokens for i in ad])
     rows = np.repeat(np.arange(len(ctx)), lengths)
-    k = rng.integers(1, tokens[rows] + 1)
+    k = np.where(rng.random(len(rows)) < _WHOLE, tokens[rows], rng.integers(1, tokens[rows] + 1))
     _, first = np.unique(rows * 64 + k, return_index=True)
     rows, k = rows[first], k[first]
     day = rng.integers(DAYS, size=len(rows))
@@ -86,9 +90,9 @@ def _pairs(world: World, count: int, rng: np.random.Generator) -> tuple[I64, I64
     ctx = rng.integers(len(world.ctx), size=count)
     shown = rng.integers(len(world.ad), size=(count, _SHOWN))
     cosine = np.einsum("nd,nkd->nk", world.ctx[ctx], world.ad[shown])
-    topic = (world.ctx[ctx] @ world.ad.T).argsort(axis=1)[:, -3:]
-    best = np.take_along_axis(topic, rng.integers(3, size=(count, 1)), axis=1)[:, 0]
+    fitting = (world.ctx @ world.ad.T).argsort(axis=1)[:, -_BEST:][ctx]
+    best = fitting[np.arange(count), rng.integers(fitting.shape[1], size=count)]
     wide = shown[np.arange(count), (cosine / 0.3 + rng.gumbel(size=cosine.shape)).argmax(axis=1)]
-    ad = np.where(rng.random(count) < 0.55, best, wide)
+    ad = np.where(rng.random(count) < _BEST_SHARE, best, wide)
     _, first = np.unique(ctx * len(world.ad) + ad, return_index=True)
     return ctx[first], ad[first]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,6 @@ F32 = NDArray[np.float32]
 
 POINTS = 128
 _CHUNK = 256
-_TWICE = 2
 
 
 @dataclass(frozen=True)
@@ -95,51 +95,56 @@ def _moments(traits: Traits, state: State, hot: Bool) -> tuple[F64, F64]:
 
 
 def next_values(traits: Traits, state: State, hot: Bool, *, changes: bool) -> F32:
-    """[n, POINTS, SEATS] equally likely values of the next log W_-i, given the market's next regime
-    and whether the attack's phase changes."""
-    age = next_age(traits, state.age, np.full(len(traits), changes))
+    """Equally likely values of the next log W_-i, given the market's next regime and whether the
+    attack's phase changes: [SEATS, POINTS, n], conversations last, which is what numpy is fast at.
+    """
     z, common, u = hypercube()
+    age = next_age(traits, state.age, np.full(len(traits), changes))
     market = trend(traits, state.t + 1) + state.common + hot * traits.market_step
     attack = attack_offset(traits, age)[:, None] * traits.attackers
-    base = market[:, None] + traits.level + traits.ar * state.memory + attack
-    base = np.where(traits.seated, base, -np.inf).astype(np.float32)
-    log_bid = innovation(traits, hot).astype(np.float32)[:, None, :] * z
-    log_bid += base[:, None, :]
+    seat = traits.level + traits.ar * state.memory + state.own * traits.own_step
+    base = np.where(traits.seated, market[:, None] + seat + attack, -np.inf)
+    log_bid = z[:, :, None] * _seats(innovation(traits, hot))
     if traits.walk.any():
-        log_bid += traits.walk.astype(np.float32)[:, None, None] * common[:, None]
-    own = state.own[:, None, :] ^ (u >= traits.stay_own.astype(np.float32)[:, None, None])
-    log_bid += own * traits.own_step.astype(np.float32)[:, None, :]
+        log_bid += traits.walk.astype(np.float32) * common[:, None]
+    flip = u[:, :, None] >= traits.stay_own.astype(np.float32)
+    log_bid += flip * _seats(traits.own_step * np.where(state.own, -1.0, 1.0))
+    log_bid += _seats(base)
     bids = np.exp(log_bid, out=log_bid)
-    w = bids.sum(axis=-1, keepdims=True) - bids
+    total = bids.sum(axis=0)
+    w = np.subtract(total, bids, out=bids)
     np.maximum(w, np.float32(W_FLOOR), out=w)
     result: F32 = np.log(w, out=w)
     return result
 
 
+def _seats(values: F64) -> F32:
+    """[n, SEATS] as f32 [SEATS, 1, n]."""
+    return np.ascontiguousarray(values.T, np.float32)[:, None, :]
+
+
 def _average(values: F32) -> tuple[F64, F64]:
-    """Mean and mean square over the points; centred first, since f32 squares cancel."""
-    centre = values[:, :1, :]
-    values = values - centre
-    mean = values.mean(axis=1, dtype=np.float64)
-    square = np.einsum("npk,npk->nk", values, values, dtype=np.float64) / values.shape[1]
-    shift = centre[:, 0, :].astype(np.float64)
-    return mean + shift, square + shift * (_TWICE * mean + shift)
+    """Mean and mean square over the points, [n, SEATS]; centred first, since f32 squares cancel."""
+    centre = values[:, :1, :].copy()
+    values -= centre
+    mean = values.mean(axis=1).T.astype(np.float64)
+    square = np.square(values, out=values).mean(axis=1).T.astype(np.float64)
+    shift = centre[:, 0, :].T.astype(np.float64)
+    return mean + shift, square + shift * (2 * mean + shift)
 
 
 @cache
 def hypercube() -> tuple[F32, F32, F32]:
-    """Normals [POINTS, SEATS] and [POINTS], uniforms [POINTS, SEATS]: each column stratified."""
+    """Normals [SEATS, POINTS] and [POINTS], uniforms [SEATS, POINTS]: each row stratified."""
     rng = np.random.default_rng(20250423)
     middle = (np.arange(POINTS) + 0.5) / POINTS
-    columns = np.stack([rng.permutation(middle) for _ in range(_TWICE * SEATS + 1)], axis=1)
-    normal = _quantile(columns[:, : SEATS + 1]).astype(np.float32)
-    return normal[:, :SEATS], normal[:, SEATS], columns[:, SEATS + 1 :].astype(np.float32)
+    rows = np.stack([rng.permutation(middle) for _ in range(2 * SEATS + 1)])
+    normal = _quantile(rows[: SEATS + 1]).astype(np.float32)
+    return normal[:SEATS], normal[SEATS], rows[SEATS + 1 :].astype(np.float32)
 
 
 def _quantile(p: F64) -> F64:
-    """Standard normal quantiles, scaled so that a column's variance is exactly 1."""
-    from statistics import NormalDist  # noqa: PLC0415
-
+    """Standard normal quantiles, scaled so that a row's variance is exactly 1."""
     normal = np.vectorize(NormalDist().inv_cdf)(p)
-    scaled: F64 = normal / normal.std(axis=0)
+    scaled: F64 = normal / normal.std(axis=1, keepdims=True)
     return scaled

@@ -106,9 +106,9 @@ def log_bids(traits: Traits, state: State) -> F64:
 def others(bids: NDArray[Any], seated: Bool) -> F64:
     """W_-i of every seat: the sum of the other seats' bids. `bids` are not logs."""
     taken = np.where(seated, bids, 0.0)
-    left = np.cumsum(taken, axis=-1) - taken
-    right = np.cumsum(taken[..., ::-1], axis=-1)[..., ::-1] - taken
-    result: F64 = left + right
+    result = np.zeros_like(taken)  # sums from both ends: no digits cancel beside a huge bid
+    result[..., 1:] = np.cumsum(taken, axis=-1)[..., :-1]
+    result[..., :-1] += np.cumsum(taken[..., ::-1], axis=-1)[..., -2::-1]
     return result
 
 

@@ -3,9 +3,9 @@
 
     relevance  rel = sigmoid((cos(ctx, ad) - 0.35) / 0.12)
     annoyance  ann = (1 - rel) tokens / 48
-    plateau    v_max = 0.15 + 3.6 sigmoid(-1.6 + 2.4 rel + 0.9 quality - 1.2 ann)
+    plateau    v_max = 0.4 + 4.2 sigmoid(-1.6 + 2.4 rel + 0.9 quality - 1.2 ann)
     slope      a = 0.25 + 0.55 exp(-(tokens - 6) / 14)
-    midpoint   k_0 = 1 + 0.75 (hook - 1)
+    midpoint   k_0 = 1 + 0.6 (hook - 1)
     curve      V(k) = v_max / (1 + exp(-a (k - k_0)))
 
 V(k) is the expectation of log(1 + clicks) of a bucket of `READERS` people, so the label's mean is
@@ -30,17 +30,17 @@ from pipelines_dagster.defs.market.creatives import Words
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-READERS = 400
+READERS = 1_000
 """Impressions of a bucket."""
 AGENTS = 0.05
 """Share of readers that are programs."""
 AGENT_CLICKS = 0.002
 """Clicks an agent makes per impression."""
 
-A_CPM, B_CPC = 0.3, 3.0
+A_CPM, B_CPC = 1.0, 10.0
 """Weights of a value label, in bid units per dollar: value = log(1+clicks) (A CPM + B CPC)."""
 
-_RATES = np.concatenate([[0.0], np.geomspace(1e-4, 120.0, 600)])
+_RATES = np.concatenate([[0.0], np.geomspace(1e-4, 250.0, 700)])
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def curves(cosine: F64, words: Sequence[Words], scale: Cosine) -> Curve:
     return Curve(
         relevance=relevance,
         annoyance=annoyance,
-        v_max=0.15 + 3.6 * _sigmoid(-1.6 + 2.4 * relevance + 0.9 * quality - 1.2 * annoyance),
+        v_max=0.4 + 4.2 * _sigmoid(-1.6 + 2.4 * relevance + 0.9 * quality - 1.2 * annoyance),
         a=0.25 + 0.55 * np.exp(-np.maximum(tokens - 6, 0) / 14),
-        k_0=1 + 0.75 * (hook - 1),
+        k_0=1 + 0.6 * (hook - 1),
     )
 
 
@@ -112,7 +112,7 @@ def dwell_ms(curve: Curve, k: I64, rng: np.random.Generator) -> I64:
 @cache
 def _expectations() -> F64:
     """E log(1 + Poisson(r)) of every r in `_RATES`."""
-    counts = np.arange(400)
+    counts = np.arange(500)
     weight = np.log1p(counts)
     log_factorial = np.array([lgamma(int(n) + 1) for n in counts])
     rows = [0.0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bls.errors import invalid
 from pipelines_dagster.defs.market.creatives import BRANDS, Words, draw_text, read
 from pipelines_dagster.defs.market.params import SEATS
 from pipelines_dagster.defs.market.readers import Cosine
@@ -71,15 +72,20 @@ def text_world(
 ) -> World:
     """A world of given texts: `ads` are creatives as they are, `owners` their advertisers.
 
-    The scale of relevance is the encoder's own: a pair at the 97th percentile of all cosines is
-    halfway relevant, and the distance from there to the 80th is the width.
+    The scale of relevance is the encoder's own: where a context's eighth best creative is, on the
+    median, a pair is halfway relevant; the width is a fourth of the way down to the median pair.
+
+    Raises:
+        SkynetError: `too_few_advertisers`.
     """
     names = sorted(set(owners))
+    if len(names) < SEATS:
+        raise invalid("too_few_advertisers", f"The ads are of fewer than {SEATS} advertisers.")
     owner = np.array([names.index(name) for name in owners])
     ctx, ad = encode(chats), encode(ads)
-    some = rng.integers(len(ctx), size=min(len(ctx), 500))
-    low, high = np.percentile(ctx[some] @ ad.T, (80, 97))
-    scale = Cosine(float(high), float(max(high - low, 1e-3)))
+    cosine = np.sort(ctx @ ad.T, axis=1)
+    middle = float(np.median(cosine[:, -min(8, len(ad))]))
+    scale = Cosine(middle, max(1e-3, (middle - float(np.median(cosine))) / 4))
     return _world(ctx, ad, ads, owner, rng, advertisers=tuple(names), scale=scale)
 
 

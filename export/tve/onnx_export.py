@@ -22,15 +22,21 @@ from export.tve.model import DualTower
 MODEL = "model.onnx"
 INPUTS = {
     "CTX": f"FP32[-1,{CTX}]",
-    "IDS": f"INT64[-1,{AD_TOKENS}]",
-    "MASK": f"INT64[-1,{AD_TOKENS}]",
+    "IDS": "INT64[-1,-1]",
+    "MASK": "INT64[-1,-1]",
 }
 OUTPUTS = {"CURVE": "FP32[-1,4]"}
 OPSET = 18
+_FREE = {
+    "CTX": {0: "rows"},
+    "IDS": {0: "rows", 1: "tokens"},
+    "MASK": {0: "rows", 1: "tokens"},
+    "CURVE": {0: "rows"},
+}
 
 
 def write_f32(model: DualTower, path: Path) -> None:
-    """Write the graph CTX, IDS, MASK -> CURVE; the first axis is free.
+    """Write the graph CTX, IDS, MASK -> CURVE; rows and tokens (at most 48) are free.
 
     By tracing: nothing in the model depends on its input's values, and the graph is there in a
     second, where torch's newer exporter takes twenty.
@@ -50,7 +56,7 @@ def write_f32(model: DualTower, path: Path) -> None:
             dynamo=False,
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "rows"} for name in (*INPUTS, *OUTPUTS)},
+            dynamic_axes=_FREE,
             opset_version=OPSET,
         )
     onnx.save(_plain(onnx.load_from_string(traced.getvalue())), str(path))
@@ -86,17 +92,14 @@ def curves(
     ctx: NDArray[np.float32],
     ids: NDArray[np.int64],
     mask: NDArray[np.int64],
-    batch: int = 64,
 ) -> NDArray[np.float32]:
-    """CURVE f32 [n, 4] of many pairs, `batch` at a time."""
-    parts = [
-        running.run(
-            ["CURVE"],
-            {"CTX": ctx[i : i + batch], "IDS": ids[i : i + batch], "MASK": mask[i : i + batch]},
-        )[0]
-        for i in range(0, len(ctx), batch)
-    ]
-    return np.concatenate(parts)
+    """CURVE f32 [n, 4] of many pairs, each as it is served: alone, without padding."""
+    found = np.empty((len(ctx), 4), np.float32)
+    for row, count in enumerate(mask.sum(1)):
+        one = slice(row, row + 1)
+        tensors = {"CTX": ctx[one], "IDS": ids[one, :count], "MASK": mask[one, :count]}
+        found[row] = running.run(["CURVE"], tensors)[0][0]
+    return found
 
 
 def _plain(model: onnx.ModelProto) -> onnx.ModelProto:

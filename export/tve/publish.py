@@ -31,8 +31,9 @@ from export.tve.tokens import TOKENIZER
 TEACHER, STUDENT, INT8 = "teacher_f32", "student_f32", "student_int8"
 VERSIONS = (TEACHER, STUDENT, INT8)
 
-R2_LOSS = 0.005
-"""int8 is served when it costs at most this much of the student's R2 on the dev split."""
+R2_LOSS, DISTANCE = 0.005, 0.01
+"""int8 is served when it costs at most this much of the student's R2 on the dev split, and moves
+its curves by at most 1 % of their mean: otherwise its smaller file is not worth it."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def write(
     digest = dataset_hash(origin.dataset)
     for version in VERSIONS:
         _describe(out / version, scores[version], origin, digest)
-    chosen = INT8 if scores[STUDENT].r2 - scores[INT8].r2 <= R2_LOSS else STUDENT
-    return out / chosen, metrics
+    near = metrics["f32_int8_mean"] <= DISTANCE
+    kept = scores[STUDENT].r2 - scores[INT8].r2 <= R2_LOSS
+    return out / (INT8 if near and kept else STUDENT), metrics
 
 
 def served(folder: Path, samples: Samples) -> NDArray[np.float32]:

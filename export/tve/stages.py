@@ -15,6 +15,8 @@ from export.tve.feed import Batch
 from export.tve.losses import crps, draw, l2
 from export.tve.model import DualTower, value_at, values
 
+_BETAS = (0.9, 0.98)  # a short memory of squared gradients: these runs are hundreds of steps
+
 
 class StageModule(pl.LightningModule):  # type: ignore[misc]
     """What the stages share: the optimiser, and what is reported of a step.
@@ -35,7 +37,9 @@ class StageModule(pl.LightningModule):  # type: ignore[misc]
         self.random = torch.Generator().manual_seed(seed)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimiser = torch.optim.AdamW(self.model.parameters(), lr=self.stage.lr, weight_decay=0.0)
+        optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=self.stage.lr, betas=_BETAS, weight_decay=0.0
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._share)
         return {
             "optimizer": optimiser,

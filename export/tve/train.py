@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -67,7 +67,8 @@ def train(
     runner.run(Similarity, teacher, config.similarity)
     runner.run(Supervised, teacher, config.supervised)
     student = _network(config.teacher.half(), vocabulary.get_vocab_size(), scale, seed)
-    runner.run(Similarity, student, config.similarity)
+    rate = config.similarity.lr * config.student_rate
+    runner.run(Similarity, student, replace(config.similarity, lr=rate))
     runner.run(Distil, student, config.distil, teach(teacher, learnt))
 
     origin = publish.Origin(dataset, asdict(config), seed, vocabulary)

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bls.contracts import AD_TOKENS, CTX
+from bls.contracts import CTX
 from export.model_manifest import ModelManifest, hash_files
 from export.tve.onnx_export import INPUTS, OUTPUTS
 from export.tve.tokens import train_tokenizer
@@ -23,7 +23,7 @@ def graph(curve: Sequence[float]) -> bytes:
     weight = np.zeros((CTX, 4), np.float32)
     weight[0, 0] = 1
     ids = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", AD_TOKENS])
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "t"])
         for name in ("IDS", "MASK")
     ]
     model = helper.make_model(

@@ -69,10 +69,8 @@ class Estimator:
             raise invalid("bad_ctx", f"CTX must be {CTX} finite numbers a row.")
         version = self.slot.current()
         tokens = [version.tokens(_text(ad)) for ad in ads]
-        curve = np.stack(
-            [version.curve(row, ids, n) for row, (ids, n) in zip(ctx, tokens, strict=True)]
-        )
-        count = np.array([[n] for _, n in tokens], np.int32)
+        curve = np.stack([version.curve(row, ids) for row, ids in zip(ctx, tokens, strict=True)])
+        count = np.array([[len(ids)] for ids in tokens], np.int32)
         gain, loss = value_curve(curve[:, 0], curve[:, 1], curve[:, 2], count[:, 0])
         self._debug(request, curve, gain)
         return Estimate(curve, gain, loss, count)

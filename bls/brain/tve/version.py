@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from bls.brain.curve import check_curve
 from bls.contracts import AD_TOKENS, CTX, ModelContract, Tensor
 from bls.errors import SkynetError, invalid
-from bls.models.onnx_model import OnnxModel, zeros
+from bls.models.onnx_model import OnnxModel
 from bls.models.pointer import Target
 from export.errors import ExportError
 
@@ -28,8 +28,8 @@ GRAPH = ModelContract(
     32,
     (
         Tensor("CTX", "FP32", (CTX,)),
-        Tensor("IDS", "INT64", (AD_TOKENS,)),
-        Tensor("MASK", "INT64", (AD_TOKENS,)),
+        Tensor("IDS", "INT64", (-1,)),  # the ad's own tokens, at most 48
+        Tensor("MASK", "INT64", (-1,)),
     ),
     (Tensor("CURVE", "FP32", (4,)),),
 )
@@ -37,8 +37,8 @@ GRAPH = ModelContract(
 
 
 class Version:
-    """Rows are run one by one: the int8 graph scales its activations over the whole batch, and a
-    curve must not depend on which other ads it was asked for with."""
+    """Rows are run one by one and without padding: sums of another shape differ in their last bits
+    (in int8, in their first), and a curve must not depend on which ads it was asked for with."""
 
     def __init__(self, target: Target) -> None:
         """Raises `ExportError`: the codes of `OnnxModel`, or `model_contract`."""
@@ -46,8 +46,8 @@ class Version:
         self.sha256 = self._graph.sha256
         self._tokenizer = _tokenizer(target, self._graph.manifest.files.get(TOKENIZER, ""))
 
-    def tokens(self, text: str) -> tuple[NDArray[np.int64], int]:
-        """The 48 ids of a text, padded, and how many of them are its own.
+    def tokens(self, text: str) -> NDArray[np.int64]:
+        """The ids of a text, 1 to 48 of them.
 
         Raises `empty_ad` or `ad_too_long` (400).
         """
@@ -57,12 +57,15 @@ class Version:
         count = sum(found.attention_mask)
         if count == 0:
             raise invalid("empty_ad", "The ad has no text.")
-        return np.array(found.ids, np.int64), count
+        return np.array(found.ids[:count], np.int64)
 
-    def curve(self, ctx: F32, ids: NDArray[np.int64], count: int) -> F32:
+    def curve(self, ctx: F32, ids: NDArray[np.int64]) -> F32:
         """v_max, a, k_0 and spread [4] of one pair. Raises `bad_curve` when out of range."""
-        mask = (np.arange(AD_TOKENS) < count).astype(np.int64)
-        tensors: dict[str, NDArray[Any]] = {"CTX": ctx[None], "IDS": ids[None], "MASK": mask[None]}
+        tensors: dict[str, NDArray[Any]] = {
+            "CTX": ctx[None],
+            "IDS": ids[None],
+            "MASK": np.ones_like(ids)[None],
+        }
         curve: F32 = self._graph.run(tensors)[0][0]
         check_curve(*curve)
         return curve
@@ -71,10 +74,9 @@ class Version:
 def load(target: Target) -> Version:
     """A version that has passed every check, warmed up. Raises `ExportError`."""
     version = Version(target)
-    probe: dict[str, Any] = zeros(GRAPH, 1)
     try:
         for count in (1, AD_TOKENS):
-            version.curve(probe["CTX"][0], probe["IDS"][0], count)
+            version.curve(np.zeros(CTX, np.float32), np.zeros(count, np.int64))
     except SkynetError:
         raise ExportError("bad_curve", "the model's curve is out of range") from None
     return version

@@ -43,7 +43,7 @@ def test_what_is_written_can_be_served(trained: Trained, out: Path) -> None:
         assert (manifest.name, manifest.version) == ("tve", version)
         assert manifest.inputs.keys() == {tensor.name for tensor in GRAPH.inputs}
         target = Target(version, out / version, file_sha256(out / version / "manifest.json"))
-        assert load(target).tokens("A fine hotel for you, book now.")[1] > 5
+        assert len(load(target).tokens("A fine hotel for you, book now.")) > 5
 
 
 def test_every_step_is_traced(trained: Trained, out: Path) -> None:

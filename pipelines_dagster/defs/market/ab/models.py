@@ -107,8 +107,9 @@ class OnnxCurves:
         return v_max, a, k_0
 
     def _curve(self, trial: Trial, ctx: int, ad: int) -> F32:
-        ids, count = self._version.tokens(trial.world.texts[ad])
-        return self._version.curve(trial.world.ctx[ctx], ids, count)
+        return self._version.curve(
+            trial.world.ctx[ctx], self._version.tokens(trial.world.texts[ad])
+        )
 
 
 def window(trial: Trial, t: int) -> F64:

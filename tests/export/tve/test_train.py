@@ -108,7 +108,7 @@ def test_scores_are_the_textbook_s(trained: Trained, market: Path) -> None:
 def test_events_replay_bit_for_bit_and_versions_are_compared(
     trained: Trained, out: Path, market: Path, tmp_path: Path
 ) -> None:
-    """What is held to 1 % is a version against its own replay: 0. Between versions that were trained
+    """A version is held to 1 % of its own replay, and is at 0. Between versions that were trained
     or rounded differently the distance is reported; docs/tve.md has it for 10,000 events.
     """
     found = replay(out, events_of(market, 200, 0), tmp_path / "replay.diff.csv")

@@ -33,6 +33,9 @@ from kernels_cuda.mpc import Mpc
 
 Table = dict[str, tuple[str, str]]
 
+_SAMPLED = 16
+"""One token in so many is written to `predictor.errors` whole; what is beyond 3 sigma always is."""
+
 
 class BrainAssembly:
     """`services` for the replies; `series` to export; `close` when no reply is left.
@@ -63,8 +66,10 @@ class BrainAssembly:
         self._budgets = Budgets(settings.state / "budgets.jsonl", daily(funded), unit, failed=fault)
         reconcile(self._budgets, settings.logs)
         self._hub_stats = HubStats()
-        hub = load_hub(settings.redis, self._hub_stats, log, limits)
-        self._monitor = ForecastMonitor(ResidualLog(log=log), DriftMonitor(log=log), limits=limits)
+        hub = load_hub(settings.redis, self._hub_stats, limits=limits)
+        self._monitor = ForecastMonitor(
+            ResidualLog(log=log, every=_SAMPLED), DriftMonitor(log=log), limits=limits
+        )
         stats = brain_stats.BrainStats()
         self.services = BrainServices(
             params=self._params,

@@ -15,7 +15,6 @@ import pytest
 from bls.contracts import BID_PREDICTOR, ModelContract, Tensor
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
-from bls.models.key_pointer import KeyPointer
 from bls.models.onnx_model import OnnxModel, zeros
 from bls.models.pointer import FolderPointer, Target
 from bls.models.slot import ModelSlot
@@ -125,31 +124,6 @@ def test_a_folder_points_at_itself_or_at_what_it_names(tmp_path: Path) -> None:
     assert pointer() == Target(tmp_path.name, tmp_path, file_sha256(tmp_path / "manifest.json"))
     (tmp_path / "current.json").write_text('{"folder": "v2", "sha256": "ab"}')
     assert pointer() == Target("v2", tmp_path / "v2", "ab")
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """An entry of the key store, as far as a pointer looks at it."""
-
-    version: int
-    value: dict[str, object]
-
-
-def test_the_key_store_names_a_version_and_nothing_elsewhere(tmp_path: Path) -> None:
-    entries: dict[str, Entry] = {}
-
-    class Store:
-        get = staticmethod(entries.get)
-
-    shipped = Target("1", tmp_path, "00")
-    pointer = KeyPointer(Store(), "/pred/model", tmp_path, Hand(shipped))
-    assert pointer() == shipped
-    entries["/pred/model"] = Entry(4, {"folder": "v2", "sha256": "ab"})
-    assert pointer() == Target("v2@4", tmp_path / "v2", "ab")
-    for value in ({"folder": "../v2", "sha256": "ab"}, {"folder": "v2"}, {"sha256": "ab"}, {}):
-        entries["/pred/model"] = Entry(5, value)
-        with pytest.raises(ValueError):
-            pointer()
 
 
 def test_requests_run_on_through_many_swaps(tmp_path: Path) -> None:

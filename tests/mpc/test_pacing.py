@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten simulated hours of campaigns paced by the kernel, and the meter that feeds it."""
+"""Ten simulated hours of campaigns, paced by the kernel and the live budgets' spend rate."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from bls.brain.budget.rate import PACE_MIN, WINDOW_S, SpendRate
 from bls.contracts import Decision
 from kernels_cuda.mpc import Mpc
-from kernels_cuda.mpc_spend import SpendMeter
 from tests.mpc.rows import mixtures, row
 
 HOURS, STEP = 10, 30.0
@@ -48,15 +48,17 @@ def spend_by_hour(rng: np.random.Generator, cost_model: int) -> np.ndarray:
     weight, _ = mpc.decide(mixture, no_bid, row(CAMPAIGNS, **fields))
     unpaced = market.paid(weight, np.full(CAMPAIGNS, 2000)) / 2000 * market.tokens
     budget = unpaced * seconds * rng.uniform(0.1, 0.45, CAMPAIGNS)
-    meter, spent, hours = SpendMeter(unpaced), np.zeros(CAMPAIGNS), []
+    rates, spent, hours = [SpendRate(WINDOW_S) for _ in unpaced], np.zeros(CAMPAIGNS), []
     for tick in range(int(seconds / STEP)):
         now = tick * STEP
         left = {"budget_left": budget - spent, "time_left": seconds - now}
-        rows = row(CAMPAIGNS, **fields, **left, spend_rate=meter.rate)
+        rows = row(CAMPAIGNS, **fields, **left, spend_rate=[rate.at(now) for rate in rates])
         weight, decision = mpc.decide(mixture, no_bid, rows)
         paid = market.during(weight, now, seconds)
         spent += paid
-        meter.add(paid, decision[:, Decision.PACE], STEP)
+        counted = paid / np.maximum(decision[:, Decision.PACE], PACE_MIN)
+        for rate, amount in zip(rates, counted.tolist(), strict=True):
+            rate.add(amount, now + STEP)
         if (now + STEP) % 3600 == 0:
             hours.append(spent / budget)
     return np.array(hours)
@@ -69,16 +71,3 @@ def test_spend_is_linear_within_15_percent(built, rng, cost_model: int) -> None:
     linear = np.arange(1, HOURS + 1)[:, None] / HOURS
     worst = np.abs(share / linear - 1).max(axis=1)
     assert worst.max() <= 0.15, worst
-
-
-def test_meter_finds_the_unpaced_rate() -> None:
-    meter = SpendMeter([1.0, 1.0], memory=100.0)
-    for _ in range(200):
-        meter.add([3.0 * 0.5 * 10, 3.0 * 0.25 * 10], [0.5, 0.25], 10.0)
-    np.testing.assert_allclose(meter.rate, 3.0)
-
-
-def test_a_campaign_at_pace_0_keeps_its_rate() -> None:
-    meter = SpendMeter([2.0, 2.0], memory=600.0)
-    meter.add([0.0, 0.0], [0.0, 1.0], 600.0)
-    assert meter.rate[0] == 2 and meter.rate[1] == pytest.approx(2 / np.e)

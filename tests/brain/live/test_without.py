@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bls.bidding import LiveBidder, Seat
+from bls.brain.budget.rate import WINDOW_S
 from bls.brain.forecast import predictor
 from bls.brain.forecast.health import PREDICTOR_FAULTS
 from bls.brain.params import MpcParams
@@ -71,7 +72,7 @@ def test_cautious_bids_do_not_brake_the_campaign(tmp_path: Path) -> None:
     played = rig.play((seat("a"), RIVAL), tokens=12)
     paid = sum(float(outcome.pay[1]) for outcome in played.outcomes)
     assert paid > 0
-    assert rig.budgets.state("a").spend_rate == pytest.approx(paid / 60, rel=0.01)
+    assert rig.budgets.state("a").spend_rate == pytest.approx(paid / WINDOW_S, rel=0.01)
     rig.close()
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from bls.errors import SkynetError
 from bls.limits import LIMITS, Limits
 
+PIPELINES = "SKYNET_PIPELINES_"
+"""Settings of the pipelines begin so; `pipelines_dagster.settings` reads and checks them."""
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -41,7 +44,14 @@ class Settings:
         tve_model: the same of `tve`.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
-        keys: folder of the key store (docs/params.md); empty takes `<state>/keys`.
+        keys: folder of the key store (docs/params.md), or `etcd://HOST:PORT`; empty takes
+            `<state>/keys`.
+        models: where model versions are that the key store names (`/pred/model`, `/tve/model`);
+            empty takes `<state>/models`.
+        models_public_keys: whose signatures count for model keys, as below; empty takes unsigned
+            ones, whose artefacts must still have the hash they name.
+        events: ship what is recorded to Kafka.
+        kafka: bootstrap servers, `HOST:PORT,...`; empty starts the bundled broker on `kafka_port`.
         params_public_keys: whose signatures count for `/mpc/params`: a PEM file, a folder of them,
             or base64; empty trusts nobody, and the built-in parameters stand.
         python: interpreter that has the packages; the launcher sets its own.
@@ -64,6 +74,11 @@ class Settings:
     auction_path: str = ""
     traces: str = "off"
     keys: str = ""
+    models: str = ""
+    models_public_keys: str = ""
+    events: bool = True
+    kafka: str = ""
+    kafka_port: int = 19092
     params_public_keys: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
@@ -80,7 +95,7 @@ class Settings:
             object.__setattr__(self, "llm_threads", os.cpu_count() or 1)
         if self.traces not in ("off", "console", "otlp") and not self.traces.startswith("file:"):
             raise _bad("traces", "must be off, console, otlp or file:PATH")
-        for name in ("port", "triton_grpc_port", "triton_metrics_port"):
+        for name in ("port", "triton_grpc_port", "triton_metrics_port", "kafka_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise _bad(name, "must be a port number")
         if self.llm_threads < 1:
@@ -112,6 +127,15 @@ class Settings:
         return Path(self.keys) if self.keys else self.state / "keys"
 
     @property
+    def models_folder(self) -> Path:
+        return Path(self.models) if self.models else self.state / "models"
+
+    @property
+    def kafka_servers(self) -> str:
+        """Bootstrap servers, the bundled broker's when none are set."""
+        return self.kafka or f"127.0.0.1:{self.kafka_port}"
+
+    @property
     def keys_kept(self) -> Path:
         """What the server remembers of the key store; its own, see `bls.keys.live`."""
         return self.state / "keys.kept"
@@ -136,7 +160,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     fields = {f.name: f for f in dataclasses.fields(Settings)}
     values: dict[str, object] = {}
     for variable, text in environment.items():
-        if not variable.startswith("SKYNET_"):
+        if not variable.startswith("SKYNET_") or variable.startswith(PIPELINES):
             continue
         name = variable.removeprefix("SKYNET_").lower()
         if name not in fields:

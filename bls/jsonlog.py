@@ -102,10 +102,14 @@ def removed_lines(folder: Path, stream: str) -> int:
         return 0
 
 
-def count_lines(path: Path) -> int:
-    """Newlines of a file."""
+def count_lines(path: Path, end: int | None = None) -> int:
+    """Newlines of a file, or of its first `end` bytes. Raises `OSError`."""
+    left, found = path.stat().st_size if end is None else end, 0
     with path.open("rb") as file:
-        return sum(part.count(b"\n") for part in iter(lambda: file.read(_COUNTED), b""))
+        while left > 0 and (part := file.read(min(left, _COUNTED))):
+            left -= len(part)
+            found += part.count(b"\n")
+    return found
 
 
 def _note_removed(folder: Path, stream: str, number: int, path: Path) -> None:

@@ -10,6 +10,7 @@ from bls.brain.budget.budgets import Budgets
 from bls.brain.budget.flight import daily
 from bls.brain.budget.reconcile import reconcile
 from bls.brain.decisions.record import DecisionLog
+from bls.brain.feedback import FeedbackLog
 from bls.brain.forecast import drift, health, held, monitor, residuals
 from bls.brain.forecast.drift import DriftMonitor
 from bls.brain.forecast.health import PredictorHealth
@@ -81,6 +82,7 @@ class BrainAssembly:
             valuer=valuer,
             telemetry=DecisionLog(log),
             stats=stats,
+            feedback=FeedbackLog(log),
             path=int(Mpc().path),
         )
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bls.bidding import Offers, Seat
 from bls.brain.controls import Controls
 from bls.brain.decisions.record import DecisionRecord, Place, Worth
+from bls.brain.feedback import Delivered
 from bls.brain.forecast.residuals import Observation
 from bls.brain.params import MpcParams
 from bls.brain.purse import Purse
@@ -113,7 +114,9 @@ class Brain:
             rows, names = [t.row for t in asked], [t.advertiser for t in asked]
             mixture = outcome.mixture[rows]
             services.held.remember(self.conv_id, names, mixture)
-            seen = Observation(self.conv_id, index, names, mixture, outcome.w_minus[rows])
+            seen = Observation(
+                self.conv_id, self.request_id, index, names, mixture, outcome.w_minus[rows]
+            )
             services.monitor.observe(seen)
         self._advance(outcome)
         try:
@@ -134,7 +137,18 @@ class Brain:
         for purse, micros in zip(self.purses, charges, strict=True):
             purse.settle(micros)
         if self.trajectories:
+            self.services.feedback(self._delivered())
             self.services.hub.close(self.conv_id)
+
+    def _delivered(self) -> list[Delivered]:
+        """What became of each ad."""
+        values, seats = self.values, self.seats
+        if values is None:
+            return []
+        return [
+            Delivered(self.conv_id, self.request_id, t, seats[t.row - 1].ad_prompt, values.ctx_vec)
+            for t in self.trajectories
+        ]
 
     def _open(self, w_minus: Mapping[str, float]) -> None:
         """New windows that begin with these W_-i."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bls.brain.decisions.record import DecisionRecord
+from bls.brain.feedback import Delivered
 from bls.brain.forecast.health import PredictorHealth
 from bls.brain.forecast.held import HeldForecast
 from bls.brain.forecast.monitor import ForecastMonitor
@@ -19,8 +20,8 @@ from bls.brain.valuer import Valuer
 
 @dataclass(frozen=True)
 class BrainServices:
-    """`params` gives the parameters in force and their version; `telemetry` never waits; `path` is
-    the instruction set the controller runs with (`kernels_cuda.contract.Path`)."""
+    """`params` gives the parameters in force and their version; `telemetry` and `feedback` never
+    wait; `path` is the instruction set the controller runs with (`kernels_cuda.contract.Path`)."""
 
     params: Callable[[], tuple[MpcParams, int]]
     hub: FeatureHub
@@ -31,4 +32,5 @@ class BrainServices:
     valuer: Valuer
     telemetry: Callable[[Sequence[DecisionRecord]], None]
     stats: BrainStats
+    feedback: Callable[[Sequence[Delivered]], None] = lambda ended: None
     path: int = 0

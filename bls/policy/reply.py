@@ -19,11 +19,12 @@ BUDGET_S = 0.003
 """Time a token may spend in the filter (seed: 3 ms, AUC-C-02)."""
 
 FAULT = "classifier_fault"
+STREAM = "auction.policy"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyLine:
-    """A line of `policy.log`: ids and a reason, never text.
+    """A line of `auction.policy`: ids and a reason, never text.
 
     Attributes:
         ts: Unix seconds.
@@ -48,7 +49,7 @@ class ReplyPolicy:
     Attributes:
         held: characters at the end of the text that may not be shown yet.
         dropped: characters held back so far that the last token made unfit to be shown ever.
-        lines: for `policy.log`.
+        lines: for `auction.policy`.
     """
 
     def __init__(

@@ -2,9 +2,9 @@
 """What is written down of every reply: billing records, JSONL streams, running totals, one trace.
 
 Billing, through the ledger, which loses nothing: `auction.bids` and `auction.vcg` (a line per
-token), `e2e.trace` (the receipt of every reply, also of cancelled and failed ones). For people:
-`template.debug` (a line per reply), `replay.audit` (a line per rebuilt KV cache), `policy.log` (a
-line per refused token).
+token), `e2e.trace` (the receipt of every reply, also of cancelled and failed ones). Through the
+log, which may drop: `auction.policy` (a line per refused token), and for people `template.debug` (a
+line per reply) and `replay.audit` (a line per rebuilt KV cache).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from opentelemetry import trace
 
 from bls.jsonlog import JsonLog
+from bls.policy.reply import STREAM as REFUSED
 from bls.reply.loop import Reply, TokenEvent
 from bls.reply.stats import ReplyStats
 from bls.settlement.ledger import Ledger
-from bls.settlement.record import Head, ReceiptRecord, TokenRecord
+from bls.settlement.record import VERSION, Head, ReceiptRecord, TokenRecord
 from bls.tracing import parent_context
 
 
@@ -98,8 +99,9 @@ class Journal:
                 savepoint=savepoint,
                 identical=identical,
             )
-        conv = {"conv_id": reply.request.conv_id}
-        self.log.write_many([("policy.log", conv | dataclasses.asdict(x)) for x in policy.lines])
+        request = reply.request
+        key = {"v": VERSION, "conv_id": request.conv_id, "request_id": request.request_id}
+        self.log.write_many([(REFUSED, key | dataclasses.asdict(x)) for x in policy.lines])
         span.set_attributes(
             {
                 "finish_reason": reply.finish_reason,

@@ -11,6 +11,7 @@ import pytest
 
 from bls import jsonlog
 from bls.jsonlog import JsonLog
+from bls.settlement.segments import files, numbered
 
 _FILE = JsonLog._file
 
@@ -40,12 +41,26 @@ def test_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.Monke
     assert written >= 4 and log.dropped == 2 * (10 - written)
 
 
-def test_files_rotate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_files_are_sealed_and_the_newest_three_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jsonlog, "_MAX_BYTES", 100)
-    log = JsonLog(tmp_path, 1_000)
-    for i in range(200):
-        log.write("vcg.log", token_idx=i)
+    for start in (0, 100):  # numbers go on after a restart
+        log = JsonLog(tmp_path, 1_000)
+        for i in range(start, start + 100):
+            log.write_many([("vcg.log", {"token_idx": i})])
+        log.close()
+    kept = numbered(tmp_path, "vcg.log")
+    last = kept[-1][0]
+    assert [number for number, _ in kept] == [last - 2, last - 1, last] and last > 10
+    lines = [json.loads(x) for p in files(tmp_path, "vcg.log") for x in p.read_text().splitlines()]
+    gone = jsonlog.removed_lines(tmp_path, "vcg.log")
+    assert [line["token_idx"] for line in lines] == list(range(gone, 200))
+
+
+def test_a_torn_line_spoils_no_other(tmp_path: Path) -> None:
+    (tmp_path / "vcg.log").write_bytes(b'{"token_idx":0}\n{"token_')
+    log = JsonLog(tmp_path, 100)
+    log.write_many([("vcg.log", {"token_idx": 1})])
     log.close()
-    assert {p.name for p in tmp_path.iterdir()} == {f"vcg.log{s}" for s in ("", ".1", ".2", ".3")}
-    last = (tmp_path / "vcg.log").read_text().splitlines() or ["{}"]
-    assert all(json.loads(line) is not None for line in last)
+    assert (tmp_path / "vcg.log").read_bytes().splitlines()[1:] == [b'{"token_', b'{"token_idx":1}']

@@ -96,8 +96,8 @@ def test_the_market_is_told_of_every_token(probe: Probe, streamed: Streamed) -> 
 
 @pytest.mark.spec("AUC-I-04")
 def test_every_refusal_is_logged_without_text(probe: Probe, streamed: Streamed) -> None:
-    probe.eventually(lambda: bool(lines(probe, "policy.log")))
-    refused = lines(probe, "policy.log")
+    probe.eventually(lambda: bool(lines(probe, "auction.policy")))
+    refused = lines(probe, "auction.policy")
     for line, token in zip(refused, streamed.replaced, strict=False):
         assert (line["token_idx"], line["reason"]) == (token["index"], "crafted")
         assert line["replacement"] == token["token_id"] != line["blocked"]

@@ -14,6 +14,7 @@ from bls.brain.curve import A_MAX, K_0_MIN
 from bls.brain.decisions.record import KINDS, STREAM, VERSION
 from bls.contracts import AD_TOKENS
 from bls.errors import SkynetError
+from bls.settlement import segments
 
 Json = dict[str, Any]
 
@@ -22,10 +23,7 @@ def files(path: Path) -> list[Path]:
     """The stream's files in `path`, or `path` itself. Raises `no_records` without any."""
     if path.is_file():
         return [path]
-    rotated = [(int(p.suffix[1:]), p) for p in path.glob(f"{STREAM}.*") if p.suffix[1:].isdigit()]
-    found = [p for _, p in sorted(rotated, reverse=True)]
-    if (path / STREAM).is_file():
-        found.append(path / STREAM)
+    found = segments.files(path, STREAM)
     if not found:
         raise SkynetError("no_records", f"There is no {STREAM} in the log folder.", 404)
     return found

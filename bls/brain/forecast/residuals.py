@@ -20,6 +20,7 @@ from bls.brain.forecast.pit import moments, tails, z_scores
 from bls.jsonlog import JsonLog
 
 SIGMAS = 3.0
+VERSION = 1
 _RECENT = 10_000
 
 F64 = NDArray[np.float64]
@@ -48,6 +49,7 @@ class Observation:
     """Forecasts f32 [n, 5] of one token, and the W_-i [n] it was sold at."""
 
     conv_id: str
+    request_id: str
     token_idx: int
     advertisers: Sequence[str]
     mixture: NDArray[Any]
@@ -96,7 +98,9 @@ class ResidualLog:
         for row in np.flatnonzero(wanted).tolist():
             self._log.write(
                 "predictor.errors",
+                v=VERSION,
                 conv_id=seen.conv_id,
+                request_id=seen.request_id,
                 token_idx=seen.token_idx,
                 advertiser=seen.advertisers[row],
                 mu=float(mu[row]),

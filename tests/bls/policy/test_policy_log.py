@@ -85,15 +85,15 @@ def test_no_gap_in_the_records(office: Office, services: ReplyServices) -> None:
     assert all(line["w_minus"] == [2.0, 0.5] for line in bids)
     assert [line["policy"] for line in prices] == [False, False, True, False]
     assert prices[2]["pay"] == [0.0, 0.0] and prices[1]["pay"] == [0.0, 0.3]
-    (line,) = office.lines("policy.log")
+    (line,) = office.lines("auction.policy")
     assert line["conv_id"] == "c" and line["token_idx"] == 2 and line["reason"] == "classifier"
     assert line["replacement"] == prices[2]["token"] != line["blocked"]
-    assert "rude" not in (office.folder / "policy.log").read_text()
+    assert "rude" not in (office.folder / "auction.policy").read_text()
 
 
 def test_a_reply_without_a_safe_token(office: Office, services: ReplyServices) -> None:
     office.write(services, classified(Forced((" rude",))), *say("You| are"), Step(" rude"))
-    (line,) = office.lines("policy.log")
+    (line,) = office.lines("auction.policy")
     assert line["replacement"] is None
     (receipt,) = office.lines("e2e.trace")
     assert receipt["finish_reason"] == "content_filter" and receipt["completion_tokens"] == 2

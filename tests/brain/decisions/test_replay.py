@@ -158,10 +158,10 @@ def test_a_refused_row_is_refused_again(tmp_path: Path) -> None:
     assert result.differ == 0, rows
 
 
-def test_rotated_files_are_read_oldest_first(logged: Path, tmp_path: Path) -> None:
+def test_sealed_files_are_read_oldest_first(logged: Path, tmp_path: Path) -> None:
     lines = logged.read_bytes().splitlines(keepends=True)
-    (tmp_path / f"{STREAM}.2").write_bytes(b"".join(lines[:10]))
-    (tmp_path / f"{STREAM}.1").write_bytes(b"".join(lines[10:20]))
+    (tmp_path / f"{STREAM}.000009").write_bytes(b"".join(lines[:10]))
+    (tmp_path / f"{STREAM}.000010").write_bytes(b"".join(lines[10:20]))
     (tmp_path / STREAM).write_bytes(b"".join([b"x\n", *lines[20:30]]))
     result, _ = replay(tmp_path, tmp_path)
     whole, _ = replay(logged, tmp_path)

@@ -27,7 +27,7 @@ def lines(folder: Path) -> list[dict[str, object]]:
 
 def seen(mixture: np.ndarray, *w_minus: float, token: int = 0) -> Observation:
     names = [f"a{row}" for row in range(len(w_minus))]
-    return Observation("c", token, names, np.repeat(mixture, len(names), 0), np.array(w_minus))
+    return Observation("c", "r", token, names, np.repeat(mixture, len(names), 0), np.array(w_minus))
 
 
 @pytest.mark.spec("CBP-C-05")
@@ -92,10 +92,10 @@ def test_a_weight_of_zero_is_the_floor() -> None:
 def test_the_monitor_leaves_out_what_is_not_finite_and_survives_nonsense() -> None:
     monitor = ForecastMonitor(ResidualLog(), DriftMonitor())
     both = np.concatenate([HEAVY, np.full((1, 5), np.nan)])
-    monitor.observe(Observation("c", 0, ["a", "b"], both, np.array([1.0, 1.0])))
-    monitor.observe(Observation("c", 1, ["a", "b"], HEAVY[:, :3], np.array([1.0])))
-    monitor.observe(Observation("c", 2, ["a"], HEAVY, np.array([np.nan])))
-    monitor.observe(Observation("c", 3, ["a"], HEAVY, np.array([1.0])))
+    monitor.observe(Observation("c", "r", 0, ["a", "b"], both, np.array([1.0, 1.0])))
+    monitor.observe(Observation("c", "r", 1, ["a", "b"], HEAVY[:, :3], np.array([1.0])))
+    monitor.observe(Observation("c", "r", 2, ["a"], HEAVY, np.array([np.nan])))
+    monitor.observe(Observation("c", "r", 3, ["a"], HEAVY, np.array([1.0])))
     monitor.close()
     assert monitor.residuals.stats.residuals == 2 and monitor.faults == 1
 

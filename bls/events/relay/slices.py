@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is sent at once: some lines of some streams, as one record batch a partition."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kafka.partitioner.default import murmur2
+
+from bls.errors import SkynetError
+from bls.events.encoder import raw_bytes
+from bls.events.from_line import FromLine
+from bls.events.relay.batch import Record, record_batch
+from bls.events.relay.tail import Chunk
+from bls.events.schema import encode
+
+_CONVERSATIONS = 1 << 16
+_LARGEST = 900_000
+"""Bytes of a message; brokers take 1 MiB a batch unless told otherwise."""
+
+
+class Target(NamedTuple):
+    """Where a record batch goes."""
+
+    topic: str
+    partition: int
+
+
+class BadLine(NamedTuple):
+    """A line that is no event."""
+
+    topic: str
+    code: str
+    why: str
+    seq: int
+    line: bytes
+
+
+@dataclass
+class Slice:
+    """Sent and acknowledged whole, or again.
+
+    Attributes:
+        ends: what to write down of each stream once it is acknowledged.
+        counts: events by topic.
+    """
+
+    batches: dict[Target, bytes] = field(default_factory=dict)
+    ends: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    bad: list[BadLine] = field(default_factory=list)
+
+
+class Slicer:
+    """Makes the messages of one topic's lines."""
+
+    def __init__(self, topic: str, source: str) -> None:
+        self._topic = topic
+        self._from_line = FromLine(topic, source)
+        self._keys: dict[str, tuple[int, bytes]] = {}
+
+    def add(self, chunk: Chunk, partitions: int, into: Slice) -> None:
+        """Put a chunk's events into a slice; a chunk of a topic is added once to it."""
+        records: dict[int, list[Record]] = {}
+        count = 0
+        for line, seq in zip(chunk.lines, chunk.seqs, strict=True):
+            try:
+                event = self._from_line(line, seq)
+                message = encode(self._topic, event)
+            except SkynetError as fault:
+                into.bad.append(BadLine(self._topic, fault.code, fault.message, seq, line))
+                continue
+            if len(message) > _LARGEST:
+                into.bad.append(BadLine(self._topic, "too_large", "", seq, line))
+                continue
+            number, key = self._key(event["conv_id"])
+            records.setdefault(number % partitions, []).append((key, message))
+            count += 1
+        into.counts[self._topic] = count
+        now_ms = int(time.time() * 1e3)
+        for partition, found in records.items():
+            into.batches[Target(self._topic, partition)] = record_batch(found, now_ms)
+
+    def _key(self, conv_id: str) -> tuple[int, bytes]:
+        """A conversation's number, as Kafka's own clients hash keys, and its key."""
+        found = self._keys.get(conv_id)
+        if found is None:
+            if len(self._keys) >= _CONVERSATIONS:
+                self._keys.clear()
+            raw = conv_id.encode()
+            found = self._keys[conv_id] = murmur2(raw) & 0x7FFFFFFF, raw_bytes(raw)
+        return found

@@ -78,7 +78,13 @@ def days_of(lake: Lake, table: str, version: int | None = None) -> set[str]:
 
 
 def changed_days(
-    lake: Lake, table: str, since: int | None, until: int, back_s: float, ahead_s: float
+    lake: Lake,
+    table: str,
+    since: int | None,
+    until: int,
+    *,
+    back_s: float = 0.0,
+    ahead_s: float = 0.0,
 ) -> set[str]:
     """Days that rows which came or went in between reach.
 

@@ -71,6 +71,11 @@ def as_bronze(topic: str, lines: pl.DataFrame, source: str, seq: int = 0) -> pl.
             kafka_offset=count - 1,
             dt=day_of(pl.col("ts")),
         )
+        .with_columns(
+            pl.col(name).str.decode("base64")
+            for name, kind in wanted.items()
+            if kind == pl.Binary and lines.schema[name] == pl.String
+        )
         .select(list(wanted))
         .cast(pl.Schema(wanted))
     )

@@ -50,7 +50,7 @@ class OnRay:
     cpus: int = 2
 
     def run(self, work: Work, days: Sequence[str]) -> Iterator[pl.DataFrame]:
-        import ray.data
+        import ray.data  # noqa: PLC0415 (seconds, only where needed)
 
         self.connect()
         if not days:
@@ -63,7 +63,7 @@ class OnRay:
 
     def connect(self) -> None:
         """Join the cluster, or start a local one, unless this process already has."""
-        import ray
+        import ray  # noqa: PLC0415
 
         if ray.is_initialized():
             return

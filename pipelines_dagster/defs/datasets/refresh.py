@@ -44,7 +44,7 @@ def refresh(lake: Lake, recipe: Recipe, engine: Engine = HERE) -> Refreshed:
     days = sorted(_stale(lake, recipe, now, seen))
     origin = {SOURCES: json.dumps(now, sort_keys=True)}
     version, rows = None, 0
-    batches = list_last(_batches(days, engine.run(Job(lake, recipe, now), days)))
+    batches = _marked(_batches(days, engine.run(Job(lake, recipe, now), days)))
     for (names, frame), last in batches:
         progress = now if last else None
         version = replace_days(lake, recipe.table, names, frame, progress=progress, origin=origin)
@@ -61,9 +61,8 @@ def _stale(
         if source.table in now:
             since, until = seen[source.table], now[source.table]
             if since != until:
-                days |= changed_days(
-                    lake, source.table, since, until, source.back_s, source.ahead_s
-                )
+                reach = {"back_s": source.back_s, "ahead_s": source.ahead_s}
+                days |= changed_days(lake, source.table, since, until, **reach)
     return days & (days_of(lake, recipe.sources[0].table) | days_of(lake, recipe.table))
 
 
@@ -84,7 +83,7 @@ def _batches(days: Sequence[str], frames: Iterable[pl.DataFrame]) -> Iterator[Ba
         yield names, pl.concat(held)
 
 
-def list_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
+def _marked(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
     """Each batch, and whether it is the last."""
     held = next(batches, None)
     for batch in batches:

@@ -8,27 +8,23 @@ auction: what a delivered length is worth is the question, not how it came about
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from bls.errors import invalid
 from pipelines_dagster.defs.market import tracks
-from pipelines_dagster.defs.market.auctions import START, Auctions, draw_auctions
+from pipelines_dagster.defs.market.auctions import START, draw_auctions
 from pipelines_dagster.defs.market.clearing import clear_all
 from pipelines_dagster.defs.market.hosted import Host, host
 from pipelines_dagster.defs.market.params import mix_of
-from pipelines_dagster.defs.market.traits import F64
 from pipelines_dagster.defs.market.world import World, draw_world
 
 Streams = dict[str, pl.DataFrame]
 """Lines of each topic, in the order in which they were recorded."""
-Mixture = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""FEATURES f32 [n, 150] to MIXTURE f32 [n, 5]."""
 
 BUCKETS = np.round(np.arange(1, 10) / 10, 1)
 """lambda_sem of a reply, one of these at random."""
@@ -68,7 +64,7 @@ class Versions:
         noise: spread of log v_max about the truth in what the value model told.
     """
 
-    mixture: Mixture | None = None
+    mixture: tracks.Mixture | None = None
     predictor: str = ""
     tve: str = ""
     noise: float = 0.1
@@ -84,33 +80,24 @@ def simulate_events(
     auctions = draw_auctions(world, mix_of(traffic.scenario), count, rngs[1], truth=False)
     start = traffic.start + rngs[2].exponential(traffic.gap_s, count).cumsum()
     hosted = host(auctions, world, rngs[3], BUCKETS, traffic.best_lambda)
-    return record(auctions, world, traffic.seed, start, hosted, versions)
+    played = tracks.Played(auctions, world, traffic.seed, start, clear_all(auctions))
+    return record(played, hosted, versions)
 
 
-def record(
-    auctions: Auctions,
-    world: World,
-    seed: int,
-    start: F64,
-    hosted: Host,
-    versions: Versions = Versions(),
-) -> Streams:
-    """Lines of conversations already drawn. `start`: [n] Unix seconds of each opening."""
-    cleared = clear_all(auctions)
-    tokens = tracks.tokens(auctions, world, seed, start, cleared)
-    replies = tracks.replies(auctions, world, seed, start, cleared)
+def record(played: tracks.Played, hosted: Host, versions: Versions = Versions()) -> Streams:
+    """Lines of conversations that took place."""
+    tokens, replies = tracks.tokens(played), tracks.replies(played)
     streams = {
-        "auction.bids": tracks.bids(tokens, cleared),
-        "auction.vcg": tracks.vcg(tokens, cleared),
+        "auction.bids": tracks.bids(tokens, played.cleared),
+        "auction.vcg": tracks.vcg(tokens, played.cleared),
         "e2e.trace": replies,
         "tve.feedback": hosted.feedback(replies, versions.tve, versions.noise),
         "mro.select": hosted.choices(replies),
         "click.logs": hosted.reactions(replies),
     }
-    if versions.mixture is not None:
-        streams["mpc.decisions"] = tracks.decisions(
-            auctions, world, cleared, tokens, versions.mixture, versions.predictor, versions.tve
-        )
+    if (mixture := versions.mixture) is not None:
+        decided = tracks.decisions(played, mixture, versions.predictor, versions.tve)
+        streams["mpc.decisions"] = decided
     return streams
 
 

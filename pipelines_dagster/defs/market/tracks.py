@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from bls.brain import features
@@ -19,32 +20,45 @@ from pipelines_dagster.defs.market.events import MICROS_PER_WEIGHT, RESERVE, RUL
 from pipelines_dagster.defs.market.traits import F64, Bool
 from pipelines_dagster.defs.market.world import World
 
+Mixture = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""FEATURES f32 [n, 150] to MIXTURE f32 [n, 5]."""
+
 _V = pl.lit(1).alias("v")
 _ROWS = 8_192
 
 
+@dataclass(frozen=True)
+class Played:
+    """Conversations that took place, with their auctions. `start`: [n] Unix s of each opening."""
+
+    auctions: Auctions
+    world: World
+    seed: int
+    start: F64
+    cleared: Cleared
+
+    @property
+    def owners(self) -> NDArray[np.str_]:
+        """[n, S] who has each seat."""
+        return np.array(self.world.advertisers)[self.auctions.advertiser]
+
+
 def ragged(values: NDArray[Any], keep: Bool) -> pl.Series:
     """Rows of a matrix as lists, of each the entries to keep."""
-    ends = np.concatenate([[0], keep.sum(axis=1).cumsum()]).astype(np.int64)
-    arrow = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(values[keep]))
-    return pl.Series(pl.from_arrow(arrow))
+    flat = pl.Series("values", values.ravel()).to_frame()
+    kept = flat.select(pl.when(pl.Series(keep.ravel())).then("values"))["values"]
+    return kept.reshape(keep.shape).arr.to_list().list.drop_nulls()
 
 
-def names(auctions: Auctions, seed: int) -> NDArray[np.str_]:
-    """[n] conv_id, which is the request's id too."""
-    return np.array([f"sim_{seed}_{conv}" for conv in range(len(auctions))])
-
-
-def tokens(
-    auctions: Auctions, world: World, seed: int, start: F64, cleared: Cleared
-) -> pl.DataFrame:
+def tokens(played: Played) -> pl.DataFrame:
     """conv_id, request_id, ts, token_idx and advertisers of every token."""
-    reply = pl.DataFrame({"conv_id": names(auctions, seed)}).with_columns(
+    auctions, cleared = played.auctions, played.cleared
+    reply = pl.DataFrame({"conv_id": _names(played)}).with_columns(
         request_id=pl.col("conv_id"),
-        advertisers=ragged(np.array(world.advertisers)[auctions.advertiser], auctions.seated),
+        advertisers=ragged(played.owners, auctions.seated),
         conv=pl.int_range(pl.len(), dtype=pl.Int64),
     )
-    ts = start[cleared.conv] + (cleared.index + 1) * TOKEN_S
+    ts = played.start[cleared.conv] + (cleared.index + 1) * TOKEN_S
     at = pl.DataFrame({"ts": np.round(ts, 6), "token_idx": cleared.index.astype(np.int32)})
     return pl.concat([reply[cleared.conv], at], how="horizontal")
 
@@ -70,7 +84,6 @@ def vcg(tokens: pl.DataFrame, cleared: Cleared) -> pl.DataFrame:
     """`auction.vcg` lines; the evidence is base64."""
     pay, keep = _with_reference(cleared.pay, 0.0, cleared.seated)
     rows = keep.sum(axis=1)
-    wants_one = np.zeros_like(keep)
     place = keep.cumsum(axis=1) - 1
     wants_one = keep & (place == (cleared.best + 1)[:, None])
     p_token = np.where(wants_one == cleared.won[:, None], 1.0, unsure())
@@ -97,10 +110,9 @@ def vcg(tokens: pl.DataFrame, cleared: Cleared) -> pl.DataFrame:
     )
 
 
-def replies(
-    auctions: Auctions, world: World, seed: int, start: F64, cleared: Cleared
-) -> pl.DataFrame:
+def replies(played: Played) -> pl.DataFrame:
     """`e2e.trace` lines: one receipt a conversation."""
+    auctions, cleared = played.auctions, played.cleared
     count = auctions.lengths
     bounds = cleared.start
     paid = np.add.reduceat(cleared.pay, bounds)
@@ -111,7 +123,7 @@ def replies(
     lines = pl.DataFrame(
         {
             "conv": conv,
-            "advertiser": np.array(world.advertisers)[auctions.advertiser[conv, seat]],
+            "advertiser": played.owners[conv, seat],
             "row": (auctions.seated.cumsum(axis=1))[conv, seat].astype(np.int32),
             "bid": auctions.bids[conv, 0, seat].astype(np.float32).astype(np.float64),
             "mean_bid": np.round(weight[conv, seat] / count[conv], 6),
@@ -128,8 +140,8 @@ def replies(
     sponsored = np.add.reduceat((cleared.pay > 0).any(axis=1).astype(np.int64), bounds)
     return pl.DataFrame(
         {
-            "conv_id": names(auctions, seed),
-            "ts": np.round(start + count * TOKEN_S, 6),
+            "conv_id": _names(played),
+            "ts": np.round(played.start + count * TOKEN_S, 6),
             "completion_tokens": count.astype(np.int32),
             "sponsored_tokens": sponsored.astype(np.int32),
         }
@@ -145,44 +157,32 @@ def replies(
     )
 
 
-def decisions(
-    auctions: Auctions,
-    world: World,
-    cleared: Cleared,
-    tokens: pl.DataFrame,
-    mixture: Any,
-    predictor: str,
-    tve: str,
-) -> pl.DataFrame:
+def decisions(played: Played, mixture: Mixture, predictor: str, tve: str) -> pl.DataFrame:
     """`mpc.decisions` lines: each bid was the controller's, on a forecast of `mixture`."""
+    auctions, cleared = played.auctions, played.cleared
     token, seat = np.nonzero(cleared.seated)
     conv, index = cleared.conv[token], cleared.index[token]
     steps, seats = auctions.log_w.shape[1:]
     flat = auctions.log_w.transpose(0, 2, 1).reshape(-1)
     first = (conv * seats + seat) * steps
     past = past_windows(flat, first + index + 1, first)
+    contexts = played.world.ctx[auctions.ctx]
     forecast = np.concatenate(
         [
-            mixture(
-                features.build(
-                    world.ctx[auctions.ctx[conv[at : at + _ROWS]]],
-                    past[at : at + _ROWS],
-                    index[at : at + _ROWS],
-                )
-            )
-            for at in range(0, len(conv), _ROWS)
+            mixture(features.build(contexts[conv[rows]], past[rows], index[rows]))
+            for rows in np.split(np.arange(len(conv)), range(_ROWS, len(conv), _ROWS))
         ]
     )
     weight = cleared.weight[token, seat].astype(np.float64)
     row = cleared.seated.cumsum(axis=1)[token, seat].astype(np.int32)
-    told = dict(zip(("mu1", "s1", "mu2", "s2", "alpha"), forecast.T.astype(np.float64)))
+    told = dict(zip(_MIXTURE, forecast.T.astype(np.float64), strict=True))
     return (
-        tokens[token]
+        tokens(played)[token]
         .select("conv_id", "request_id", "ts", "token_idx")
         .with_columns(
             _V,
             pl.Series("row", row),
-            pl.Series("advertiser", np.array(world.advertisers)[auctions.advertiser[conv, seat]]),
+            pl.Series("advertiser", played.owners[conv, seat]),
             *(pl.Series(name, values) for name, values in told.items()),
             *(pl.Series(name, weight) for name in ("bid", "w_star", "weight")),
             *(pl.lit(0.0).alias(name) for name in _ZERO),
@@ -193,6 +193,7 @@ def decisions(
     )
 
 
+_MIXTURE = ("mu1", "s1", "mu2", "s2", "alpha")
 _ZERO = ("util", "sigma_eff", "v_max", "a", "k_0", "rate", "spend_rate", "latency_ms")
 _FIXED: dict[str, Any] = {
     "controlled": 1,
@@ -218,6 +219,11 @@ _FIXED: dict[str, Any] = {
     "time_left": 86_400.0,
     "path": 0,
 }
+
+
+def _names(played: Played) -> NDArray[np.str_]:
+    """[n] conv_id, which is the request's id too."""
+    return np.array([f"sim_{played.seed}_{conv}" for conv in range(len(played.auctions))])
 
 
 def _with_reference(values: NDArray[Any], reference: float, seated: Bool) -> tuple[F64, Bool]:

@@ -65,4 +65,5 @@ def recipe(encode: Encode = served_encoder) -> Recipe:
         schema.ADS,
         ("advertiser", "ad_key"),
         partial(build, encode=encode),
+        "The creatives of each day, what they were worth, and their vectors.",
     )

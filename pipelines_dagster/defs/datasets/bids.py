@@ -97,4 +97,5 @@ RECIPE = Recipe(
     schema.BIDS,
     ("conv_id", "request_id", "row", "token_idx"),
     build,
+    "One row a token and advertiser, and one for what they came with.",
 )

@@ -80,4 +80,5 @@ RECIPE = Recipe(
     schema.CONTEXTS,
     ("conv_id", "request_id"),
     build,
+    "What each reply was about.",
 )

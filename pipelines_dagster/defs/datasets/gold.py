@@ -37,7 +37,7 @@ from pipelines_dagster.lake.partitions import days_of, version_of
 PREDICTOR, TVE = "predictor_dataset", "tve_dataset"
 HELD = "held"
 VERSION = 1
-_SOURCES = {
+SOURCES = {
     PREDICTOR: ("silver/bids", "silver/contexts"),
     TVE: ("silver/tve_samples", "silver/contexts", "silver/ads"),
 }
@@ -85,20 +85,20 @@ def freeze(lake: Lake, name: str, root: Path, options: GoldOptions = GoldOptions
         SkynetError: `unknown_dataset`, `no_table` before the silver tables exist,
             `dataset_empty` when a table would have no rows, held-out ones included.
     """
-    if name not in _SOURCES:
+    if name not in SOURCES:
         raise SkynetError("unknown_dataset", "There is no such training set.", 404)
-    pinned = {table: version_of(lake, table) for table in _SOURCES[name]}
+    pinned = {table: version_of(lake, table) for table in SOURCES[name]}
     versions = {table: version for table, version in pinned.items() if version is not None}
     for table in pinned.keys() - versions.keys():
         raise SkynetError("no_table", f"The lake has no table {table}.", 404)
-    days = _window(lake, _SOURCES[name][0], versions, options.days)
+    days = _window(lake, SOURCES[name][0], versions, options.days)
 
     def scan(table: str) -> pl.LazyFrame:
         rows = lake.scan(table, versions[table])
         return rows.filter(pl.col(PARTITION).is_between(pl.lit(days[0]), pl.lit(days[1])))
 
     train, held = _BUILD[name](scan, options)
-    behind = versions_behind(lake, recipes(), _SOURCES[name], versions)
+    behind = versions_behind(lake, recipes(), SOURCES[name], versions)
     origin = {
         "version": VERSION,
         "name": name,

@@ -94,4 +94,5 @@ RECIPE = Recipe(
     schema.CLICK_PAIRS,
     tuple(_KEY),
     build,
+    "Of two creatives in one context, the clicked one and the other.",
 )

@@ -10,7 +10,7 @@ import polars as pl
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
-from pipelines_dagster.defs.datasets.bronze import BY_TABLE, nothing
+from pipelines_dagster.defs.datasets.bronze import nothing
 from pipelines_dagster.defs.market.schema import Columns
 from pipelines_dagster.lake.lake import PARTITION, Lake
 from pipelines_dagster.lake.partitions import bounds, days_between
@@ -44,6 +44,7 @@ class Recipe:
 
     Attributes:
         key: what is unique in the table.
+        about: one line for people.
     """
 
     table: str
@@ -51,6 +52,7 @@ class Recipe:
     columns: Columns
     key: tuple[str, ...]
     build: Build
+    about: str
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,3 @@ class Job:
             pl.col(PARTITION).is_in(sorted(days_between(low, high))),
             pl.col("ts").is_between(low, high, closed="left"),
         )
-
-
-def bronze_of(recipe: Recipe) -> tuple[str, ...]:
-    """The bronze tables among a recipe's sources."""
-    return tuple(s.table for s in recipe.sources if s.table in BY_TABLE)

@@ -56,4 +56,5 @@ RECIPE = Recipe(
     schema.LAMBDA_REWARDS,
     ("conv_id", "request_id", "advertiser", "rank"),
     build,
+    "What the mix of similarity and value earned, by bucket.",
 )

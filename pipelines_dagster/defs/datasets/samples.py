@@ -34,4 +34,5 @@ RECIPE = Recipe(
     schema.TVE_SAMPLES,
     ("conv_id", "request_id", "row"),
     build,
+    "What each hosted ad's trajectory was worth to its readers.",
 )

@@ -2,7 +2,8 @@
 """`silver/bid_windows`: what was known before a token, and the log W_-i that came.
 
 The window is the last 15 of opening, log W_-i(0), .., log W_-i(t - 1), padded at its old end as
-`bls.brain.features.pad` does. A series without its opening, or with a gap, gives no windows.
+`bls.brain.features.pad` does. A series without its opening, with a gap
+or with a weight that is no number gives no windows.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def in_series(rows: pl.DataFrame) -> pl.DataFrame:
     series = ["reply", "row"]
     begun = pl.col("token_idx").min().over(series) == -1
     gapless = pl.col("token_idx").max().over(series) + 2 == pl.len().over(series)
-    return ordered.filter(begun & gapless)
+    known = pl.col("log_w").is_finite().all().over(series)
+    return ordered.filter(begun & gapless & known)
 
 
 def series_starts(rows: pl.DataFrame) -> I64:
@@ -57,4 +59,5 @@ RECIPE = Recipe(
     schema.BID_WINDOWS,
     (*SERIES[:2], "advertiser", "token_idx"),
     build,
+    "What was known before a token, and the log W_-i that came.",
 )

@@ -32,7 +32,7 @@ from pipelines_dagster.defs.market.world import World, draw_world
 RESERVE = 0.5
 """The reference's weight: what must be outbid besides W_-i."""
 MICROS_PER_WEIGHT = 1_000
-_RULE = "clarke"
+RULE = "clarke"
 _CONTEXTS, _ADS = 256, 320
 _SURE = 40.0
 """Logit of a row's word: its probability is 1 in float64."""
@@ -86,13 +86,13 @@ class Reply:
         names = tuple(world.advertisers[i] for i in auctions.advertiser[conv, taken])
         bids = auctions.bids[conv, : auctions.lengths[conv] + 1, taken].T.astype(np.float32)
         name = f"sim_{seed}_{conv}"
-        return cls(Head(name, name, names, "argmax", 0, conv, 1.0, _RULE, MICROS_PER_WEIGHT), bids)
+        return cls(Head(name, name, names, "argmax", 0, conv, 1.0, RULE, MICROS_PER_WEIGHT), bids)
 
 
 def _write(ledger: Ledger, reply: Reply, start: float) -> None:
     head, bids = reply.head, reply.bids
     seats = [Seat(n, "", float(bid)) for n, bid in zip(head.advertisers, bids[0], strict=True)]
-    account = Account(seats, _RULE, MICROS_PER_WEIGHT)
+    account = Account(seats, RULE, MICROS_PER_WEIGHT)
     ts = start
     for index in range(len(bids) - 1):
         ts = start + (index + 1) * TOKEN_S
@@ -106,7 +106,7 @@ def _write(ledger: Ledger, reply: Reply, start: float) -> None:
         "finish_reason": "length",
         "completion_tokens": account.tokens,
         "sponsored_tokens": account.sponsored,
-        "charge_rule": _RULE,
+        "charge_rule": RULE,
         "currency": CURRENCY,
         "micros_per_weight": MICROS_PER_WEIGHT,
         "total_micros": account.total_micros,

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipelines_dagster.defs.market import readers
 from pipelines_dagster.defs.market.schema import SAMPLES, SAMPLES_TRUTH, TVE_TRUTH
@@ -40,18 +41,14 @@ def draw_feedback(world: World, pairs: int, lengths: int, rng: np.random.Generat
     curve = readers.curves(cosine, [world.words[i] for i in ad], world.scale)
     tokens = np.array([world.words[i].tokens for i in ad])
     rows = np.repeat(np.arange(len(ctx)), lengths)
-    k = np.where(rng.random(len(rows)) < _WHOLE, tokens[rows], rng.integers(1, tokens[rows] + 1))
+    k = delivered_lengths(tokens[rows], rng)
     _, first = np.unique(rows * 64 + k, return_index=True)
     rows, k = rows[first], k[first]
     day = rng.integers(DAYS, size=len(rows))
-    curve_rows = readers.Curve(**{n: v[rows] for n, v in vars(curve).items()})
-    human = readers.rate_of(curve_rows.value(k))
-    agents = rng.binomial(readers.READERS, readers.AGENTS, len(rows))
-    agent_clicks = rng.poisson(agents * readers.AGENT_CLICKS)
-    clicks = np.minimum(rng.poisson(human), readers.READERS - agents) + agent_clicks
+    seen = react(curve, rows, k, rng)
     price = readers.price(world.cpm[ad], world.cpc[ad])[rows]
-    label = np.log1p(clicks)
-    mean = readers.log_clicks(human + readers.agent_rate())
+    label = np.log1p(seen.clicks)
+    mean = readers.log_clicks(seen.human + readers.agent_rate())
     key = {
         "day": [FIRST_DAY + timedelta(days=int(d)) for d in day],
         "ctx_id": ctx[rows],
@@ -61,15 +58,15 @@ def draw_feedback(world: World, pairs: int, lengths: int, rng: np.random.Generat
     samples = {
         **key,
         "impressions": np.full(len(rows), readers.READERS),
-        "clicks": clicks,
-        "dwell_ms": readers.dwell_ms(curve_rows, k, rng),
+        "clicks": seen.clicks,
+        "dwell_ms": seen.dwell_ms,
         "value": label * price,
     }
     truth = {
         **key,
         "mean_log_clicks": mean,
-        "agent_impressions": agents,
-        "agent_clicks": agent_clicks,
+        "agent_impressions": seen.agents,
+        "agent_clicks": seen.agent_clicks,
     }
     pair = {"ctx_id": ctx, "ad_id": ad, "v_max": curve.v_max, "a": curve.a, "k_0": curve.k_0}
     return Feedback(
@@ -78,6 +75,45 @@ def draw_feedback(world: World, pairs: int, lengths: int, rng: np.random.Generat
         pl.DataFrame(pair).cast(pl.Schema(TVE_TRUTH)),
         explained(label, mean),
     )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What n buckets of readers did. `human`: clicks expected of the people among them."""
+
+    human: F64
+    agents: I64
+    agent_clicks: I64
+    clicks: I64
+    dwell_ms: I64
+
+
+def react(
+    curve: readers.Curve,
+    rows: I64,
+    k: I64,
+    rng: np.random.Generator,
+    keen: NDArray[np.float64] | float = 1.0,
+) -> Seen:
+    """Reactions to `k` delivered tokens [n] of the curves at `rows` [n].
+
+    Args:
+        keen: multiplies the clicks expected of people.
+    """
+    delivered = readers.Curve(**{name: v[rows] for name, v in vars(curve).items()})
+    human = readers.rate_of(delivered.value(k)) * keen
+    agents = rng.binomial(readers.READERS, readers.AGENTS, len(rows))
+    agent_clicks = rng.poisson(agents * readers.AGENT_CLICKS)
+    clicks = np.minimum(rng.poisson(human), readers.READERS - agents) + agent_clicks
+    dwell_ms = readers.dwell_ms(delivered, k, rng)
+    return Seen(human, agents, agent_clicks, clicks, dwell_ms)
+
+
+def delivered_lengths(tokens: I64, rng: np.random.Generator) -> I64:
+    """How many of an ad's tokens [n] were delivered: all of them, or any number."""
+    whole = rng.random(len(tokens)) < _WHOLE
+    k: I64 = np.where(whole, tokens, rng.integers(1, tokens + 1))
+    return k
 
 
 def explained(label: F64, mean: F64) -> float:

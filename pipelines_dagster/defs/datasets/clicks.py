@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Readers' reactions joined to what they were shown.
+
+A click belongs to what its reply showed of its advertiser, if it came within `ATTRIBUTION_S`. No
+event is no click of one reader. Several events add up: clicks and dwell are summed; impressions are
+the most that one event counted, for every event tells of the same readers.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipelines_dagster.defs.datasets.bronze import PREFIX
+from pipelines_dagster.defs.datasets.recipe import REPLY_S, Source
+
+TABLE = f"{PREFIX}click_logs"
+ATTRIBUTION_S = 86_400.0
+"""A later click counts for nobody."""
+
+KEY = ("conv_id", "request_id", "advertiser")
+SOURCE = Source(TABLE, back_s=ATTRIBUTION_S, ahead_s=REPLY_S, needed=False)
+
+
+def attributed(shown: pl.LazyFrame, clicks: pl.LazyFrame) -> pl.LazyFrame:
+    """`shown`, each row with `impressions`, `clicks`, `dwell_ms`.
+
+    Args:
+        shown: rows with `KEY` and `ts`; its order is kept.
+        clicks: `bronze/click_logs` rows. A reader may be quicker than the end of the reply.
+    """
+    after = pl.col("clicked_at") - pl.col("ts")
+    counted = ["impressions", "clicks", "dwell_ms"]
+    events = clicks.select(*KEY, *counted, clicked_at="ts")
+    reactions = (
+        shown.select(*KEY, "ts")
+        .unique()
+        .join(events, on=KEY, how="inner")
+        .filter(after.is_between(-REPLY_S, ATTRIBUTION_S))
+        .group_by(*KEY, "ts")
+        .agg(pl.col("impressions").max(), pl.col("clicks", "dwell_ms").sum())
+    )
+    return shown.join(reactions, on=[*KEY, "ts"], how="left", maintain_order="left").with_columns(
+        pl.col("impressions").fill_null(1),
+        pl.col("clicks").fill_null(0),
+        pl.col("dwell_ms").fill_null(0),
+    )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lake with simulated traffic in its bronze tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from bls.events.topics import TOPICS
+from pipelines_dagster.defs.datasets.bronze import as_bronze
+from pipelines_dagster.defs.market.as_events import Streams, Traffic, simulate_events
+from pipelines_dagster.defs.market.auctions import START
+from pipelines_dagster.defs.market.world import World, draw_world
+from pipelines_dagster.lake.lake import Lake
+
+MIDNIGHT = START + 86_400.0
+"""2025-01-02, Unix seconds."""
+
+
+@cache
+def world() -> World:
+    return draw_world(24, 64, np.random.default_rng(5))
+
+
+def encode(texts: list[str]) -> NDArray[np.float32]:
+    """The vectors that the world drew for its creatives."""
+    known = dict(zip(world().texts, world().ad, strict=True))
+    return np.stack([known[text] for text in texts])
+
+
+def traffic(
+    seed: int = 1, count: int = 40, *, start: float = START, gap_s: float = 60.0
+) -> Streams:
+    return simulate_events(Traffic(seed, count, start=start, gap_s=gap_s), world())
+
+
+def pour(
+    lake: Lake,
+    streams: Streams,
+    *,
+    only: Iterable[str] | None = None,
+    keep: Callable[[pl.DataFrame], pl.DataFrame] = lambda lines: lines,
+    seq: int = 0,
+) -> None:
+    """Append streams to the bronze tables as ingest would."""
+    for topic in only or streams:
+        rows = as_bronze(topic, keep(streams[topic]), "sim", seq)
+        if len(rows):
+            lake.append(f"bronze/{TOPICS[topic].table}", rows)
+
+
+def lake_of(folder: Path, streams: Streams) -> Lake:
+    lake = Lake(str(folder / "lake"))
+    pour(lake, streams)
+    return lake
+
+
+def rows(lake: Lake, table: str) -> pl.DataFrame:
+    """All rows of a silver table, in one order."""
+    found = lake.scan(table).collect()
+    keys = [n for n in found.columns if found.schema[n] in (pl.String, pl.Int16, pl.Float64)]
+    return found.sort(keys)

@@ -2,7 +2,7 @@
 """The files of one append-only stream: `auction.vcg`, and what was sealed before it, in order.
 
 A full file is renamed to `auction.vcg.000001`, `.000002`, ...; nothing here ever deletes or
-rewrites one. How long they are kept is the operator's choice (seed: 180 days).
+rewrites one. Retention removes the oldest, never the newest sealed one: numbers only rise.
 """
 
 from __future__ import annotations
@@ -20,9 +20,23 @@ _TAIL = 1 << 20
 
 def sealed(folder: Path, stream: str) -> list[Path]:
     """Sealed files of a stream, oldest first."""
+    return [path for _, path in _numbered(folder, stream)]
+
+
+def last_number(folder: Path, stream: str) -> int:
+    """Of the newest sealed file; 0 for none."""
+    return max((number for number, _ in _numbered(folder, stream)), default=0)
+
+
+def _numbered(folder: Path, stream: str) -> list[tuple[int, Path]]:
     number = re.compile(re.escape(stream) + r"\.(\d{6,})")
     found = [(int(m[1]), p) for p in folder.glob(f"{stream}.*") if (m := number.fullmatch(p.name))]
-    return [path for _, path in sorted(found)]
+    return sorted(found)
+
+
+def sealed_name(path: Path, number: int) -> Path:
+    """What the active file `path` is called once it is sealed."""
+    return path.with_name(f"{path.name}.{number:06d}")
 
 
 def files(folder: Path, stream: str) -> list[Path]:
@@ -44,7 +58,7 @@ class Appender:
         self._pending = b""
         self._dirty = False
         self._descriptor, self._size = _open(self._path)
-        self._sealed = len(sealed(folder, stream))
+        self._sealed = last_number(folder, stream)
         self.chain = _last_chain(files(folder, stream))
 
     def add(self, bodies: list[bytes]) -> None:
@@ -71,6 +85,11 @@ class Appender:
             os.fdatasync(self._descriptor)
             self._dirty = False
 
+    def seal(self) -> None:
+        """Rename what was written so far as if it were full; nothing may be pending."""
+        if self._size:
+            self._roll()
+
     def close(self) -> None:
         self.sync()
         os.close(self._descriptor)
@@ -78,7 +97,7 @@ class Appender:
     def _roll(self) -> None:
         self.sync()
         with suppress(FileNotFoundError):  # renamed already, before opening anew failed
-            self._path.rename(self._path.with_name(f"{self._path.name}.{self._sealed + 1:06d}"))
+            self._path.rename(sealed_name(self._path, self._sealed + 1))
             self._sealed += 1
         full = self._descriptor
         self._descriptor, self._size = _open(self._path)

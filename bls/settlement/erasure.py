@@ -24,7 +24,7 @@ from bls.settlement.chain import GENESIS, link, plain_link, seal, split
 from bls.settlement.erased import erase
 from bls.settlement.ledger import LOCK, SEAL
 from bls.settlement.record import STREAMS
-from bls.settlement.segments import last_number, sealed, sealed_name
+from bls.settlement.segments import active_number, sealed, sealed_path
 
 Json = dict[str, Any]
 Wanted = Callable[[Json], bool]
@@ -101,7 +101,8 @@ def seal_active(folder: Path, streams: Iterable[str] = STREAMS, wait_s: float = 
 
 def _seal(active: Path) -> None:
     if active.exists() and active.stat().st_size:
-        active.rename(sealed_name(active, last_number(active.parent, active.name) + 1))
+        number = active_number(active.parent, active.name)
+        active.rename(sealed_path(active.parent, active.name, number))
 
 
 def _without(

@@ -2,7 +2,8 @@
 """The files of one append-only stream: `auction.vcg`, and what was sealed before it, in order.
 
 A full file is renamed to `auction.vcg.000001`, `.000002`, ...; nothing here ever deletes or
-rewrites one. Retention removes the oldest, never the newest sealed one: numbers only rise.
+rewrites one. How long they are kept is the operator's choice (seed: 180 days), but for the newest
+sealed one: the number of the next follows from it.
 """
 
 from __future__ import annotations
@@ -18,25 +19,36 @@ _TAIL = 1 << 20
 """Bytes read from the end of a file to find its last whole line; the longest line is 100 kB."""
 
 
-def sealed(folder: Path, stream: str) -> list[Path]:
-    """Sealed files of a stream, oldest first."""
-    return [path for _, path in _numbered(folder, stream)]
-
-
-def last_number(folder: Path, stream: str) -> int:
-    """Of the newest sealed file; 0 for none."""
-    return max((number for number, _ in _numbered(folder, stream)), default=0)
-
-
-def _numbered(folder: Path, stream: str) -> list[tuple[int, Path]]:
+def numbered(folder: Path, stream: str) -> list[tuple[int, Path]]:
+    """Sealed files of a stream with their numbers, oldest first."""
     number = re.compile(re.escape(stream) + r"\.(\d{6,})")
     found = [(int(m[1]), p) for p in folder.glob(f"{stream}.*") if (m := number.fullmatch(p.name))]
     return sorted(found)
 
 
-def sealed_name(path: Path, number: int) -> Path:
-    """What the active file `path` is called once it is sealed."""
-    return path.with_name(f"{path.name}.{number:06d}")
+def sealed(folder: Path, stream: str) -> list[Path]:
+    """Sealed files of a stream, oldest first."""
+    return [path for _, path in numbered(folder, stream)]
+
+
+def sealed_path(folder: Path, stream: str, number: int) -> Path:
+    """Where the segment of that number is once it is sealed."""
+    return folder / f"{stream}.{number:06d}"
+
+
+def active_number(folder: Path, stream: str) -> int:
+    """The number that the file being written will have; the first is 1."""
+    found = numbered(folder, stream)
+    return found[-1][0] + 1 if found else 1
+
+
+def open_whole(path: Path) -> tuple[int, int]:
+    """Descriptor to append with, and size, of a file that ends with a newline."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        size += os.write(descriptor, b"\n")
+    return descriptor, size
 
 
 def files(folder: Path, stream: str) -> list[Path]:
@@ -57,8 +69,8 @@ class Appender:
         self._segment_bytes = segment_bytes
         self._pending = b""
         self._dirty = False
-        self._descriptor, self._size = _open(self._path)
-        self._sealed = last_number(folder, stream)
+        self._descriptor, self._size = open_whole(self._path)
+        self._number = active_number(folder, stream)
         self.chain = _last_chain(files(folder, stream))
 
     def add(self, bodies: list[bytes]) -> None:
@@ -97,20 +109,11 @@ class Appender:
     def _roll(self) -> None:
         self.sync()
         with suppress(FileNotFoundError):  # renamed already, before opening anew failed
-            self._path.rename(sealed_name(self._path, self._sealed + 1))
-            self._sealed += 1
+            self._path.rename(sealed_path(self._path.parent, self._path.name, self._number))
+            self._number += 1
         full = self._descriptor
-        self._descriptor, self._size = _open(self._path)
+        self._descriptor, self._size = open_whole(self._path)
         os.close(full)
-
-
-def _open(path: Path) -> tuple[int, int]:
-    """Descriptor and size of a file that ends with a newline."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        size += os.write(descriptor, b"\n")
-    return descriptor, size
 
 
 def _last_chain(paths: list[Path]) -> str:

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that Kafka still has: a record cannot be deleted singly, so the topic is cut off.
+
+`DeleteRecords` up to what the lake has taken, where the broker can; else they go with the topic's
+retention, a day (`RETENTION_MS`). Tombstones keep them out of the lake until then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bls.events.topics import TOPICS
+from pipelines_dagster.defs.gdpr.audit import Step
+from pipelines_dagster.defs.gdpr.subject import Kind, Subject
+from pipelines_dagster.lake.lake import Lake
+
+PLACE = "kafka"
+RETENTION_MS = 24 * 3_600_000
+"""Of every topic; AUC-S-04."""
+_HISTORY = 200
+_TIMEOUT_MS = 5_000
+
+
+def taken(lake: Lake, topic: str) -> dict[int, int]:
+    """Partition -> offset up to which the lake has it, as ingest noted with its commits."""
+    found = lake.open(f"bronze/{TOPICS[topic].table}")
+    ends: dict[int, int] = {}
+    for commit in found.history(_HISTORY) if found is not None else ():
+        noted = commit.get("offsets")
+        for partition, (_, end) in json.loads(noted).items() if noted else ():
+            ends[int(partition)] = max(end, ends.get(int(partition), 0))
+    return ends
+
+
+def cut_topics(servers: str, lake: Lake, subject: Subject) -> list[Step]:
+    """Ask the broker to drop what the lake has; one step a topic that has been taken from."""
+    topics = {name: ends for name in TOPICS if (ends := taken(lake, name))}
+    if not topics or subject.kind is Kind.CTX:
+        return []
+    wait = f"gone within {RETENTION_MS // 3_600_000} h by the topic's retention"
+    try:
+        return [_cut(servers, topic, ends, wait) for topic, ends in topics.items()]
+    except Exception as fault:  # no broker, or one that speaks another version
+        return [Step(PLACE, note=f"{type(fault).__name__}: {wait}")]
+
+
+def _cut(servers: str, topic: str, ends: Mapping[int, int], wait: str) -> Step:
+    from kafka import KafkaAdminClient  # noqa: PLC0415  (slow)
+    from kafka.structs import TopicPartition  # noqa: PLC0415
+
+    admin: Any = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_TIMEOUT_MS)
+    try:
+        offsets = {TopicPartition(topic, number): end for number, end in ends.items()}
+        admin.delete_records(offsets, timeout_ms=_TIMEOUT_MS)
+    except Exception as fault:  # the broker cannot: an expected answer
+        return Step(f"{PLACE}/{topic}", note=f"{type(fault).__name__}: {wait}")
+    finally:
+        admin.close()
+    return Step(f"{PLACE}/{topic}", removed=0, note=f"cut off at {dict(ends)}")

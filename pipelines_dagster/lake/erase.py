@@ -226,8 +226,8 @@ def _count(files: Files, path: str, condition: Condition) -> int:
         wanted = condition(schema)
         if wanted is None:
             return 0
-        names = wanted.meta.root_names()
-        return pl.read_parquet(content, columns=names, use_pyarrow=False).filter(wanted).height
+        names = sorted(set(wanted.meta.root_names()))
+        return pl.read_parquet(content, columns=names).filter(wanted).height
     except (FileNotFoundError, pl.exceptions.ComputeError):
         return 0
 

@@ -8,6 +8,7 @@ retention, a day (`RETENTION_MS`). Tombstones keep them out of the lake until th
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ RETENTION_MS = 24 * 3_600_000
 """Of every topic; AUC-S-04."""
 _HISTORY = 200
 _TIMEOUT_MS = 5_000
+_CONNECT_S = 1.0
+_WAIT = f"gone within {RETENTION_MS // 3_600_000} h by the topic's retention"
 
 
 def taken(lake: Lake, topic: str) -> dict[int, int]:
@@ -39,23 +42,35 @@ def cut_topics(servers: str, lake: Lake, subject: Subject) -> list[Step]:
     topics = {name: ends for name in TOPICS if (ends := taken(lake, name))}
     if not topics or subject.kind is Kind.CTX:
         return []
-    wait = f"gone within {RETENTION_MS // 3_600_000} h by the topic's retention"
-    try:
-        return [_cut(servers, topic, ends, wait) for topic, ends in topics.items()]
-    except Exception as fault:  # no broker, or one that speaks another version
-        return [Step(PLACE, note=f"{type(fault).__name__}: {wait}")]
-
-
-def _cut(servers: str, topic: str, ends: Mapping[int, int], wait: str) -> Step:
+    if not any(map(_answers, servers.split(","))):
+        return [Step(PLACE, note=f"no broker answers: {_WAIT}")]
     from kafka import KafkaAdminClient  # noqa: PLC0415  (slow)
-    from kafka.structs import TopicPartition  # noqa: PLC0415
 
-    admin: Any = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_TIMEOUT_MS)
     try:
-        offsets = {TopicPartition(topic, number): end for number, end in ends.items()}
-        admin.delete_records(offsets, timeout_ms=_TIMEOUT_MS)
-    except Exception as fault:  # the broker cannot: an expected answer
-        return Step(f"{PLACE}/{topic}", note=f"{type(fault).__name__}: {wait}")
+        admin: Any = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_TIMEOUT_MS)
+    except Exception as fault:  # a broker that speaks another version
+        return [Step(PLACE, note=f"{type(fault).__name__}: {_WAIT}")]
+    try:
+        return [_cut(admin, topic, ends) for topic, ends in topics.items()]
     finally:
         admin.close()
-    return Step(f"{PLACE}/{topic}", removed=0, note=f"cut off at {dict(ends)}")
+
+
+def _cut(admin: Any, topic: str, ends: Mapping[int, int]) -> Step:
+    from kafka.structs import TopicPartition  # noqa: PLC0415
+
+    offsets = {TopicPartition(topic, number): end for number, end in ends.items()}
+    try:
+        admin.delete_records(offsets, timeout_ms=_TIMEOUT_MS)
+    except Exception as fault:  # the broker cannot: an expected answer
+        return Step(f"{PLACE}/{topic}", note=f"{type(fault).__name__}: {_WAIT}")
+    return Step(f"{PLACE}/{topic}", note=f"cut off at {dict(ends)}")
+
+
+def _answers(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except (OSError, ValueError):
+        return False
+    return True

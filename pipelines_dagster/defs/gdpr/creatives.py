@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Creatives that must never be chosen again, for the index and for whoever embeds them.
 
-A list on disk, `<state>/creatives/erased.jsonl`: an index drops these when it is rebuilt and refuses
-them until then. It holds ids in clear, as an index must compare them; they name a text, no person.
+A list on disk, `<state>/creatives/erased.jsonl`: an index drops these when it is rebuilt and
+refuses them until then. The ids are in clear, for it to compare; they name a text, no person.
 """
 
 from __future__ import annotations

@@ -123,15 +123,11 @@ def _steps(
 ) -> Iterator[Step]:
     subject, keep = request.subject, request.keep_billing
     serving, keys = settings.serving, Keys(request.subject, request.links)
-    optional = (
-        lambda: erase_windows(serving.redis, subject),
-        lambda: erase_ledger(serving.logs, subject, request.number, keep),
-        lambda: erase_logs([serving.logs, serving.state / "audit"], subject, request.number),
-    )
-    for part in optional:
-        step = part()
-        if step is not None:
-            yield step
+    windows = erase_windows(serving.redis, subject)
+    yield from (windows,) if windows else ()
+    ledger = erase_ledger(serving.logs, subject, request.number, keep)
+    yield from (ledger,) if ledger else ()
+    yield erase_logs([serving.logs, serving.state / "audit"], subject, request.number)
     if subject.kind is Kind.MSG:
         fresh = (index or erased_creatives(serving)).delete(subject.value)
         yield Step(CREATIVES, removed=int(fresh), note="never chosen again")

@@ -18,7 +18,7 @@ import polars as pl
 
 from export.model_manifest import dataset_hash
 from pipelines_dagster.defs.gdpr.predicate import Keys, anything
-from pipelines_dagster.lake.files import Files, Found, FolderFiles, open_files
+from pipelines_dagster.lake.files import Files, FolderFiles, Found, open_files
 from pipelines_dagster.lake.lake import Lake
 
 CARD = "dataset.json"
@@ -66,7 +66,7 @@ def holds(lake: Lake, one: GoldSet, keys: Keys) -> int:
         content = io.BytesIO(files.read(path))
         wanted = anything(keys, pl.Schema(pl.read_parquet_schema(content)))
         if wanted is not None:
-            names = wanted.meta.root_names()
+            names = sorted(set(wanted.meta.root_names()))
             total += pl.read_parquet(content, columns=names).filter(wanted).height
     return total
 

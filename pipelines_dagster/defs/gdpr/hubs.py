@@ -7,6 +7,8 @@ live, `hub_ttl_s`.
 
 from __future__ import annotations
 
+from typing import Any
+
 from redis.exceptions import RedisError
 
 from bls.brain.hub import codec
@@ -30,10 +32,10 @@ def erase_windows(url: str, subject: Subject) -> Step | None:
         return None
     if not url:
         return Step(PLACE, note=_LOCAL)
-    client = connect(url)
+    client: Any = connect(url)
     try:
         keys = _keys(client, subject)
-        removed = int(client.delete(*keys)) if keys else 0  # type: ignore[arg-type]
+        removed = int(client.delete(*keys)) if keys else 0
         return Step(PLACE, removed=removed, found=len(_keys(client, subject)), note=_LOCAL)
     except RedisError:
         raise SkynetError("redis_unreachable", "Redis does not answer; try again.", 503) from None
@@ -41,15 +43,15 @@ def erase_windows(url: str, subject: Subject) -> Step | None:
         client.close()
 
 
-def _keys(client: object, subject: Subject) -> list[bytes]:
+def _keys(client: Any, subject: Subject) -> list[bytes]:
     if subject.kind is Kind.CONV:
         key = f"{PREFIX}{subject.value}".encode()
-        return [key] if client.exists(key) else []  # type: ignore[attr-defined]
-    return [key for key in client.scan_iter(f"{PREFIX}*") if _has_row(client, key, subject)]  # type: ignore[attr-defined]
+        return [key] if client.exists(key) else []
+    return [key for key in client.scan_iter(f"{PREFIX}*") if _has_row(client, key, subject)]
 
 
-def _has_row(client: object, key: bytes, subject: Subject) -> bool:
-    text = client.get(key)  # type: ignore[attr-defined]
+def _has_row(client: Any, key: bytes, subject: Subject) -> bool:
+    text = client.get(key)
     if text is None:
         return False
     try:

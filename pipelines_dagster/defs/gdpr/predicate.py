@@ -33,7 +33,7 @@ class Keys:
     """The subject's id, and ids that belong to it alone, by column.
 
     Attributes:
-        links: column -> values, such as the contexts of a conversation or an advertiser's creatives.
+        links: column -> values, such as an advertiser's creatives.
     """
 
     subject: Subject

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose data are to go: a conversation, an advertiser, a creative or a context; never anything else.
+"""Whose data are to go: a conversation, an advertiser, a creative or a context, nothing else.
 
 An id has the form that requests must have, so nothing that is not an id ever reaches a predicate.
 """
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bls.errors import invalid
-from bls.request import ID_PATTERN, NAME_PATTERN
+from bls.request import ID_PATTERN
 
 
 class Kind(Enum):
     """A kind of id, and the columns that hold it, in any table and log."""
 
     CONV = ("conv", ID_PATTERN, ("conv_id", "convo_id"))
-    ADV = ("adv", NAME_PATTERN, ("advertiser", "adv_id"))
+    ADV = ("adv", ID_PATTERN, ("advertiser", "adv_id"))
     MSG = ("msg", ID_PATTERN, ("msg_id",))
     CTX = ("ctx", ID_PATTERN, ("ctx_id",))
 

@@ -28,7 +28,9 @@ _BATCH = 512
 """Records encoded at once: many share the work of packing, few enough stay in the cache."""
 _RETRY_S = 0.5
 _LOCK_WAIT_S = 10.0
-_LOCK = "ledger.lock"
+LOCK = "ledger.lock"
+SEAL = "ledger.seal"
+"""A file of this name in the folder asks the writer to seal its active files; it removes it."""
 
 
 class Ledger:
@@ -49,7 +51,8 @@ class Ledger:
         limits: Limits = LIMITS,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock_file = _lock(folder / _LOCK)
+        self._lock_file = _lock(folder / LOCK)
+        self._seal = folder / SEAL
         self._limits = limits
         self._failed = failed
         self._streams = {
@@ -128,6 +131,9 @@ class Ledger:
         if now - self._synced_at >= self._limits.ledger_sync_s:
             self._synced_at = now
             self._insist(lambda stream: stream.sync())
+            if self._seal.exists():
+                self._insist(lambda stream: stream.seal())
+                self._seal.unlink(missing_ok=True)
 
     def _insist(self, work: Callable[[Appender], None]) -> None:
         """Do `work` on every stream, again and again while the disk refuses."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import orjson
 
 from bls.errors import SkynetError
-from bls.settlement.chain import GENESIS, link, split
+from bls.settlement.chain import GENESIS, extend, follows, split
+from bls.settlement.erased import digest_of
 from bls.settlement.faults import Fault, Faults
 from bls.settlement.record import BIDS, RECEIPTS, STREAMS, VCG, VERSION
 from bls.settlement.segments import files
@@ -40,11 +42,13 @@ class Reader:
 
     Attributes:
         heads: last chain value of each stream read: publish it, and history is fixed up to there.
+        erased: lines whose content was erased by request, by stream; no fault, their chain holds.
     """
 
     folder: Path
     faults: Faults
     heads: dict[str, str] = field(default_factory=dict)
+    erased: Counter[str] = field(default_factory=Counter)
     _bytes: int = 0
 
     def lines(self, stream: str) -> Iterator[Json]:
@@ -64,10 +68,13 @@ class Reader:
                 self.faults.add(Fault.TORN, where)
                 continue
             body, stated = parts
-            if chain is not None and link(chain, body) != stated:
+            left = digest_of(body)
+            if chain is not None and not _holds(chain, body, left, stated):
                 self.faults.add(Fault.BROKEN_CHAIN, where)
             chain = self.heads[stream] = stated
-            if (record := _parse(body, stream)) is None:
+            if left is not None:
+                self.erased[stream] += 1
+            elif (record := _parse(body, stream)) is None:
                 self.faults.add(Fault.MALFORMED, where)
             else:
                 yield record
@@ -136,6 +143,11 @@ class Reader:
         for key in list(waiting)[:count]:
             del waiting[key]
             self.faults.add(Fault.UNPAIRED, f"{_SIDES[side]} {name(key)}")
+
+
+def _holds(chain: str, body: bytes, left: str | None, stated: str) -> bool:
+    """Whether `stated` goes on from `chain`; `left`: the digest an erased body left behind."""
+    return follows(chain, body, stated) if left is None else extend(chain, left) == stated
 
 
 def name(key: tuple[str | int, ...]) -> str:

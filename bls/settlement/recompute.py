@@ -71,6 +71,7 @@ class Settlement:
     accounts: dict[str, AdvertiserAccount]
     faults: Faults
     heads: dict[str, str]
+    erased: dict[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> AdvertiserAccount:
@@ -100,6 +101,7 @@ class Settlement:
             "total": self.total.as_json(),
             "advertisers": {n: a.as_json() for n, a in sorted(self.accounts.items())},
             "faults": self.faults.as_json(),
+            "erased": self.erased,
             "chain_heads": self.heads,
         }
 
@@ -125,7 +127,9 @@ def settle(folder: Path, progress: Progress = lambda share: None) -> Settlement:
         _compare(key, receipt, tallies.pop(key, None), accounts, faults)
     for key in tallies:
         faults.add(Fault.UNBILLED, name(key))
-    return Settlement(tokens, len(receipts), undecided, accounts, faults, reader.heads)
+    return Settlement(
+        tokens, len(receipts), undecided, accounts, faults, reader.heads, dict(reader.erased)
+    )
 
 
 def _add(events: Events, tallies: dict[ReplyKey, Tally], faults: Faults) -> int:

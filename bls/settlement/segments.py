@@ -97,6 +97,11 @@ class Appender:
             os.fdatasync(self._descriptor)
             self._dirty = False
 
+    def seal(self) -> None:
+        """Rename what was written so far as if it were full; nothing may be pending."""
+        if self._size:
+            self._roll()
+
     def close(self) -> None:
         self.sync()
         os.close(self._descriptor)

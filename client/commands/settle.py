@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -42,10 +43,17 @@ def report(result: Settlement) -> str:
         table(_HEAD, [_row(name, account) for name, account in accounts]),
         f"{result.tokens} tokens, {result.receipts} receipts; "
         f"{result.undecided} charges bounded by their records, the others proven",
+        *erased_lines(result.erased),
         *fault_lines(result.faults),
         "settled" if result.ok else "NOT settled",
     ]
     return "\n".join(lines)
+
+
+def erased_lines(erased: Mapping[str, int]) -> list[str]:
+    """One line when records were erased by request: their chain holds, their content is gone."""
+    listed = ", ".join(f"{count} of {stream}" for stream, count in sorted(erased.items()))
+    return [f"note  erased by request: {listed}; nothing is recomputed of them"] if erased else []
 
 
 def fault_lines(faults: Faults) -> list[str]:

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from bls.brain.budget.flight import MICROS_MAX
 from bls.errors import SkynetError
 from bls.request import Strict
-from bls.settlement.chain import GENESIS, link, seal, split
+from bls.settlement.chain import GENESIS, follows, link, seal, split
 
 _LOCK_WAIT_S = 10.0
 _SYNC_S = 1.0
@@ -95,7 +95,7 @@ class Book:
         lines = []
         for number, raw in enumerate(content.split(b"\n")[:-1], 1):
             parts = split(raw)
-            if parts is None or link(self._chain, parts[0]) != parts[1]:
+            if parts is None or not follows(self._chain, *parts):
                 raise DamagedError(f"line {number}")
             self._chain = parts[1]
             try:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ids that belong to the subject alone: what was derived from its rows is found by them.
+
+Looked up before anything is deleted, and kept with the request until all of it is gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import polars as pl
+
+from pipelines_dagster.defs.gdpr.predicate import Keys, Value, rows
+from pipelines_dagster.defs.gdpr.subject import Kind, Subject
+from pipelines_dagster.lake.lake import Lake
+
+_OWNED: dict[Kind, tuple[str, ...]] = {
+    Kind.CONV: ("ctx_id",),
+    Kind.ADV: ("ad_id", "msg_id"),
+    Kind.MSG: ("ad_id",),
+    Kind.CTX: (),
+}
+_REQUEST = "request_id"
+
+
+def links_of(lake: Lake, tables: Iterable[str], subject: Subject) -> dict[str, tuple[Value, ...]]:
+    """Column -> values that no row of anybody else has. A series of a reply is its two ids in one
+    (`conv_id:request_id`), exactly those of the conversation's replies."""
+    found: defaultdict[str, set[Value]] = defaultdict(set)
+    keys = Keys(subject)
+    for table in tables:
+        frame = lake.scan(table)
+        schema = frame.collect_schema()
+        own = rows(keys, schema)
+        if own is None:
+            continue
+        for column in _OWNED[subject.kind]:
+            if column in schema:
+                found[column] |= _exclusive(frame, own, column)
+        if subject.kind is Kind.CONV and _REQUEST in schema:
+            replies = frame.filter(own).select(pl.col(_REQUEST).unique()).collect()
+            for reply in replies[_REQUEST].drop_nulls().to_list():
+                found["conv_id"].add(f"{subject.value}:{reply}")
+    return {column: tuple(sorted(values, key=str)) for column, values in found.items() if values}
+
+
+def _exclusive(frame: pl.LazyFrame, own: pl.Expr, column: str) -> set[Value]:
+    mine = frame.filter(own).select(pl.col(column).unique()).collect()[column].drop_nulls()
+    if mine.is_empty():
+        return set()
+    others = frame.filter(~own & pl.col(column).is_in(mine.implode()))
+    taken = others.select(pl.col(column).unique()).collect()[column]
+    return set(mine.to_list()) - set(taken.to_list())

@@ -63,7 +63,9 @@ class FolderArtefacts:
         except OSError:
             if target.exists():
                 return _same(stored, target)
-            raise SkynetError("store_unwritable", "The model store cannot be written.", 500) from None
+            raise SkynetError(
+                "store_unwritable", "The model store cannot be written.", 500
+            ) from None
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         _sync(target.parent)
@@ -105,7 +107,9 @@ def local_path(uri: str) -> Path:
 
 
 def bad_artefact(why: str) -> SkynetError:
-    return SkynetError("bad_artefact", f"The version's files are not as they were made: {why}.", 409)
+    return SkynetError(
+        "bad_artefact", f"The version's files are not as they were made: {why}.", 409
+    )
 
 
 def no_artefact() -> SkynetError:

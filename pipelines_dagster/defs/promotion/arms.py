@@ -59,7 +59,9 @@ class Arm:
 
     def as_dict(self) -> dict[str, Any]:
         figures = asdict(self) | {"rmse": self.rmse}
-        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()}
+        return {
+            k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,7 @@ def decide(seen: Observation, rules: Rules, over: bool) -> Decision:
     """`over`: the time is up. Harm ends a canary at once, success only at its end."""
     if _errors(seen):
         return Decision.ERRORS
-    enough = (
-        min(seen.champion.conversations, seen.challenger.conversations) >= rules.conversations
-    )
+    enough = min(seen.champion.conversations, seen.challenger.conversations) >= rules.conversations
     change, error = seen.change()
     if enough and change - _Z_HARM * error > math.log1p(rules.tolerance):
         return Decision.WORSE

@@ -30,7 +30,7 @@ class PipelineSettings:
         ray: cluster address for datasets and searches; empty runs them here.
         webhook: where promotions, refusals and missed deadlines are told, `https://...`; a secret.
             `log` writes them to the log folder only.
-        signing_key: PEM file of the operator's Ed25519 key; keys are written signed with it. Without
+        signing_key: PEM file of the operator's Ed25519 key, which signs what is made live. Without
             one, model keys are unsigned and `/mpc/params` is not written.
         training: `full`, or `quick`: minutes become a minute, for the loop on one core.
         canary_share: of conversations, that a challenger serves before it is promoted.

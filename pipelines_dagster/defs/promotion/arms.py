@@ -59,9 +59,7 @@ class Arm:
 
     def as_dict(self) -> dict[str, Any]:
         figures = asdict(self) | {"rmse": self.rmse}
-        return {
-            k: None if isinstance(v, float) and math.isnan(v) else v for k, v in figures.items()
-        }
+        return {k: v if math.isfinite(v) else None for k, v in figures.items()}
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,12 @@ def decide(seen: Observation, rules: Rules, over: bool) -> Decision:
         return Decision.WORSE
     if not over and (not enough or seen.challenger.rows < rules.rows):
         return Decision.WAIT
-    if not enough or math.isnan(change) or math.isnan(error):
+    return _at_the_end(seen, rules) if enough else Decision.TOO_FEW
+
+
+def _at_the_end(seen: Observation, rules: Rules) -> Decision:
+    change, error = seen.change()
+    if math.isnan(change) or math.isnan(error):
         return Decision.TOO_FEW
     if not _calibrated(seen) or change - _Z_95 * error > math.log1p(rules.tolerance):
         return Decision.WORSE

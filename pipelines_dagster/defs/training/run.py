@@ -66,7 +66,7 @@ def train_one(
     out = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=work))
     began = time.monotonic()
     try:
-        job = _job(trainer, settings, desk, dataset, seed, out)
+        job = _job(trainer, settings, desk, out=out, dataset=dataset, seed=seed)
         made = _run(name, trainer, job, desk)
         elapsed = time.monotonic() - began
         stored = _store(trainer, made, desk)
@@ -114,9 +114,10 @@ def _job(
     trainer: Trainer,
     settings: PipelineSettings,
     desk: Desk,
+    *,
+    out: Path,
     dataset: Path | None,
     seed: int,
-    out: Path,
 ) -> Job:
     champions = {}
     for subsystem in SUBSYSTEMS if trainer.subsystem == "tuner" else ():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`models/tve`: teacher, student and its int8 twin on the gold dataset; the one to serve is kept."""
+"""`models/tve`: teacher, student and its int8 twin on the gold dataset; one is kept."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bls.errors import SkynetError
 from bls.models.model_key import PREDICTOR, TVE
-from export.errors import ExportError
 from export.model_manifest import ModelManifest
 from pipelines_dagster.defs.promotion import gates
 from pipelines_dagster.defs.promotion import ledger as log
@@ -85,7 +84,7 @@ def _verdict(trained: Event, settings: PipelineSettings, desk: Desk, held: Path 
         if stored.subsystem == TVE:
             return gates.tve(stored.version, own, champions)
         attacked = attacks(folder, settings.training)
-    except (ExportError, SkynetError, RuntimeError, ValueError) as fault:
+    except Exception as fault:  # whatever its graph or its files raise: it cannot be served
         return _unusable(trained, str(getattr(fault, "code", "unusable")))
     for row in attacked:
         desk.streams.write(ROBUST, version=stored.version, **row)

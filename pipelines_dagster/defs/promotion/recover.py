@@ -13,7 +13,7 @@ from bls.models.model_key import ModelKey, canary_key, model_key
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.desk import CANARY, PROMOTION, VALIDATOR, Desk
 from pipelines_dagster.defs.promotion.ledger import Event
-from pipelines_dagster.defs.promotion.lock import locked
+from pipelines_dagster.defs.promotion.lock import WAIT_S, locked
 from pipelines_dagster.registry.names import Stored
 
 
@@ -58,13 +58,13 @@ def finish(desk: Desk, event: Event, key_version: int) -> None:
     desk.notifier.tell(log.PROMOTED, text, **told, **event.details)
 
 
-def resume(desk: Desk, subsystem: str) -> list[Event]:
+def resume(desk: Desk, subsystem: str, wait_s: float = WAIT_S) -> list[Event]:
     """End every promotion whose process died; its last event, as it was found.
 
     One whose key was written is finished, any other is rolled back, and so is a canary that no
     promotion knows. Raises `promotion_running` when one is alive.
     """
-    with locked(desk.locks, subsystem):
+    with locked(desk.locks, subsystem, wait_s):
         return resume_locked(desk, subsystem)
 
 

@@ -107,9 +107,7 @@ def local_path(uri: str) -> Path:
 
 
 def bad_artefact(why: str) -> SkynetError:
-    return SkynetError(
-        "bad_artefact", f"The version's files are not as they were made: {why}.", 409
-    )
+    return SkynetError("bad_artefact", f"The version is not as it was made: {why}.", 409)
 
 
 def no_artefact() -> SkynetError:

@@ -40,7 +40,9 @@ def test_an_attack_that_gets_through_stops_a_better_model() -> None:
 @pytest.mark.parametrize("name", ["rmse", "ks"])
 def test_a_figure_that_is_none_fails(name: str, bad: Any) -> None:
     assert not passed(GOOD | {name: bad})
-    assert not gates.predictor("pred_1", {k: v for k, v in GOOD.items() if k != name}, None, []).passed
+    assert not gates.predictor(
+        "pred_1", {k: v for k, v in GOOD.items() if k != name}, None, []
+    ).passed
 
 
 def test_a_champion_without_figures_is_not_beaten() -> None:

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gates: what a challenger's figures must be before it meets a reader.
+
+Pure functions of figures. Every check must pass; a figure that is missing or not a number fails
+(offline_orchestration U-06). The champion is measured on the same held-out rows. Sources:
+competitor_bid 3 and I-04, trajectory_value I-03, corrections (max-reward optimiser) 1 and 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Figures = Mapping[str, float]
+
+RMSE_FALL = 0.02
+"""Relative: the challenger's RMSE is below 0.98 of the champion's."""
+KS_MOST = 0.15
+R2_RISE = 0.01
+"""Absolute, in R2: "up > 1 %" of the label's variance more is explained."""
+CRPS_RISE = 0.0
+COSINE_DROP_MOST = 0.03
+FIRST_RMSE_MOST = 0.25
+"""A first predictor, with no champion to beat, in log W_-i; the shipped one has 0.21."""
+FIRST_R2_LEAST = 0.5
+"""A first value model; the shipped one has 0.80."""
+_SUM_ERROR = 1e-6
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition: `value` must stay on the right side of `limit`; NaN when it is missing."""
+
+    name: str
+    passed: bool
+    value: float
+    limit: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every figure behind a decision."""
+
+    subsystem: str
+    version: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> list[str]:
+        return [
+            f"{c.name}: {c.note or f'{c.value:.6g}, limit {c.limit:.6g}'}"
+            for c in self.checks
+            if not c.passed
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `validate.outcome.log` has it; what is missing is null."""
+        checks = [
+            asdict(c) | {"value": c.value if math.isfinite(c.value) else None} for c in self.checks
+        ]
+        return {
+            "subsystem": self.subsystem,
+            "version": self.version,
+            "pass": self.passed,
+            "failures": self.failures,
+            "checks": checks,
+        }
+
+
+def predictor(
+    version: str, challenger: Figures, champion: Figures | None, attacks: Sequence[str] | None
+) -> Verdict:
+    """RMSE falls by more than 2 %, KS at most 0.15, and the robustness harness passes.
+
+    Args:
+        challenger, champion: `rmse` and `ks` on the same rows; None: there is no champion.
+        attacks: failures of the harness; None: it did not run, which fails.
+    """
+    if champion is None:
+        accuracy = _at_most("rmse", challenger.get("rmse"), FIRST_RMSE_MOST)
+    else:
+        limit = _number(champion.get("rmse")) * (1 - RMSE_FALL)
+        accuracy = _below("rmse", challenger.get("rmse"), limit)
+    failed = len(attacks) if attacks is not None else math.nan
+    robust = Check("robustness", failed == 0, failed, 0, "; ".join(attacks or ()))
+    return Verdict(
+        "pred", version, (accuracy, _at_most("ks", challenger.get("ks"), KS_MOST), robust)
+    )
+
+
+def tve(version: str, challenger: Figures, champion: Figures | None) -> Verdict:
+    """R2 rises by more than 0.01 and CRPS does not rise, `r2` and `crps` on the same rows."""
+    if champion is None:
+        return Verdict("tve", version, (_above("r2", challenger.get("r2"), FIRST_R2_LEAST),))
+    return Verdict(
+        "tve",
+        version,
+        (
+            _above("r2", challenger.get("r2"), _number(champion.get("r2")) + R2_RISE),
+            _at_most("crps", challenger.get("crps"), _number(champion.get("crps")) + CRPS_RISE),
+        ),
+    )
+
+
+def axes(version: str, figures: Figures) -> Verdict:
+    """Mean cosine drop at most 0.03 against the full embedding, on texts not fitted on."""
+    drop = _at_most("cosine_drop", figures.get("cosine_drop"), COSINE_DROP_MOST)
+    return Verdict("axes", version, (drop,))
+
+
+def bandit(version: str, weights: Sequence[float] | None, arms: int) -> Verdict:
+    """One weight for every bucket, none negative, together 1."""
+    found = list(weights or ())
+    total = math.fsum(found) if found else math.nan
+    even = abs(total - 1) <= _SUM_ERROR and all(math.isfinite(w) and w >= 0 for w in found)
+    count = Check("arms", len(found) == arms, float(len(found)), float(arms))
+    return Verdict("lambda", version, (count, Check("weights_sum", even, total, 1.0)))
+
+
+def tuner(version: str, figures: Figures) -> Verdict:
+    """The 95 % interval of the lift in ROI lies above zero."""
+    return Verdict("tuner", version, (_above("lift_low", figures.get("lift_low"), 0.0),))
+
+
+def _below(name: str, value: float | None, limit: float) -> Check:
+    found = _number(value)
+    return Check(name, found < limit, found, limit)
+
+
+def _at_most(name: str, value: float | None, limit: float) -> Check:
+    found = _number(value)
+    return Check(name, found <= limit, found, limit)
+
+
+def _above(name: str, value: float | None, limit: float) -> Check:
+    found = _number(value)
+    return Check(name, found > limit, found, limit)
+
+
+def _number(value: float | None) -> float:
+    """NaN for what is not a finite number: every comparison with it is false."""
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if ok and value is not None else math.nan

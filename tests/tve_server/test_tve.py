@@ -37,7 +37,9 @@ def ask(
     texts = [ad.encode() if isinstance(ad, str) else ad for ad in ads]
     second = grpc.InferInput("AD", [len(ads), 1], "BYTES")
     second.set_data_from_numpy(np.array(texts, object).reshape(-1, 1))
-    result = client.infer("tve", [first, second])
+    third = grpc.InferInput("KEY", [len(ads), 1], "UINT64")
+    third.set_data_from_numpy(np.zeros((len(ads), 1), np.uint64))
+    result = client.infer("tve", [first, second, third])
     return {tensor.name: result.as_numpy(tensor.name) for tensor in TVE.outputs}
 
 

@@ -45,13 +45,15 @@ GAUGES = {"cbp_error_ratio": ("error_ratio", "Share beyond 3 sigma of the last 1
 
 @dataclass(frozen=True)
 class Observation:
-    """Forecasts f32 [n, 5] of one token, and the W_-i [n] it was sold at."""
+    """Forecasts f32 [n, 5] of one token, the W_-i [n] it was sold at, and the versions that made
+    them (`bls.models.served`); none: not known."""
 
     conv_id: str
     token_idx: int
     advertisers: Sequence[str]
     mixture: NDArray[Any]
     w_minus: NDArray[Any]
+    predictors: Sequence[str] = ()
 
 
 class ResidualLog:
@@ -105,4 +107,5 @@ class ResidualLog:
                 w_true=float(seen.w_minus[row]),
                 z=float(z[row]),
                 outlier=bool(abs(z[row]) > SIGMAS),
+                predictor=seen.predictors[row] if seen.predictors else "",
             )

@@ -18,7 +18,7 @@ from bls.limits import LIMITS
 ANSWER_BYTES = 64 * LIMITS.key_bytes
 """Largest answer that is read; a page of `history` is at most half of it."""
 
-_TIMEOUT = httpx.Timeout(3.0, connect=2.0)
+_CONNECT_S, _ANSWER_S = 2.0, 3.0
 _UNAUTHORISED = 401
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ class EtcdLine:
         self._members = url.urls()
         self._user, self._password = url.user, password
         self._token = ""
-        self._client = httpx.Client(verify=url.trust(), timeout=_TIMEOUT, trust_env=False)
+        self._client = httpx.Client(verify=url.trust(), timeout=_ANSWER_S, trust_env=False)
 
     def ask(self, path: str, body: Json) -> Json:
         """The answer to a request. Raises `UnavailableError`."""
@@ -53,8 +53,7 @@ class EtcdLine:
     def stream(self, path: str, body: Json, silence_s: float) -> Iterator[httpx.Response]:
         """An answer that goes on; it fails after `silence_s` without a byte. Raises `httpx`'s."""
         try:
-            timeout = httpx.Timeout(_TIMEOUT, read=silence_s)
-            with self._post(path, body, timeout) as got:
+            with self._post(path, body, silence_s) as got:
                 yield got
         except _AskNextError:
             raise httpx.ReadError("not authorised") from None
@@ -70,10 +69,8 @@ class EtcdLine:
         self._client.close()
 
     @contextlib.contextmanager
-    def _post(
-        self, path: str, body: Json, timeout: httpx.Timeout = _TIMEOUT
-    ) -> Iterator[httpx.Response]:
-        member = self._members[0]
+    def _post(self, path: str, body: Json, read_s: float = _ANSWER_S) -> Iterator[httpx.Response]:
+        member, timeout = self._members[0], httpx.Timeout(read_s, connect=_CONNECT_S)
         headers = {"Authorization": self._authorised(member)} if self._user else {}
         with self._client.stream(
             "POST", member + path, json=body, headers=headers, timeout=timeout

@@ -68,12 +68,6 @@ class ModelServer:
             assert time.monotonic() < stop, self.stack.child("tritonserver").tail()
             time.sleep(0.05)
 
-    def point_at(self, folder: Path) -> None:
-        """Make that version the current one, as an operator does: one rename."""
-        fresh = self.models / "current.new"
-        fresh.write_text(json.dumps({"folder": folder.name, "sha256": sha256_of(folder)}))
-        fresh.replace(self.models / "current.json")
-
     def publish(self, key: str, folder: Path, share: float = 1.0, **changes: str) -> ModelKey:
         """Name that version under a model key."""
         fields = {"version": folder.name, "uri": folder.as_uri(), "sha256": sha256_of(folder)}
@@ -81,6 +75,13 @@ class ModelServer:
         version = self.store.newest(key) + 1
         self.store.put(Entry.of(key, version, int(time.time()), named.value()))
         return named
+
+
+def point_at(folder: Path) -> None:
+    """Make that version the current one beside it, as an operator does: one rename."""
+    fresh = folder.with_name("current.new")
+    fresh.write_text(json.dumps({"folder": folder.name, "sha256": sha256_of(folder)}))
+    fresh.replace(folder.with_name("current.json"))
 
 
 def sha256_of(folder: Path) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.models.stub import write_version
-from tests.one_model import ModelServer, one_model
+from tests.one_model import ModelServer, one_model, point_at
 
 
 @pytest.fixture(scope="module")
 def server(started: ModelServer) -> ModelServer:
     """Serves a version that is whole: mu the window's mean, alpha 0.7."""
-    started.point_at(write_version(started.models / "first"))
+    point_at(write_version(started.models / "first"))
     started.until(lambda: 1 in started.series("cbp_model_info").values())
     return started
 
@@ -25,7 +25,6 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     folder = tmp_path_factory.mktemp("predictor")
     broken = write_version(folder / "models" / "broken")
     (broken / "pca.safetensors").unlink()
-    models = folder / "models"
-    with one_model("bid_predictor", folder, predictor_model=str(models)) as running:
-        running.point_at(broken)
+    point_at(broken)
+    with one_model("bid_predictor", folder, predictor_model=str(broken.parent)) as running:
         yield running

@@ -17,7 +17,7 @@ from bls.contracts import CTX
 from bls.errors import SkynetError
 from export.manifest import file_sha256
 from tests.models.stub import write_version
-from tests.one_model import ModelServer
+from tests.one_model import ModelServer, point_at
 
 
 def features(rows: int, seed: int = 0) -> F32:
@@ -111,7 +111,7 @@ def test_a_version_is_swapped_while_requests_stream_in(server: ModelServer) -> N
     try:
         server.until(lambda: len(alphas) > 200, 20)
         second = write_version(server.models / "second", (0, 0.2, 0.5, 0.4, 0.25), "2")
-        server.point_at(second)
+        point_at(second)
         sha256 = file_sha256(second / "manifest.json")
         label = f'sha256="{sha256}",version="second"'
         server.until(lambda: server.series("cbp_model_info").get(label) == 1, 20)
@@ -139,6 +139,6 @@ def test_a_later_version_without_its_pca_is_refused_and_the_old_one_serves(
     refused = server.series("cbp_reload_failures_total")['code="pca_missing"']
     third = write_version(server.models / "third", (0, 1, 0, 1, 0.5), "3")
     (third / "pca.safetensors").unlink()
-    server.point_at(third)
+    point_at(third)
     server.until(lambda: server.series("cbp_reload_failures_total")['code="pca_missing"'] > refused)
     np.testing.assert_array_equal(ask(server, server.client(), features(2)), before)

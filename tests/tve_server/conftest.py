@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.one_model import ModelServer, one_model
+from tests.one_model import ModelServer, one_model, point_at
 from tests.tve_server.stub import write_version
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     folder = tmp_path_factory.mktemp("tve")
+    point_at(write_version(folder / "models" / "first"))
     with one_model("tve", folder, tve_model=str(folder / "models")) as running:
-        running.point_at(write_version(running.models / "first"))
-        running.until(lambda: 1 in running.series("tve_model_info").values())
         yield running

@@ -17,7 +17,7 @@ from bls.brain.curve import value_curve
 from bls.contracts import AD_TOKENS, CTX, TVE
 from bls.errors import SkynetError
 from export.manifest import file_sha256
-from tests.one_model import ModelServer
+from tests.one_model import ModelServer, point_at
 from tests.tve_server.stub import CURVE, write_version
 
 ADS = ("A fine hotel, book now.", "HALF PRICE", "x " * 200, "Ein schönes Hotel ☀", "z")
@@ -131,7 +131,7 @@ def test_a_version_is_swapped_while_requests_stream_in(server: ModelServer) -> N
     try:
         server.until(lambda: len(slopes) > 100)
         second = write_version(server.models / "second", (2.0, 1.5, 4.0, 0.3), "2")
-        server.point_at(second)
+        point_at(second)
         sha256 = file_sha256(second / "manifest.json")
         label = f'sha256="{sha256}",version="second"'
         server.until(lambda: server.series("tve_model_info").get(label) == 1)
@@ -156,7 +156,7 @@ def test_a_version_with_a_bad_curve_is_refused_and_the_old_one_serves(
 ) -> None:
     before = ask(server, server.client(), contexts(2), ADS[:2])
     refused = server.series("tve_reload_failures_total").get('code="bad_curve"', 0)
-    server.point_at(write_version(server.models / name, curve))
+    point_at(write_version(server.models / name, curve))
     server.until(
         lambda: server.series("tve_reload_failures_total").get('code="bad_curve"', 0) > refused
     )

@@ -79,7 +79,7 @@ class EtcdStore:
         with _told("keys_unreachable", "read"):
             return self._newest(key)
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         with _told("keys_unreachable", "read"):
             stored = self._pages(f"{self._prefix}/", keys_only=True)
             names = (unb64(one["key"]).decode(errors="replace") for one in stored)

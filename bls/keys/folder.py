@@ -78,7 +78,7 @@ class FolderStore:
         path = self._root / _path(key)
         return self._watcher.add(lambda: _mark(path), changed)
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         files = (str(path.relative_to(self._root)) for path in self._root.rglob("*.json"))
         found = {"/" + _PAST.sub(".json", file).removesuffix(".json") for file in files}
         return tuple(sorted(key for key in found if KEY_PATTERN.fullmatch(key)))

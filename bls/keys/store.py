@@ -35,7 +35,7 @@ class KeyStore(Protocol):
         """Call `changed`, from a thread of the store, soon after the live entry of `key` changes,
         and again soon when it answers False; until `Stop` is called."""
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Every key that has a live entry or a past, sorted."""
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ def test_what_is_live_stays_while_etcd_is_down(
             (lambda: other.put(unsigned(3, {})), "keys_unwritable"),
             (lambda: other.history(KEY), "keys_unreachable"),
             (lambda: other.newest(KEY), "keys_unreachable"),
-            (other.keys, "keys_unreachable"),
+            (other.names, "keys_unreachable"),
         ):
             with pytest.raises(SkynetError) as caught:
                 call()
@@ -166,7 +166,7 @@ def test_a_past_entry_under_another_version_is_left_out(etcd: EtcdServer) -> Non
         etcd.ask("kv/put", key=b64(past), value=b64(unsigned(1, {}).encode()))
         etcd.ask("kv/put", key=b64(f"/p{KEY}/history/notes"), value=b64("x"))
         etcd.ask("kv/put", key=b64("/pq/mpc/params"), value=b64("another prefix"))
-        assert store.history(KEY) == (unsigned(1, {}),) and store.keys() == (KEY,)
+        assert store.history(KEY) == (unsigned(1, {}),) and store.names() == (KEY,)
 
 
 def test_urls() -> None:

@@ -50,13 +50,13 @@ def store(place: Place) -> Iterator[KeyStore]:
 
 def test_put_get_history_keys(store: KeyStore) -> None:
     assert store.get(KEY) is None and store.history(KEY) == () and store.newest(KEY) == 0
-    assert store.keys() == ()
+    assert store.names() == ()
     first, second = unsigned(1, {"horizon": 2}), unsigned(12, {"horizon": 4})
     store.put(first)
     store.put(second)
     assert store.get(KEY) == second and store.history(KEY) == (first, second)
     store.put(unsigned(3, {}, "/tve/model"))
-    assert store.keys() == (KEY, "/tve/model")
+    assert store.names() == (KEY, "/tve/model")
     assert store.newest(KEY) == 12 and store.newest("/tve/model") == 3
 
 
@@ -75,7 +75,7 @@ def test_a_removed_value_does_not_free_its_version(place: Place, store: KeyStore
     assert store.get(KEY) is None
     with pytest.raises(SkynetError):
         store.put(unsigned(2, {}))
-    assert store.history(KEY) == (unsigned(2, {}),) and store.keys() == (KEY,)
+    assert store.history(KEY) == (unsigned(2, {}),) and store.names() == (KEY,)
     store.put(unsigned(3, {}))
     assert store.get(KEY) == unsigned(3, {})
 

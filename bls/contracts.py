@@ -188,15 +188,22 @@ CONTEXT_ENCODER = ModelContract(
     (Tensor("CTX", "FP32", (CTX,)),),
 )
 
+_SERVED = Tensor("SERVED", "UINT64", (1,))  # of the version: `bls.models.served_id`
+
 TVE = ModelContract(
     "tve",
     32,
-    (Tensor("CTX", "FP32", (CTX,)), Tensor("AD", "STRING", (1,))),
+    (
+        Tensor("CTX", "FP32", (CTX,)),
+        Tensor("AD", "STRING", (1,)),
+        Tensor("KEY", "UINT64", (1,)),  # `bls.reply.draw.conversation`: who gets a canary
+    ),
     (
         Tensor("CURVE", "FP32", (4,)),  # v_max, a, k_0, spread of v_max; per unit of rate
         Tensor("DV", "FP32", (AD_TOKENS,)),  # 0 past COUNT
         Tensor("LOSS", "FP32", (AD_TOKENS,)),  # 0 past COUNT
         Tensor("COUNT", "INT32", (1,)),  # T, tokens of the ad's trajectory
+        _SERVED,
     ),
 )
 
@@ -206,7 +213,11 @@ _BID = Tensor("BID", "FP32", (1,))
 _CONTROL = Tensor("CONTROL", "FP64", (CONTROL,))
 _DECISION = Tensor("DECISION", "FP64", (len(Decision),))
 
-BID_PREDICTOR = ModelContract("bid_predictor", 64, (_FEATURES,), (_MIXTURE,))
+BID_PREDICTOR = ModelContract("bid_predictor", 64, (_FEATURES, _DRAW), (_MIXTURE, _SERVED))
+"""Of `DRAW` only the conversation is read: it says who gets a canary."""
+
+PREDICTOR_GRAPH = ModelContract("bid_predictor", 64, (_FEATURES,), (_MIXTURE,))
+"""What its `model.onnx` takes and gives."""
 
 MPC = ModelContract("mpc", 64, (_MIXTURE, _BID, _CONTROL), (_WEIGHT, _DECISION))
 
@@ -216,7 +227,7 @@ DECODE_STEP = ModelContract(
     "decode_step",
     64,
     (*_DECODE_IN, _FEATURES),
-    (*_AUCTION_OUT, _WEIGHT, _DECISION, _MIXTURE),
+    (*_AUCTION_OUT, _WEIGHT, _DECISION, _MIXTURE, _SERVED),
 )
 
 DECODE_STEP_HELD = ModelContract(

@@ -44,8 +44,9 @@ class Settings:
         tve_model: the same of `tve`.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
-        keys: folder of the key store (docs/params.md), or `etcd://HOST:PORT`; empty takes
-            `<state>/keys`.
+        keys: folder of the key store (docs/keys.md), or `etcd://[USER@]HOST:PORT[/PREFIX]`; empty
+            takes `<state>/keys`.
+        etcd_password: of USER.
         models: where model versions are that the key store names (`/pred/model`, `/tve/model`);
             empty takes `<state>/models`.
         models_public_keys: whose signatures count for model keys, as below; empty takes unsigned
@@ -74,6 +75,7 @@ class Settings:
     auction_path: str = ""
     traces: str = "off"
     keys: str = ""
+    etcd_password: str = field(default="", repr=False)
     models: str = ""
     models_public_keys: str = ""
     events: bool = True
@@ -123,12 +125,23 @@ class Settings:
         return self.state / "logs"
 
     @property
+    def key_store(self) -> str:
+        """What `bls.keys.store.open_store` opens."""
+        return self.keys or str(self.state / "keys")
+
+    @property
     def keys_folder(self) -> Path:
-        return Path(self.keys) if self.keys else self.state / "keys"
+        """The same where it is a folder."""
+        return Path(self.key_store)
 
     @property
     def models_folder(self) -> Path:
         return Path(self.models) if self.models else self.state / "models"
+
+    @property
+    def models_fetched(self) -> Path:
+        """Versions that were fetched from an `s3://` place; safe to delete."""
+        return self.state / "models.fetched"
 
     @property
     def kafka_servers(self) -> str:

@@ -19,6 +19,7 @@ from client.commands.bid import bid
 from client.commands.chat import chat
 from client.commands.explain import explain
 from client.commands.info import health, models, vocabulary
+from client.commands.keys import keys
 from client.commands.params import params
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
@@ -44,6 +45,7 @@ _COMMANDS = (
     bid,
     explain,
     params,
+    keys,
     serve,
     demo,
     models,

@@ -27,8 +27,8 @@ from bls.brain.valuer import Valuer
 from bls.campaigns import Campaigns
 from bls.jsonlog import JsonLog
 from bls.keys import stats as key_stats
-from bls.keys.folder import FolderStore
 from bls.keys.signing import load_trusted
+from bls.keys.store import open_store
 from bls.settings import Settings
 from kernels_cuda.mpc import Mpc
 
@@ -54,8 +54,8 @@ class BrainAssembly:
         fault: Callable[[Exception], None],
     ) -> None:
         limits = settings.limits
-        self._store = FolderStore(settings.keys_folder)
-        self._kept = FolderStore(settings.keys_kept)
+        self._store = open_store(settings.key_store, settings.etcd_password)
+        self._kept = open_store(settings.keys_kept)
         trusted = load_trusted(settings.params_public_keys)
         self._params = LiveParams(self._store, trusted, log, kept=self._kept)
         funded = {

@@ -29,6 +29,7 @@ from bls.brain.trajectory import Trajectory
 from bls.brain.valuer import Values
 from bls.contracts import FEATURES, Control, Decision
 from bls.errors import SkynetError
+from bls.models.served import served_name
 from bls.reply.bids import Bids, Weights
 from bls.reply.outcome import Outcome
 
@@ -114,8 +115,15 @@ class Brain:
             rows, names = [t.row for t in asked], [t.advertiser for t in asked]
             mixture = outcome.mixture[rows]
             services.held.remember(self.conv_id, names, mixture)
+            versions = [_versions(outcome)[row] for row in rows]
             seen = Observation(
-                self.conv_id, self.request_id, index, names, mixture, outcome.w_minus[rows]
+                self.conv_id,
+                self.request_id,
+                index,
+                names,
+                mixture,
+                outcome.w_minus[rows],
+                predictors=versions,
             )
             services.monitor.observe(seen)
         self._advance(outcome)
@@ -162,6 +170,7 @@ class Brain:
         if brought.control is None or mixture is None or decision is None:
             return []
         now, took = time.time(), (time.monotonic() - self._began) * 1e3
+        versions = _versions(outcome)
         records = []
         for t in self._asked:
             place = Place(self.conv_id, self.request_id, index, t.row, t.advertiser, now)
@@ -178,6 +187,8 @@ class Brain:
                 params_version=self.version,
                 latency_ms=round(took, 3),
                 path=self.services.path,
+                predictor=versions[t.row],
+                tve=curve.tve,
             )
             records.append(made)
         return records
@@ -237,3 +248,10 @@ class Brain:
             row[Control.CONTROLLED] = 0
         self._brought = Bids(weights, controls, mixture=mixture)
         return self._brought
+
+
+def _versions(outcome: Outcome) -> list[str]:
+    """The predictor behind each row's forecast, empty where none was asked."""
+    if outcome.predictor is None:
+        return [""] * len(outcome.weights)
+    return [served_name(number) for number in outcome.predictor.tolist()]

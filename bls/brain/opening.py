@@ -11,6 +11,7 @@ from bls.brain.budget.reconcile import reply_key
 from bls.brain.services import BrainServices
 from bls.brain.valuer import Values
 from bls.errors import SkynetError
+from bls.reply.draw import conversation
 from bls.request import ReplyRequest
 
 
@@ -33,7 +34,7 @@ def _values(request: ReplyRequest, seats: Sequence[Seat], services: BrainService
     if not any(seat.controlled for seat in seats):
         return None
     try:
-        return services.valuer.values(request.messages, seats)
+        return services.valuer.values(request.messages, seats, conversation(request.conv_id))
     except SkynetError:
         with services.stats.lock:
             services.stats.unvalued += 1

@@ -27,6 +27,7 @@ class Curve:
     Attributes:
         d_v, loss: f32 [48], 0 past `count`.
         count: T, tokens of the ad.
+        tve: the version that says so (`bls.models.served`).
     """
 
     v_max: float
@@ -36,6 +37,7 @@ class Curve:
     d_v: NDArray[np.float32]
     loss: NDArray[np.float32]
     count: int
+    tve: str = ""
 
 
 @dataclass

@@ -25,6 +25,6 @@ class Values:
 
 class Valuer(Protocol):
     """Blocks for two small models. Raises `SkynetError` when it cannot; ads it cannot value are
-    left out."""
+    left out. `key` is `bls.reply.draw.conversation`: it decides whether a canary answers."""
 
-    def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values: ...
+    def values(self, messages: Sequence[Message], seats: Sequence[Seat], key: int) -> Values: ...

@@ -26,6 +26,7 @@ from bls.keys.watcher import Watcher
 from bls.limits import LIMITS
 
 _LINK = (errno.ELOOP, errno.ENOTDIR)
+_PAST = re.compile(r"\.history/[^/]*\.json$")
 _HISTORY_FILE = re.compile(r"([1-9][0-9]{0,15})\.json")
 
 
@@ -76,6 +77,11 @@ class FolderStore:
     def watch(self, key: str, changed: Callable[[], bool]) -> Stop:
         path = self._root / _path(key)
         return self._watcher.add(lambda: _mark(path), changed)
+
+    def names(self) -> tuple[str, ...]:
+        files = (str(path.relative_to(self._root)) for path in self._root.rglob("*.json"))
+        found = {"/" + _PAST.sub(".json", file).removesuffix(".json") for file in files}
+        return tuple(sorted(key for key in found if KEY_PATTERN.fullmatch(key)))
 
     def close(self) -> None:
         """Stop watching."""

@@ -47,6 +47,7 @@ class LiveValue(Generic[T]):
         keys: who may sign it; None takes unsigned values, for keys that move no money.
         kept: remembers what was live, so that neither an old value put back nor a spoilt file
             counts after a restart. It is checked again like any other value.
+        removable: a key that is removed makes `default` live again, instead of nothing.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class LiveValue(Generic[T]):
         log: Log,
         stats: KeyStats | None = None,
         kept: KeyStore | None = None,
+        removable: bool = False,
     ) -> None:
         self._store, self._key, self._read = store, key, read
         self._keys, self._log, self._kept = keys, log, kept
+        self._default, self._removable = default, removable
         self.stats = stats or KeyStats()
         self._live: Live[T] = Live(0, default, None)
         self._refused_content = ""
@@ -104,7 +107,7 @@ class LiveValue(Generic[T]):
             entry = store.get(self._key)
             if entry is None:
                 if self._live.entry is not None and remember:
-                    raise RefusedError(Reason.GONE)
+                    self._gone()
                 return True
             if self._live.entry is not None and entry == self._live.entry:
                 self._refused_content = ""
@@ -117,6 +120,14 @@ class LiveValue(Generic[T]):
             with contextlib.suppress(SkynetError):  # then a restart knows an older one
                 self._kept.put(entry)
         return True
+
+    def _gone(self) -> None:
+        """The key was removed. Its version stays the least that counts."""
+        if not self._removable:
+            raise RefusedError(Reason.GONE)
+        before = self._live
+        self._live = Live(before.version, self._default, None)
+        self._log.write("config.reload.log", key=self._key, version=0, before=before.version)
 
     def _accept(self, entry: Entry) -> None:
         if self._keys is not None:

@@ -61,8 +61,8 @@ class TrustedKeys:
             raise RefusedError(Reason.SIGNATURE, entry.identity, entry.version) from None
 
 
-def load_trusted(setting: str) -> TrustedKeys:
-    """Keys of the setting `params_public_keys`; empty trusts nobody.
+def load_trusted(setting: str, name: str = "params_public_keys") -> TrustedKeys:
+    """Keys of the setting `name`; empty trusts nobody.
 
     Args:
         setting: a PEM file with one or more Ed25519 public keys, a folder of `*.pem` files, or
@@ -81,7 +81,7 @@ def load_trusted(setting: str) -> TrustedKeys:
     except (OSError, ValueError):
         raise SkynetError(
             "bad_setting",
-            "SKYNET_PARAMS_PUBLIC_KEYS must name Ed25519 public keys: PEM files or base64.",
+            f"SKYNET_{name.upper()} must name Ed25519 public keys: PEM files or base64.",
             500,
         ) from None
 

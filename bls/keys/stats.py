@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running totals of live values, shown as `mpc_params_*` series."""
+"""Running totals of live values, shown under the prefix of what they are: `mpc_params_*`, ..."""
 
 from __future__ import annotations
 
@@ -25,9 +25,17 @@ class KeyStats:
     alerts: int = 0
 
 
-COUNTERS = {
-    "mpc_params_accepted_total": ("accepted", "Values of /mpc/params that became live"),
-    "mpc_params_refused_total": ("refused", "Values of /mpc/params that were refused"),
-    "mpc_params_alerts_total": ("alerts", "RefusedError values that look like tampering"),
-}
-GAUGES = {"mpc_params_version": ("version", "Version of /mpc/params that is live, 0 built in")}
+def counters(prefix: str) -> dict[str, tuple[str, str]]:
+    return {
+        f"{prefix}_accepted_total": ("accepted", "Values of the key that became live"),
+        f"{prefix}_refused_total": ("refused", "Values of the key that were refused, by reason"),
+        f"{prefix}_alerts_total": ("alerts", "Refused values that look like tampering"),
+    }
+
+
+def gauges(prefix: str) -> dict[str, tuple[str, str]]:
+    return {f"{prefix}_version": ("version", "Version of the key that is live, 0 built in")}
+
+
+COUNTERS = counters("mpc_params")
+GAUGES = gauges("mpc_params")

@@ -16,12 +16,15 @@ class Target(NamedTuple):
     """One version.
 
     Attributes:
+        folder: where its files are; not read when there is a `uri`.
         sha256: of its `manifest.json`, which has the hashes of its other files.
+        uri: where a model key says its files are; see `bls.models.places`.
     """
 
     version: str
     folder: Path
     sha256: str
+    uri: str = ""
 
 
 class Pointer(Protocol):

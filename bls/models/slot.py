@@ -3,11 +3,12 @@
 
 A new version is loaded, checked and warmed up on the slot's own thread; then one assignment puts it
 in place. A request that has taken the old one finishes with it. Whatever goes wrong, the old one
-stays.
+stays. A slot that is optional (a canary's) is emptied when no version is named.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -42,6 +43,8 @@ class ModelSlot(Generic[M]):
     Args:
         load: makes a warmed-up model, or raises `ExportError` or `SkynetError`; never called by
             two threads.
+        spare: names what serves while nothing has served yet and `pointer`'s version is refused.
+        optional: no named version is no fault: the slot is empty then.
         clock: monotonic seconds.
     """
 
@@ -51,6 +54,8 @@ class ModelSlot(Generic[M]):
         load: Callable[[Target], M],
         pointer: Pointer,
         *,
+        spare: Pointer | None = None,
+        optional: bool = False,
         stats: SlotStats | None = None,
         log: JsonLog | None = None,
         refused: Refused = lambda error, why: None,
@@ -60,6 +65,8 @@ class ModelSlot(Generic[M]):
         self._name = name
         self._load = load
         self._pointer = pointer
+        self._spare = spare
+        self._optional = optional
         self._log = log
         self._refused = refused
         self._clock = clock
@@ -79,6 +86,11 @@ class ModelSlot(Generic[M]):
         if model is None:
             raise SkynetError(self._error.code, self._error.message, self._error.status)
         return model
+
+    def version(self, sha256: str | None) -> M | None:
+        """The model that serves if it is the one with this hash."""
+        model = self._model
+        return model if model is not None and model.sha256 == sha256 else None
 
     def start(self, period_s: float = 0.5) -> None:
         """Take the first version now, then watch."""
@@ -102,14 +114,39 @@ class ModelSlot(Generic[M]):
             if target == self._target and self._model is not None:
                 return
             if target is None:
+                if self._optional:
+                    self._close(began)
+                    return
                 raise ExportError("model_missing", "no version is named")
             if self._recently_failed(target):
                 return
             model = self._load(target)
         except Exception as fault:  # a file that vanishes, a graph that fails its probe, ...
             self._keep_old(target, fault, began)
+            self._take_spare()
         else:
             self._replace(target, model, began)
+
+    def _take_spare(self) -> None:
+        """Better what shipped than nothing: only before anything has served."""
+        if self._model is not None or self._spare is None:
+            return
+        began = self._clock()
+        with contextlib.suppress(Exception):  # then there is still nothing, and it was told why
+            target = self._spare()
+            if target is not None:
+                failed = self._failed
+                self._replace(target, self._load(target), began)
+                self._failed = failed
+
+    def _close(self, began: float) -> None:
+        """No version is named any more."""
+        self._failed = None
+        old, self._model, self._target = self._model, None, None
+        if old is not None:
+            for labels in list(self.stats.model):
+                self.stats.model[labels] = 0
+            self._event(old, "", round(1000 * (self._clock() - began), 3))
 
     def _recently_failed(self, target: Target | None) -> bool:
         return (

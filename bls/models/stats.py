@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bls.remote.stats import Totals
+from bls.totals import Totals
 
 Table = dict[str, tuple[str, str]]
 

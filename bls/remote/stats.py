@@ -6,26 +6,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from bls.totals import Totals
+
 LEAST_WAIT_S = 1e-3
 """Less is the time the answer takes to be sent, and is not counted as a wait."""
-
-
-class Totals(dict[tuple[tuple[str, str], ...], float]):
-    """Totals by labels, ((name, value), ...); `add` from any thread."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    def add(self, amount: float = 1, **labels: str) -> None:
-        key = tuple(labels.items())
-        with self._lock:
-            self[key] = self.get(key, 0) + amount
-
-    def of(self, **labels: str) -> float:
-        """Sum of the totals that have these labels."""
-        wanted = set(labels.items())
-        return sum(value for key, value in list(self.items()) if wanted <= set(key))
 
 
 @dataclass

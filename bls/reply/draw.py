@@ -20,6 +20,16 @@ from bls.request import ReplyRequest
 SEED_BITS = 63
 
 
+CONVERSATION = 2
+"""Where the conversation is in a row of `DRAW`."""
+
+
+def conversation(conv_id: str) -> int:
+    """64-bit digest of a `conv_id`; it also decides whether a canary serves it."""
+    digest = hashlib.blake2b(conv_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
+
+
 @dataclass(frozen=True)
 class DrawKey:
     """How one reply chooses its tokens.
@@ -39,8 +49,7 @@ class DrawKey:
         seed = request.seed
         if seed is None:
             seed = secrets.randbits(SEED_BITS) if mode is Mode.SAMPLE else 0
-        digest = hashlib.blake2b(request.conv_id.encode(), digest_size=8).digest()
-        return cls(mode, seed, int.from_bytes(digest, "little"))
+        return cls(mode, seed, conversation(request.conv_id))
 
     def at(self, index: int) -> NDArray[np.uint64]:
         """`DRAW` of one row for token `index`: mode, seed, conv, index."""

@@ -40,6 +40,7 @@ class Outcome:
         weights: with which the rows were auctioned.
         decision: [R, 8] of the controller (`bls.contracts.Decision`); None if it was not asked.
         mixture: [R, 5] the predictor's forecast; None when it was not asked.
+        predictor: [R] the version behind each forecast (`bls.models.served`); None like `mixture`.
         policy: the auctioned token was refused; `token` is the reference's in its place.
     """
 
@@ -58,6 +59,7 @@ class Outcome:
     weights: NDArray[np.float32]
     decision: NDArray[np.float64] | None = None
     mixture: NDArray[np.float32] | None = None
+    predictor: NDArray[np.uint64] | None = None
     policy: bool = False
 
     @classmethod

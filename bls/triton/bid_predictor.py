@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import triton_python_backend_utils as pb_utils
 
-from bls.brain.forecast.predictor import Predictor
+from bls.brain.forecast.predictor import Forecast, Predictor
 from bls.brain.forecast.predictor_stats import COUNTERS, GAUGES
 from bls.contracts import BID_PREDICTOR
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
-from bls.models import stats as slot_stats
+from bls.models.keys import ModelKeys
+from bls.models.model_key import PREDICTOR
+from bls.models.places import Places
 from bls.models.pointer import FolderPointer
+from bls.reply.draw import CONVERSATION
 from bls.settings import load_settings
 from bls.triton.stats_exporter import StatsExporter
 
-_FEATURES = BID_PREDICTOR.inputs[0].name
-_MIXTURE = BID_PREDICTOR.outputs[0].name
+_FEATURES, _DRAW = (tensor.name for tensor in BID_PREDICTOR.inputs)
+_MIXTURE, _SERVED = (tensor.name for tensor in BID_PREDICTOR.outputs)
 
 
 class BidPredictor:
@@ -25,32 +30,39 @@ class BidPredictor:
     def initialize(self, args: dict[str, str]) -> None:
         settings = load_settings()
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
-        self._predictor = Predictor(FolderPointer(settings.predictor_folder()), self._log)
-        self._predictor.slot.start()
-        slot = self._predictor.slot.stats
-        self._metrics = (
-            StatsExporter(self._predictor.stats, COUNTERS, GAUGES, pb_utils),
-            StatsExporter(slot, slot_stats.counters("cbp"), slot_stats.gauges("cbp"), pb_utils),
+        self._predictor = Predictor(
+            FolderPointer(settings.predictor_folder()),
+            self._log,
+            ModelKeys.open(settings, PREDICTOR, self._log),
+            Places(settings.models_folder, settings.models_fetched),
         )
+        self._predictor.models.start()
+        series = [(self._predictor.stats, COUNTERS, GAUGES), *self._predictor.models.series("cbp")]
+        self._metrics = [StatsExporter(*each, pb_utils) for each in series]
         for exporter in self._metrics:
             exporter.start()
 
     def execute(
         self, requests: list[pb_utils.InferenceRequest]
     ) -> list[pb_utils.InferenceResponse]:
-        features = [
-            pb_utils.get_input_tensor_by_name(request, _FEATURES).as_numpy() for request in requests
-        ]
-        return [_response(answer) for answer in self._predictor.answer(features)]
+        features = [_input(request, _FEATURES) for request in requests]
+        keys = [_input(request, _DRAW)[:, CONVERSATION] for request in requests]
+        return [_response(answer) for answer in self._predictor.answer(features, keys)]
 
     def finalize(self) -> None:
-        self._predictor.slot.stop()
+        self._predictor.models.stop()
         for exporter in self._metrics:
             exporter.stop()
         self._log.close()
 
 
-def _response(answer: object) -> pb_utils.InferenceResponse:
+def _input(request: pb_utils.InferenceRequest, name: str) -> Any:
+    return pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+
+
+def _response(answer: Forecast | SkynetError) -> pb_utils.InferenceResponse:
     if isinstance(answer, SkynetError):
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(answer.to_wire()))
-    return pb_utils.InferenceResponse([pb_utils.Tensor(_MIXTURE, answer)])
+    mixture, served = answer
+    tensors = [pb_utils.Tensor(_MIXTURE, mixture), pb_utils.Tensor(_SERVED, served)]
+    return pb_utils.InferenceResponse(tensors)

@@ -192,4 +192,5 @@ def _outcome(out: Mapping[str, NDArray[Any]]) -> Outcome:
         weights=out["WEIGHT"][:, 0].copy(),
         decision=out["DECISION"].copy() if "DECISION" in out else None,
         mixture=out["MIXTURE"].copy() if "MIXTURE" in out else None,
+        predictor=out["SERVED"][:, 0].copy() if "SERVED" in out else None,
     )

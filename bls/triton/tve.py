@@ -10,12 +10,14 @@ from bls.brain.tve.stats import COUNTERS
 from bls.contracts import TVE
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
-from bls.models import stats as slot_stats
+from bls.models import model_key
+from bls.models.keys import ModelKeys
+from bls.models.places import Places
 from bls.models.pointer import FolderPointer
 from bls.settings import load_settings
 from bls.triton.stats_exporter import StatsExporter
 
-_CTX, _AD = (tensor.name for tensor in TVE.inputs)
+_CTX, _AD, _KEY = (tensor.name for tensor in TVE.inputs)
 _OUTPUTS = tuple(tensor.name for tensor in TVE.outputs)
 
 
@@ -25,13 +27,15 @@ class TrajectoryValue:
     def initialize(self, args: dict[str, str]) -> None:
         settings = load_settings()
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
-        self._estimator = Estimator(FolderPointer(settings.tve_folder()), self._log)
-        self._estimator.slot.start()
-        slot = self._estimator.slot.stats
-        self._metrics = (
-            StatsExporter(self._estimator.stats, COUNTERS, {}, pb_utils),
-            StatsExporter(slot, slot_stats.counters("tve"), slot_stats.gauges("tve"), pb_utils),
+        self._estimator = Estimator(
+            FolderPointer(settings.tve_folder()),
+            self._log,
+            ModelKeys.open(settings, model_key.TVE, self._log),
+            Places(settings.models_folder, settings.models_fetched),
         )
+        self._estimator.models.start()
+        series = [(self._estimator.stats, COUNTERS, {}), *self._estimator.models.series("tve")]
+        self._metrics = [StatsExporter(*each, pb_utils) for each in series]
         for exporter in self._metrics:
             exporter.start()
 
@@ -41,16 +45,18 @@ class TrajectoryValue:
         return [self._answer(request) for request in requests]
 
     def finalize(self) -> None:
-        self._estimator.slot.stop()
+        self._estimator.models.stop()
         for exporter in self._metrics:
             exporter.stop()
         self._log.close()
 
     def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
-        ctx, ads = (
-            pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in (_CTX, _AD)
+        ctx, ads, keys = (
+            pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+            for name in (_CTX, _AD, _KEY)
         )
-        answer = self._estimator.answer(ctx, list(ads.ravel()), request.request_id())
+        asked = (ctx, list(ads.ravel()), request.request_id(), keys[:, 0])
+        answer = self._estimator.answer(*asked)
         if isinstance(answer, SkynetError):
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(answer.to_wire()))
         return pb_utils.InferenceResponse(

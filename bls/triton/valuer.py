@@ -17,6 +17,7 @@ from bls.brain.trajectory import Curve
 from bls.brain.valuer import Values
 from bls.contracts import CONTEXT_ENCODER, TVE, ModelContract
 from bls.errors import SkynetError
+from bls.models.served import served_name
 from bls.request import Message
 
 _TIMEOUT_US = 2_000_000
@@ -25,41 +26,43 @@ _TIMEOUT_US = 2_000_000
 class TritonValuer:
     """Blocks its caller's thread for the few milliseconds of two small models."""
 
-    def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values:
+    def values(self, messages: Sequence[Message], seats: Sequence[Seat], key: int) -> Values:
         text = _texts([context_text(messages)])
         ctx = _call(CONTEXT_ENCODER, pb_utils.Tensor("TEXT", text))["CTX"]
         ads = {row: s.ad_prompt for row, s in enumerate(seats, start=1) if s.controlled}
         try:
-            return Values(ctx[0].copy(), _curves(ctx, ads))
+            return Values(ctx[0].copy(), _curves(ctx, ads, key))
         except SkynetError:
             if len(ads) == 1:
                 raise
-        return Values(ctx[0].copy(), _each(ctx, ads))
+        return Values(ctx[0].copy(), _each(ctx, ads, key))
 
 
-def _curves(ctx: NDArray[np.float32], ads: dict[int, str]) -> dict[int, Curve]:
+def _curves(ctx: NDArray[np.float32], ads: dict[int, str], key: int) -> dict[int, Curve]:
     """Curves by row, all in one call, or none."""
     out = _call(
         TVE,
         pb_utils.Tensor("CTX", np.repeat(ctx, len(ads), axis=0)),
         pb_utils.Tensor("AD", _texts(list(ads.values()))),
+        pb_utils.Tensor("KEY", np.full((len(ads), 1), key, np.uint64)),
     )
     return {row: _curve(out, i) for i, row in enumerate(ads)}
 
 
-def _each(ctx: NDArray[np.float32], ads: dict[int, str]) -> dict[int, Curve]:
+def _each(ctx: NDArray[np.float32], ads: dict[int, str], key: int) -> dict[int, Curve]:
     """One call an ad: one that cannot be valued takes only itself out."""
     found: dict[int, Curve] = {}
     for row, ad in ads.items():
         with contextlib.suppress(SkynetError):
-            found |= _curves(ctx, {row: ad})
+            found |= _curves(ctx, {row: ad}, key)
     return found
 
 
 def _curve(out: dict[str, NDArray[Any]], i: int) -> Curve:
     v_max, a, k_0, spread = (float(x) for x in out["CURVE"][i])
     d_v, loss = out["DV"][i].copy(), out["LOSS"][i].copy()
-    return Curve(v_max, a, k_0, spread, d_v, loss, int(out["COUNT"][i, 0]))
+    tve = served_name(int(out["SERVED"][i, 0]))
+    return Curve(v_max, a, k_0, spread, d_v, loss, int(out["COUNT"][i, 0]), tve)
 
 
 def _texts(texts: list[str]) -> NDArray[np.object_]:

@@ -190,6 +190,9 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_TVE_MODEL": settings.tve_model,
         "SKYNET_AUCTION_PATH": settings.auction_path,
         "SKYNET_KEYS": settings.keys,
+        "SKYNET_ETCD_PASSWORD": settings.etcd_password,
+        "SKYNET_MODELS": settings.models,
+        "SKYNET_MODELS_PUBLIC_KEYS": settings.models_public_keys,
         "SKYNET_PARAMS_PUBLIC_KEYS": settings.params_public_keys,
     }
     ours |= {name: value for name, value in optional.items() if value}

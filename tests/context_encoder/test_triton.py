@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import urllib.request
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,54 +11,40 @@ from tritonclient import grpc
 
 from bls.brain.context.encoder import ContextEncoder
 from bls.errors import SkynetError
-from bls.settings import REPOSITORY, Settings
-from client.launcher.stack import Stack
+from tests.one_model import ModelServer, one_model
 
 TEXTS = ["A weekend in Lisbon", "Light running shoes", "A weekend in Lisbon"]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    repository = tmp_path_factory.mktemp("models")
-    (repository / "context_encoder").symlink_to(REPOSITORY / "model_repository" / "context_encoder")
-    settings = dataclasses.replace(
-        Settings(),
-        state=tmp_path_factory.mktemp("state"),
-        port=0,
-        triton_grpc_port=0,
-        triton_metrics_port=0,
-    )
-    with Stack(settings, repository=repository, gateway=False) as stack:
-        yield stack
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    with one_model("context_encoder", tmp_path_factory.mktemp("encoder")) as running:
+        yield running
 
 
-def ask(stack: Stack, texts: list[str | bytes]) -> np.ndarray:
-    tensor = grpc.InferInput("TEXT", [len(texts), 1], "BYTES")
-    tensor.set_data_from_numpy(np.array(texts, np.object_).reshape(-1, 1))
-    client = grpc.InferenceServerClient(stack.triton_address)
-    answer: np.ndarray = client.infer("context_encoder", [tensor]).as_numpy("CTX")
-    return answer
+def ask(server: ModelServer, texts: list[str | bytes]) -> np.ndarray:
+    given = [text.encode() if isinstance(text, str) else text for text in texts]
+    return server.infer(server.client(), TEXT=np.array(given, object).reshape(-1, 1))["CTX"]
 
 
-def test_the_same_bits_as_the_library(stack: Stack, encoder: ContextEncoder) -> None:
-    assert (ask(stack, TEXTS) == encoder.encode(TEXTS)).all()
-    assert (ask(stack, TEXTS[:1]) == encoder.encode(TEXTS[:1])).all()
+def test_the_same_bits_as_the_library(server: ModelServer, encoder: ContextEncoder) -> None:
+    assert (ask(server, TEXTS) == encoder.encode(TEXTS)).all()
+    assert (ask(server, TEXTS[:1]) == encoder.encode(TEXTS[:1])).all()
     full = [f"ad number {number}" for number in range(32)]
-    assert ask(stack, full).shape == (32, 128)
+    assert ask(server, full).shape == (32, 128)
 
 
 @pytest.mark.parametrize(("text", "code"), [(" ", "empty_text"), (b"\xff\xfe", "bad_text")])
-def test_refusals_are_typed(stack: Stack, text: str | bytes, code: str) -> None:
+def test_refusals_are_typed(server: ModelServer, text: str | bytes, code: str) -> None:
     with pytest.raises(grpc.InferenceServerException) as raised:
-        ask(stack, ["fine", text])
+        ask(server, ["fine", text])
     assert SkynetError.from_wire(raised.value.message()).code == code
 
 
-def test_more_than_32_are_refused(stack: Stack) -> None:
+def test_more_than_32_are_refused(server: ModelServer) -> None:
     with pytest.raises(grpc.InferenceServerException):
-        ask(stack, ["x"] * 33)
+        ask(server, ["x"] * 33)
 
 
-def test_counted(stack: Stack) -> None:
-    with urllib.request.urlopen(stack.metrics_url, timeout=5) as page:
-        assert "mro_ctx_cache_hits_total" in page.read().decode()
+def test_counted(server: ModelServer) -> None:
+    assert server.series("mro_ctx_cache_hits_total")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bls.contracts import BID_PREDICTOR, ModelContract, Tensor
+from bls.contracts import PREDICTOR_GRAPH, ModelContract, Tensor
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
 from bls.models.onnx_model import OnnxModel, zeros
@@ -32,7 +32,7 @@ def target(folder: Path) -> Target:
 
 
 def load(wanted: Target) -> OnnxModel:
-    return OnnxModel(wanted.folder, BID_PREDICTOR, wanted.sha256)
+    return OnnxModel(wanted.folder, PREDICTOR_GRAPH, wanted.sha256)
 
 
 class Hand:
@@ -137,7 +137,7 @@ def test_requests_run_on_through_many_swaps(tmp_path: Path) -> None:
     done, seen, faults = threading.Event(), set(), []
 
     def ask() -> None:
-        tensors = zeros(BID_PREDICTOR, 3)
+        tensors = zeros(PREDICTOR_GRAPH, 3)
         while not done.is_set():
             try:
                 (answer,) = slot.current().run(tensors)
@@ -172,7 +172,7 @@ def test_requests_run_on_through_many_swaps(tmp_path: Path) -> None:
 def test_a_graph_of_another_contract_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
     folder = write_version(tmp_path, content=content)
     with pytest.raises(ExportError) as caught:
-        OnnxModel(folder, BID_PREDICTOR)
+        OnnxModel(folder, PREDICTOR_GRAPH)
     assert caught.value.code == code
     assert str(tmp_path) not in caught.value.message
 
@@ -180,10 +180,10 @@ def test_a_graph_of_another_contract_is_refused(tmp_path: Path, content: bytes, 
 @pytest.mark.parametrize(
     "contract",
     [
-        dataclasses.replace(BID_PREDICTOR, inputs=(Tensor("OTHER", "FP32", (150,)),)),
-        dataclasses.replace(BID_PREDICTOR, inputs=(Tensor("FEATURES", "FP64", (150,)),)),
-        dataclasses.replace(BID_PREDICTOR, outputs=(Tensor("MIXTURE", "FP32", (5, 1)),)),
-        dataclasses.replace(BID_PREDICTOR, outputs=(Tensor("MIXTURE", "FP32", (4,)),)),
+        dataclasses.replace(PREDICTOR_GRAPH, inputs=(Tensor("OTHER", "FP32", (150,)),)),
+        dataclasses.replace(PREDICTOR_GRAPH, inputs=(Tensor("FEATURES", "FP64", (150,)),)),
+        dataclasses.replace(PREDICTOR_GRAPH, outputs=(Tensor("MIXTURE", "FP32", (5, 1)),)),
+        dataclasses.replace(PREDICTOR_GRAPH, outputs=(Tensor("MIXTURE", "FP32", (4,)),)),
     ],
 )
 def test_a_contract_of_another_graph_is_refused(tmp_path: Path, contract: ModelContract) -> None:
@@ -193,15 +193,15 @@ def test_a_contract_of_another_graph_is_refused(tmp_path: Path, contract: ModelC
 
 
 def test_a_dim_that_may_vary_fits_any(tmp_path: Path) -> None:
-    contract = dataclasses.replace(BID_PREDICTOR, outputs=(Tensor("MIXTURE", "FP32", (-1,)),))
+    contract = dataclasses.replace(PREDICTOR_GRAPH, outputs=(Tensor("MIXTURE", "FP32", (-1,)),))
     model = OnnxModel(write_version(tmp_path), contract)
-    (answer,) = model.run(zeros(BID_PREDICTOR, 2))
+    (answer,) = model.run(zeros(PREDICTOR_GRAPH, 2))
     np.testing.assert_allclose(answer, np.tile(BIAS, (2, 1)), rtol=1e-6)
 
 
 def test_the_hash_that_was_promised_is_the_manifests(tmp_path: Path) -> None:
     with pytest.raises(ExportError) as caught:
-        OnnxModel(write_version(tmp_path), BID_PREDICTOR, "0" * 64)
+        OnnxModel(write_version(tmp_path), PREDICTOR_GRAPH, "0" * 64)
     assert caught.value.code == "model_hash_mismatch"
 
 
@@ -211,11 +211,11 @@ def test_a_manifest_that_does_not_list_the_model_is_refused(tmp_path: Path) -> N
     manifest["files"] = {}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ExportError) as caught:
-        OnnxModel(folder, BID_PREDICTOR)
+        OnnxModel(folder, PREDICTOR_GRAPH)
     assert caught.value.code == "model_hash_mismatch"
     (folder / "model.onnx").unlink()
     with pytest.raises(ExportError) as caught:
-        OnnxModel(folder, BID_PREDICTOR)
+        OnnxModel(folder, PREDICTOR_GRAPH)
     assert caught.value.code == "model_missing"
 
 

@@ -3,123 +3,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from tritonclient import grpc
 
-from bls.settings import REPOSITORY, Settings
-from client.launcher.flags import ServerFiles, triton_command
-from client.launcher.install import find_triton
-from client.launcher.ports import LOOPBACK, check_ports
-from client.launcher.process import Child
-from client.launcher.ready import triton_ready, wait_until
-from client.launcher.stack import site_folders
-from export.manifest import file_sha256
 from tests.models.stub import write_version
-
-
-@dataclass
-class PredictorServer:
-    """The running server; `models` is the folder its versions are in."""
-
-    child: Child
-    address: str
-    metrics_url: str
-    models: Path
-    logs: Path
-
-    def client(self) -> grpc.InferenceServerClient:
-        return grpc.InferenceServerClient(self.address)
-
-    def series(self, name: str) -> dict[str, float]:
-        """Labels, as they are printed, to value."""
-        with urllib.request.urlopen(self.metrics_url, timeout=5) as page:
-            text = page.read().decode()
-        found = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
-        return {labels: float(value) for labels, value in found}
-
-    def until(self, true: Callable[[], object], seconds: float = 10.0) -> None:
-        """Wait for it: series are refreshed once a second."""
-        stop = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < stop, self.child.tail()
-            time.sleep(0.05)
-
-    def point_at(self, folder: Path) -> None:
-        """Make that version the current one, as an operator does: one rename."""
-        sha256 = file_sha256(folder / "manifest.json")
-        self.models.mkdir(exist_ok=True)
-        fresh = self.models / "current.new"
-        fresh.write_text(json.dumps({"folder": folder.name, "sha256": sha256}))
-        fresh.replace(self.models / "current.json")
+from tests.one_model import ModelServer, one_model, point_at
 
 
 @pytest.fixture(scope="module")
-def server(started: PredictorServer) -> PredictorServer:
+def server(started: ModelServer) -> ModelServer:
     """Serves a version that is whole: mu the window's mean, alpha 0.7."""
-    started.point_at(write_version(started.models / "first"))
+    point_at(write_version(started.models / "first"))
     started.until(lambda: 1 in started.series("cbp_model_info").values())
     return started
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorServer]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     """Up, with a version that has lost its PCA; not to be asked for after `server`."""
     folder = tmp_path_factory.mktemp("predictor")
-    (folder / "repository").mkdir()
-    model = REPOSITORY / "model_repository" / "bid_predictor"
-    (folder / "repository" / "bid_predictor").symlink_to(model)
-    settings = check_ports(
-        Settings(
-            state=folder / "state",
-            predictor_model=str(folder / "models"),
-            port=0,
-            triton_grpc_port=0,
-            triton_metrics_port=0,
-        )
-    )
     broken = write_version(folder / "models" / "broken")
     (broken / "pca.safetensors").unlink()
-    running = _start(folder, settings)
-    try:
-        running.point_at(broken)
-        wait_until(running.child, triton_ready(running.address), 30)
+    point_at(broken)
+    with one_model("bid_predictor", folder, predictor_model=str(broken.parent)) as running:
         yield running
-    finally:
-        running.child.stop(20)
-
-
-def _start(folder: Path, settings: Settings) -> PredictorServer:
-    install = find_triton()
-    python = folder / "backends" / "python"
-    python.mkdir(parents=True)
-    files = [*(install.backends / "python").iterdir(), install.stub]
-    for file in files:
-        if file is not None and not file.name.startswith("__"):
-            (python / file.name).symlink_to(file)
-    run = ServerFiles(folder / "repository", python.parent, f"predictor-{os.getpid()}-")
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("SKYNET_")}
-    environment |= {
-        "SKYNET_STATE": str(settings.state),
-        "SKYNET_PREDICTOR_MODEL": settings.predictor_model,
-        "SKYNET_SITE": os.pathsep.join(site_folders()),
-        "LD_LIBRARY_PATH": str(install.libraries or ""),
-    }
-    child = Child(
-        "tritonserver", triton_command(install, settings, run), environment, folder / "server.txt"
-    )
-    return PredictorServer(
-        child,
-        f"{LOOPBACK}:{settings.triton_grpc_port}",
-        f"http://{LOOPBACK}:{settings.triton_metrics_port}/metrics",
-        Path(settings.predictor_model),
-        settings.logs,
-    )

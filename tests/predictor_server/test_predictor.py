@@ -17,7 +17,7 @@ from bls.contracts import CTX
 from bls.errors import SkynetError
 from export.manifest import file_sha256
 from tests.models.stub import write_version
-from tests.predictor_server.conftest import PredictorServer
+from tests.one_model import ModelServer, point_at
 
 
 def features(rows: int, seed: int = 0) -> F32:
@@ -26,29 +26,27 @@ def features(rows: int, seed: int = 0) -> F32:
     return build(ctx, rng.normal(size=(rows, 15)), np.full(rows, 3))
 
 
-def ask(client: grpc.InferenceServerClient, values: F32) -> F32:
-    tensor = grpc.InferInput("FEATURES", list(values.shape), "FP32")
-    tensor.set_data_from_numpy(values)
-    mixture: F32 = client.infer("bid_predictor", [tensor]).as_numpy("MIXTURE")
+def ask(server: ModelServer, client: grpc.InferenceServerClient, values: F32) -> F32:
+    draw = np.zeros((len(values), 4), np.uint64)
+    mixture: F32 = server.infer(client, FEATURES=values, DRAW=draw)["MIXTURE"]
     return mixture
 
 
-def refusal(client: grpc.InferenceServerClient, values: F32) -> tuple[str, int]:
+def refusal(server: ModelServer, values: F32) -> tuple[str, int]:
     with pytest.raises(InferenceServerException) as caught:
-        ask(client, values)
+        ask(server, server.client(), values)
     error = SkynetError.from_wire(caught.value.message())
     return error.code, error.status
 
 
 @pytest.mark.spec("CBP-C-03")
 def test_without_its_pca_the_server_is_up_and_every_request_is_refused(
-    started: PredictorServer,
+    started: ModelServer,
 ) -> None:
     """The first test of this module: nothing has ever been served."""
-    client = started.client()
-    assert client.is_model_ready("bid_predictor")
+    assert started.client().is_model_ready("bid_predictor")
     for rows in (1, 4):
-        assert refusal(client, features(rows)) == ("pca_missing", 503)
+        assert refusal(started, features(rows)) == ("pca_missing", 503)
     started.until(lambda: started.series("cbp_errors_total").get('code="pca_missing"') == 2)
     assert started.series("cbp_alerts_total")['alert="PCA_MISSING"'] >= 1
     assert started.series("cbp_model_info") == {}
@@ -56,32 +54,30 @@ def test_without_its_pca_the_server_is_up_and_every_request_is_refused(
 
 
 @pytest.mark.parametrize("rows", [1, 4, 64])
-def test_rows_in_mixtures_out(server: PredictorServer, rows: int) -> None:
+def test_rows_in_mixtures_out(server: ModelServer, rows: int) -> None:
     values = features(rows)
-    mixture = ask(server.client(), values)
+    mixture = ask(server, server.client(), values)
     assert mixture.shape == (rows, 5)
     np.testing.assert_allclose(mixture[:, 0], values[:, MEAN], rtol=1e-5)
     np.testing.assert_allclose(mixture[:, [1, 3, 4]], np.tile([0.2, 0.4, 0.7], (rows, 1)))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_features_that_are_not_finite_are_a_typed_error(
-    server: PredictorServer, bad: float
-) -> None:
+def test_features_that_are_not_finite_are_a_typed_error(server: ModelServer, bad: float) -> None:
     values = features(3)
     values[1, 130] = bad
-    assert refusal(server.client(), values) == ("bad_features", 400)
-    assert ask(server.client(), features(3)).shape == (3, 5)
+    assert refusal(server, values) == ("bad_features", 400)
+    assert ask(server, server.client(), features(3)).shape == (3, 5)
     server.until(lambda: server.series("cbp_errors_total").get('code="bad_features"'))
 
 
 @pytest.mark.spec("CBP-C-02")
-def test_latency_on_a_cpu(server: PredictorServer) -> None:
+def test_latency_on_a_cpu(server: ModelServer) -> None:
     """1,000 one-row requests; the seed's p95 of 25 ms on 16 cores, here on whatever there is."""
     client, values, took = server.client(), features(1), []
     for _ in range(1_000):
         began = time.perf_counter()
-        ask(client, values)
+        ask(server, client, values)
         took.append(time.perf_counter() - began)
     p50, p95, p99 = np.percentile(np.array(took) * 1e3, [50, 95, 99])
     print(f"bid_predictor over gRPC, 1 row: p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} ms")
@@ -92,7 +88,7 @@ def test_latency_on_a_cpu(server: PredictorServer) -> None:
 
 
 @pytest.mark.spec("CBP-C-04")
-def test_a_version_is_swapped_while_requests_stream_in(server: PredictorServer) -> None:
+def test_a_version_is_swapped_while_requests_stream_in(server: ModelServer) -> None:
     """No request fails, each is answered by one version whole, the new SHA is on /metrics."""
     failures: list[Exception] = []
     alphas: list[float] = []
@@ -102,7 +98,7 @@ def test_a_version_is_swapped_while_requests_stream_in(server: PredictorServer) 
         client, values = server.client(), features(2)
         while not done.is_set():
             try:
-                mixture = ask(client, values)
+                mixture = ask(server, client, values)
                 assert mixture[0, 4] == mixture[1, 4]
                 alphas.append(float(mixture[0, 4]))
             except Exception as fault:
@@ -115,7 +111,7 @@ def test_a_version_is_swapped_while_requests_stream_in(server: PredictorServer) 
     try:
         server.until(lambda: len(alphas) > 200, 20)
         second = write_version(server.models / "second", (0, 0.2, 0.5, 0.4, 0.25), "2")
-        server.point_at(second)
+        point_at(second)
         sha256 = file_sha256(second / "manifest.json")
         label = f'sha256="{sha256}",version="second"'
         server.until(lambda: server.series("cbp_model_info").get(label) == 1, 20)
@@ -137,12 +133,12 @@ def test_a_version_is_swapped_while_requests_stream_in(server: PredictorServer) 
 
 @pytest.mark.spec("CBP-C-03")
 def test_a_later_version_without_its_pca_is_refused_and_the_old_one_serves(
-    server: PredictorServer,
+    server: ModelServer,
 ) -> None:
-    before = ask(server.client(), features(2))
+    before = ask(server, server.client(), features(2))
     refused = server.series("cbp_reload_failures_total")['code="pca_missing"']
     third = write_version(server.models / "third", (0, 1, 0, 1, 0.5), "3")
     (third / "pca.safetensors").unlink()
-    server.point_at(third)
+    point_at(third)
     server.until(lambda: server.series("cbp_reload_failures_total")['code="pca_missing"'] > refused)
-    np.testing.assert_array_equal(ask(server.client(), features(2)), before)
+    np.testing.assert_array_equal(ask(server, server.client(), features(2)), before)

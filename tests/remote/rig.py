@@ -7,7 +7,7 @@ import numpy as np
 
 from bls.remote.bidder import Bidder
 from bls.remote.exchange import Exchange
-from bls.remote.stats import Totals
+from bls.totals import Totals
 from tests.remote.fake_worker import Client, FakeWorker
 
 

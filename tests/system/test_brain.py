@@ -114,16 +114,18 @@ def test_every_token_is_forecast_decided_and_logged(brainy: Brainy) -> None:
 
 @pytest.mark.spec("MPC-I-05")
 @pytest.mark.spec("MPC-S-04")
+@pytest.mark.spec("ORC-I-05")
 def test_signed_parameters_count_at_the_next_token_and_others_never(brainy: Brainy) -> None:
     stream = brainy.tokens_live(max_tokens=80, skynet=PAIR | {"conv_id": "swap"})
     for _ in range(3):
         next(stream)
-    brainy.params(horizon=4)
+    brainy.params(horizon=4, lambda_risk=0.3)
     seen = list(stream)
     told = brainy.decisions("swap")
     horizons = [line["horizon"] for line in told]
     assert horizons == sorted(horizons, reverse=True) and {8, 4} == set(horizons), len(seen)
-    assert {line["params_version"] for line in told if line["horizon"] == 4} == {brainy.version}
+    new = {(line["params_version"], line["lambda_risk"]) for line in told if line["horizon"] == 4}
+    assert new == {(brainy.version, 0.3)}
     refused = brainy.labelled("mpc_params_refused_total")
     brainy.params(signed=False, horizon=2)
     assert brainy.labelled("mpc_params_refused_total") == refused + 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from bls.brain.curve import value_curve
 from bls.contracts import AD_TOKENS, CTX, TVE
 from bls.errors import SkynetError
 from export.manifest import file_sha256
-from tests.tve_server.conftest import TveServer
+from tests.one_model import ModelServer, point_at
 from tests.tve_server.stub import CURVE, write_version
 
 ADS = ("A fine hotel, book now.", "HALF PRICE", "x " * 200, "Ein schönes Hotel ☀", "z")
@@ -30,29 +29,21 @@ def contexts(rows: int) -> NDArray[np.float32]:
 
 
 def ask(
-    client: grpc.InferenceServerClient, ctx: NDArray[np.float32], ads: Sequence[str | bytes]
+    server: ModelServer,
+    client: grpc.InferenceServerClient,
+    ctx: NDArray[np.float32],
+    ads: Sequence[str | bytes],
 ) -> dict[str, NDArray[np.generic]]:
-    first = grpc.InferInput("CTX", list(ctx.shape), "FP32")
-    first.set_data_from_numpy(ctx)
     texts = [ad.encode() if isinstance(ad, str) else ad for ad in ads]
-    second = grpc.InferInput("AD", [len(ads), 1], "BYTES")
-    second.set_data_from_numpy(np.array(texts, object).reshape(-1, 1))
-    result = client.infer("tve", [first, second])
-    return {tensor.name: result.as_numpy(tensor.name) for tensor in TVE.outputs}
-
-
-def until(true: Callable[[], object], seconds: float = 15.0) -> None:
-    stop = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < stop
-        time.sleep(0.05)
+    ad = np.array(texts, object).reshape(-1, 1)
+    return server.infer(client, CTX=ctx, AD=ad, KEY=np.zeros((len(ads), 1), np.uint64))
 
 
 @pytest.mark.parametrize("rows", [1, 4, 32])
-def test_pairs_in_curves_out(server: TveServer, rows: int) -> None:
+def test_pairs_in_curves_out(server: ModelServer, rows: int) -> None:
     ctx = contexts(rows)
     ads = [ADS[row % len(ADS)] for row in range(rows)]
-    found = ask(server.client(), ctx, ads)
+    found = ask(server, server.client(), ctx, ads)
     for tensor in TVE.outputs:
         assert found[tensor.name].shape == (rows, *tensor.dims)
     wanted = np.tile(np.array(CURVE, np.float32), (rows, 1))
@@ -67,11 +58,11 @@ def test_pairs_in_curves_out(server: TveServer, rows: int) -> None:
         assert count[2] == AD_TOKENS  # a long ad is cut
 
 
-def test_a_row_does_not_depend_on_its_neighbours(server: TveServer) -> None:
+def test_a_row_does_not_depend_on_its_neighbours(server: ModelServer) -> None:
     ctx = contexts(len(ADS))
-    together = ask(server.client(), ctx, ADS)
+    together = ask(server, server.client(), ctx, ADS)
     for row, ad in enumerate(ADS):
-        alone = ask(server.client(), ctx[row : row + 1], [ad])
+        alone = ask(server, server.client(), ctx[row : row + 1], [ad])
         for name, values in alone.items():
             assert np.array_equal(values[0], together[name][row]), name
 
@@ -86,39 +77,39 @@ def test_a_row_does_not_depend_on_its_neighbours(server: TveServer) -> None:
     ],
 )
 def test_an_ad_that_cannot_be_read_is_a_typed_error(
-    server: TveServer, ad: str | bytes, code: str
+    server: ModelServer, ad: str | bytes, code: str
 ) -> None:
     with pytest.raises(InferenceServerException) as caught:
-        ask(server.client(), contexts(2), [ADS[0], ad])
+        ask(server, server.client(), contexts(2), [ADS[0], ad])
     error = SkynetError.from_wire(caught.value.message())
     assert (error.code, error.status) == (code, 400)
-    assert ask(server.client(), contexts(1), ADS[:1])["COUNT"][0, 0] > 1
-    until(lambda: server.series("tve_errors_total").get(f'code="{code}"'))
+    assert ask(server, server.client(), contexts(1), ADS[:1])["COUNT"][0, 0] > 1
+    server.until(lambda: server.series("tve_errors_total").get(f'code="{code}"'))
 
 
-def test_a_context_that_is_not_finite_is_a_typed_error(server: TveServer) -> None:
+def test_a_context_that_is_not_finite_is_a_typed_error(server: ModelServer) -> None:
     ctx = contexts(2)
     ctx[1, 3] = np.nan
     with pytest.raises(InferenceServerException) as caught:
-        ask(server.client(), ctx, ADS[:2])
+        ask(server, server.client(), ctx, ADS[:2])
     assert SkynetError.from_wire(caught.value.message()).code == "bad_ctx"
 
 
 @pytest.mark.spec("TVE-C-05")
-def test_a_curve_out_of_range_is_a_400(server: TveServer) -> None:
+def test_a_curve_out_of_range_is_a_400(server: ModelServer) -> None:
     """The stub's v_max follows CTX[0]: a context that is far off the unit sphere breaks it."""
     ctx = contexts(1)
     ctx[0, 0] = -9
     with pytest.raises(InferenceServerException) as caught:
-        ask(server.client(), ctx, ADS[:1])
+        ask(server, server.client(), ctx, ADS[:1])
     error = SkynetError.from_wire(caught.value.message())
     assert (error.code, error.status) == ("bad_curve", 400)
-    until(lambda: server.series("tve_param_errors_total").get("", 0) >= 1)
-    until(lambda: "bad_curve" in (server.logs / "tve.param.error").read_text())
+    server.until(lambda: server.series("tve_param_errors_total").get("", 0) >= 1)
+    server.until(lambda: "bad_curve" in (server.logs / "tve.param.error").read_text())
 
 
 @pytest.mark.spec("TVE-C-04")
-def test_a_version_is_swapped_while_requests_stream_in(server: TveServer) -> None:
+def test_a_version_is_swapped_while_requests_stream_in(server: ModelServer) -> None:
     """No request fails, each is answered by one version whole, the new SHA is on /metrics."""
     failures: list[Exception] = []
     slopes: list[float] = []
@@ -128,7 +119,7 @@ def test_a_version_is_swapped_while_requests_stream_in(server: TveServer) -> Non
         client, ctx = server.client(), contexts(3)
         while not done.is_set():
             try:
-                curve = ask(client, ctx, ADS[:3])["CURVE"]
+                curve = ask(server, client, ctx, ADS[:3])["CURVE"]
                 assert (curve[:, 1] == curve[0, 1]).all()
                 slopes.append(float(curve[0, 1]))
             except Exception as fault:
@@ -138,14 +129,14 @@ def test_a_version_is_swapped_while_requests_stream_in(server: TveServer) -> Non
     for thread in threads:
         thread.start()
     try:
-        until(lambda: len(slopes) > 100)
+        server.until(lambda: len(slopes) > 100)
         second = write_version(server.models / "second", (2.0, 1.5, 4.0, 0.3), "2")
-        server.point_at(second)
+        point_at(second)
         sha256 = file_sha256(second / "manifest.json")
         label = f'sha256="{sha256}",version="second"'
-        until(lambda: server.series("tve_model_info").get(label) == 1)
+        server.until(lambda: server.series("tve_model_info").get(label) == 1)
         count = len(slopes)
-        until(lambda: len(slopes) > count + 100)
+        server.until(lambda: len(slopes) > count + 100)
     finally:
         done.set()
         for thread in threads:
@@ -161,18 +152,20 @@ def test_a_version_is_swapped_while_requests_stream_in(server: TveServer) -> Non
     ("name", "curve"), [("flat", (2.0, 0.0, 4.0, 0.3)), ("early", (2.0, 0.5, 0.5, 0.3))]
 )
 def test_a_version_with_a_bad_curve_is_refused_and_the_old_one_serves(
-    server: TveServer, name: str, curve: tuple[float, ...]
+    server: ModelServer, name: str, curve: tuple[float, ...]
 ) -> None:
-    before = ask(server.client(), contexts(2), ADS[:2])
+    before = ask(server, server.client(), contexts(2), ADS[:2])
     refused = server.series("tve_reload_failures_total").get('code="bad_curve"', 0)
-    server.point_at(write_version(server.models / name, curve))
-    until(lambda: server.series("tve_reload_failures_total").get('code="bad_curve"', 0) > refused)
-    after = ask(server.client(), contexts(2), ADS[:2])
+    point_at(write_version(server.models / name, curve))
+    server.until(
+        lambda: server.series("tve_reload_failures_total").get('code="bad_curve"', 0) > refused
+    )
+    after = ask(server, server.client(), contexts(2), ADS[:2])
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
 
-def test_every_curve_is_logged(server: TveServer) -> None:
-    ask(server.client(), contexts(1), ADS[:1])
-    until((server.logs / "tve.curve.debug").exists)
+def test_every_curve_is_logged(server: ModelServer) -> None:
+    ask(server, server.client(), contexts(1), ADS[:1])
+    server.until((server.logs / "tve.curve.debug").exists)
     line = json.loads((server.logs / "tve.curve.debug").read_text().splitlines()[-1])
     assert {"ts", "req_id", "Vmax", "a", "k0", "monotone"} <= line.keys() and line["monotone"]

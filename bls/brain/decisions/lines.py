@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from bls.brain.curve import A_MAX, K_0_MIN
-from bls.brain.decisions.record import KINDS, STREAM, VERSION
+from bls.brain.decisions.record import KINDS, OPTIONAL, STREAM, VERSION
 from bls.contracts import AD_TOKENS
 from bls.errors import SkynetError
 from bls.settlement import segments
@@ -42,7 +42,11 @@ def parse(line: bytes) -> Json | None:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(record, dict) or record.keys() != KINDS.keys():
+    if not isinstance(record, dict):
+        return None
+    for name in OPTIONAL - record.keys():
+        record[name] = ""
+    if record.keys() != KINDS.keys():
         return None
     for name, kind in KINDS.items():
         value = record[name]

@@ -93,6 +93,8 @@ class DecisionRecord:
         reserve, rival_share: the weight to beat is reserve + rival_share W_-i.
         left: tokens the ad could still win.
         path: instruction set of the kernel (`kernels_cuda.contract.Path`), 0 unknown.
+        predictor, tve: the versions behind forecast and value curve (`bls.models.served`); empty:
+            the forecast was held, or is of an older build.
     """
 
     v: int
@@ -140,6 +142,8 @@ class DecisionRecord:
     spend_rate: float
     latency_ms: float
     path: int
+    predictor: str = ""
+    tve: str = ""
 
     @classmethod
     def of(
@@ -155,6 +159,8 @@ class DecisionRecord:
         params_version: int,
         latency_ms: float,
         path: int = 0,
+        predictor: str = "",
+        tve: str = "",
     ) -> DecisionRecord:
         """The record of one row.
 
@@ -204,6 +210,8 @@ class DecisionRecord:
             spend_rate,
             latency_ms,
             path,
+            predictor,
+            tve,
         )
 
 
@@ -212,6 +220,9 @@ KINDS: Mapping[str, type] = {
     for field in fields(DecisionRecord)
 }
 """Type of every field of a line; a float may be written as null (not a number)."""
+
+OPTIONAL = frozenset({"predictor", "tve"})
+"""Fields that lines of earlier builds do not have."""
 
 
 @dataclass(frozen=True)

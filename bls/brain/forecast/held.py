@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.limits import LIMITS, Limits
-from bls.remote.stats import Totals
+from bls.totals import Totals
 
 F32 = NDArray[np.float32]
 

@@ -81,7 +81,14 @@ class ForecastMonitor:
         if not good.any():
             return
         names = [name for name, usable in zip(seen.advertisers, good, strict=True) if usable]
-        kept = replace(seen, advertisers=names, mixture=mixture[good], w_minus=w_minus[good])
+        versions = [v for v, usable in zip(seen.predictors, good, strict=False) if usable]
+        kept = replace(
+            seen,
+            advertisers=names,
+            mixture=mixture[good],
+            w_minus=w_minus[good],
+            predictors=versions,
+        )
         self.drift.add(self.residuals.record(kept).tolist())
 
 

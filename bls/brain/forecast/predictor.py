@@ -10,37 +10,67 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bls.brain.forecast.predictor_stats import PredictorStats
-from bls.contracts import BID_PREDICTOR
+from bls.contracts import PREDICTOR_GRAPH
 from bls.errors import SkynetError, invalid
 from bls.jsonlog import JsonLog
+from bls.models.keys import ModelKeys
+from bls.models.models import Digests, Models
 from bls.models.onnx_model import OnnxModel, zeros
+from bls.models.places import Places
 from bls.models.pointer import Pointer, Target
-from bls.models.slot import ModelSlot
+from bls.models.served import served_id
 from export.bid_predictor.artefact import verify
 from export.errors import ExportError
 
 F32 = NDArray[np.float32]
-_INPUT = BID_PREDICTOR.inputs[0].name
+_INPUT = PREDICTOR_GRAPH.inputs[0].name
+
+
+class Forecast(NamedTuple):
+    """Of one request: mixture f32 [R, 5], and the version behind each row, u64 [R, 1]."""
+
+    mixture: F32
+    served: Digests
 
 
 class Predictor:
-    """One per process; `answer` is called by one thread."""
+    """One per process; `answer` is called by one thread.
 
-    def __init__(self, pointer: Pointer, log: JsonLog | None = None) -> None:
+    Args:
+        pointer: says which version serves while no key does.
+    """
+
+    def __init__(
+        self,
+        pointer: Pointer,
+        log: JsonLog | None = None,
+        keys: ModelKeys | None = None,
+        places: Places | None = None,
+    ) -> None:
         self.stats = PredictorStats()
         self._log = log
-        self.slot = ModelSlot("bid_predictor", load, pointer, log=log, refused=self._refused)
+        self.models = Models(
+            "bid_predictor", load, pointer, keys, places=places, log=log, refused=self._refused
+        )
+        self.slot = self.models.champion
 
-    def answer(self, requests: Sequence[F32]) -> list[F32 | SkynetError]:
-        """For every request's features [R, 150] its mixtures [R, 5], or its error."""
+    def answer(
+        self, requests: Sequence[F32], keys: Sequence[Digests] | None = None
+    ) -> list[Forecast | SkynetError]:
+        """For every request its forecast, or its error.
+
+        Args:
+            requests: features [R, 150] each.
+            keys: the conversations [R] behind its rows; None: the champion answers.
+        """
         began = time.perf_counter()
-        answers = self._answer(requests)
+        answers = self._answer(requests, keys)
         took = time.perf_counter() - began
         self.stats.executed(len(requests), sum(map(len, requests)), took)
         for answer in answers:
@@ -48,16 +78,42 @@ class Predictor:
                 self.stats.errors.add(code=answer.code)
         return answers
 
-    def _answer(self, requests: Sequence[F32]) -> list[F32 | SkynetError]:
+    def _answer(
+        self, requests: Sequence[F32], keys: Sequence[Digests] | None
+    ) -> list[Forecast | SkynetError]:
         try:
             model = self.slot.current()
         except SkynetError as error:
             return [error] * len(requests)
         usable = [bool(np.isfinite(features).all()) for features in requests]
-        batch = [features for features, good in zip(requests, usable, strict=True) if good]
-        ends = np.cumsum([len(features) for features in batch])
-        found = iter(_split(model, np.concatenate(batch), ends) if batch else ())
-        return [next(found) if good else _bad_features() for good in usable]
+        good = [place for place, fine in enumerate(usable) if fine]
+        if not good:
+            return [_bad_features() for _ in requests]
+        batch = np.concatenate([requests[place] for place in good])
+        digests = None if keys is None else np.concatenate([keys[place] for place in good])
+        found = self._run(model, batch, digests)
+        ends = np.cumsum([len(requests[place]) for place in good])[:-1]
+        parts = iter(zip(np.split(found.mixture, ends), np.split(found.served, ends), strict=True))
+        return [_checked(*next(parts)) if fine else _bad_features() for fine in usable]
+
+    def _run(self, champion: OnnxModel, batch: F32, digests: Digests | None) -> Forecast:
+        """One run over all rows; two while a canary answers some of them."""
+        served = np.full((len(batch), 1), served_id(champion.sha256), np.uint64)
+        rows = self.models.for_canary(digests)
+        canary = None if rows is None else self.models.canary(int(rows.sum()))
+        if rows is None or canary is None:
+            return Forecast(_mixture(champion, batch), served)
+        mixture = _mixture(canary, batch[rows])
+        if not sane(mixture):
+            self.models.missed(len(mixture), "bad_forecast")
+            return Forecast(_mixture(champion, batch), served)
+        self.models.answered(len(mixture))
+        served[rows] = served_id(canary.sha256)
+        if rows.all():
+            return Forecast(mixture, served)
+        whole = np.empty((len(batch), mixture.shape[1]), np.float32)
+        whole[rows], whole[~rows] = mixture, _mixture(champion, batch[~rows])
+        return Forecast(whole, served)
 
     def _refused(self, error: SkynetError, why: str) -> None:
         name = error.code.upper()
@@ -79,9 +135,9 @@ def load(target: Target) -> OnnxModel:
         if error.code != "pca_missing":
             raise
         raise SkynetError("pca_missing", "The feature projection is not available.", 503) from None
-    model = OnnxModel(target.folder, BID_PREDICTOR, target.sha256)
+    model = OnnxModel(target.folder, PREDICTOR_GRAPH, target.sha256)
     for rows in (1, 4):
-        (mixture,) = model.run(zeros(BID_PREDICTOR, rows))
+        (mixture,) = model.run(zeros(PREDICTOR_GRAPH, rows))
         if mixture.shape != (rows, 5) or not sane(mixture):
             raise SkynetError("model_missing", "The model failed its probe.", 503)
     return model
@@ -94,14 +150,17 @@ def sane(mixture: F32) -> bool:
     return bool(domain and np.isfinite(mixture).all())
 
 
-def _split(model: OnnxModel, batch: F32, ends: NDArray[Any]) -> list[F32 | SkynetError]:
-    """One run over all rows, cut into requests again."""
+def _mixture(model: OnnxModel, batch: F32) -> F32:
+    """Mixtures [n, 5], not numbers where the model failed."""
     try:
         (mixture,) = model.run({_INPUT: batch})
     except Exception:  # onnxruntime's; its text has graph details
-        return [_bad_forecast()] * len(ends)
-    parts = np.split(mixture, ends[:-1])
-    return [part if sane(part) else _bad_forecast() for part in parts]
+        return np.full((len(batch), 5), np.nan, np.float32)
+    return mixture
+
+
+def _checked(mixture: F32, served: Digests) -> Forecast | SkynetError:
+    return Forecast(mixture, served) if sane(mixture) else _bad_forecast()
 
 
 _bad_features = partial(invalid, "bad_features", "FEATURES must be finite.")

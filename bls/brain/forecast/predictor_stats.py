@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bls.remote.stats import Totals
+from bls.totals import Totals
 
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 """Upper bounds; 0.0025 and 0.025 are the seed's targets on a GPU and on a CPU."""

@@ -46,7 +46,8 @@ GAUGES = {"cbp_error_ratio": ("error_ratio", "Share beyond 3 sigma of the last 1
 
 @dataclass(frozen=True)
 class Observation:
-    """Forecasts f32 [n, 5] of one token, and the W_-i [n] it was sold at."""
+    """Forecasts f32 [n, 5] of one token, the W_-i [n] it was sold at, and the versions that made
+    them (`bls.models.served`); none: not known."""
 
     conv_id: str
     request_id: str
@@ -54,6 +55,7 @@ class Observation:
     advertisers: Sequence[str]
     mixture: NDArray[Any]
     w_minus: NDArray[Any]
+    predictors: Sequence[str] = ()
 
 
 class ResidualLog:
@@ -109,4 +111,5 @@ class ResidualLog:
                 w_true=float(seen.w_minus[row]),
                 z=float(z[row]),
                 outlier=bool(abs(z[row]) > SIGMAS),
+                predictor=seen.predictors[row] if seen.predictors else "",
             )

@@ -16,31 +16,51 @@ from bls.brain.tve.version import Version, load
 from bls.contracts import CTX
 from bls.errors import SkynetError, internal, invalid
 from bls.jsonlog import JsonLog
+from bls.models.keys import ModelKeys
+from bls.models.models import Digests, Models
+from bls.models.places import Places
 from bls.models.pointer import Pointer
-from bls.models.slot import ModelSlot
+from bls.models.served import served_id
 
 
 class Estimate(NamedTuple):
-    """Of n rows: curve [n, 4], gain (dV) [n, 48], loss (L) [n, 48], tokens i32 [n, 1]."""
+    """Of n rows: curve [n, 4], gain (dV) [n, 48], loss (L) [n, 48], tokens i32 [n, 1], and the
+    version behind each, u64 [n, 1]."""
 
     curve: F32
     gain: F32
     loss: F32
     tokens: NDArray[np.int32]
+    served: Digests
 
 
 class Estimator:
-    """One per process; `answer` is called by one thread."""
+    """One per process; `answer` is called by one thread.
 
-    def __init__(self, pointer: Pointer, log: JsonLog | None = None) -> None:
+    Args:
+        pointer: says which version serves while no key does.
+    """
+
+    def __init__(
+        self,
+        pointer: Pointer,
+        log: JsonLog | None = None,
+        keys: ModelKeys | None = None,
+        places: Places | None = None,
+    ) -> None:
         self.stats = TveStats()
         self._log = log
-        self.slot: ModelSlot[Version] = ModelSlot(
-            "tve", load, pointer, log=log, refused=self._refused
+        self.models = Models(
+            "tve", load, pointer, keys, places=places, log=log, refused=self._refused
         )
+        self.slot = self.models.champion
 
     def answer(
-        self, ctx: F32, ads: Sequence[bytes | str], request: str = ""
+        self,
+        ctx: F32,
+        ads: Sequence[bytes | str],
+        request: str = "",
+        keys: Digests | None = None,
     ) -> Estimate | SkynetError:
         """The estimate of every row of one request, or its error: all rows or none.
 
@@ -48,10 +68,11 @@ class Estimator:
             ctx: [n, 128] unit vectors.
             ads: n texts; bytes are UTF-8.
             request: its id, for the log.
+            keys: [n] the conversations behind the rows; None: the champion answers.
         """
         began = time.perf_counter()
         try:
-            answer: Estimate | SkynetError = self._answer(ctx, ads, request)
+            answer: Estimate | SkynetError = self._answer(ctx, ads, request, keys)
         except SkynetError as error:
             answer = error
         except Exception as fault:  # onnxruntime's; its text has graph details
@@ -64,16 +85,38 @@ class Estimator:
             self._note("tve.param.error", code=answer.code, req_id=request)
         return answer
 
-    def _answer(self, ctx: F32, ads: Sequence[bytes | str], request: str) -> Estimate:
+    def _answer(
+        self, ctx: F32, ads: Sequence[bytes | str], request: str, keys: Digests | None
+    ) -> Estimate:
         if ctx.shape != (len(ads), CTX) or not np.isfinite(ctx).all():
             raise invalid("bad_ctx", f"CTX must be {CTX} finite numbers a row.")
-        version = self.slot.current()
-        tokens = [version.tokens(_text(ad)) for ad in ads]
-        curve = np.stack([version.curve(row, ids) for row, ids in zip(ctx, tokens, strict=True)])
-        count = np.array([[len(ids)] for ids in tokens], np.int32)
+        champion, texts = self.slot.current(), [_text(ad) for ad in ads]
+        rows = self.models.for_canary(keys)
+        canary = None if rows is None else self.models.canary(int(rows.sum()))
+        mine = [False] * len(texts) if rows is None or canary is None else rows.tolist()
+        found = [
+            self._row(champion, canary if own else None, vector, text)
+            for vector, text, own in zip(ctx, texts, mine, strict=True)
+        ]
+        curve = np.stack([one.curve for one in found])
+        count = np.array([[one.tokens] for one in found], np.int32)
+        served = np.array([[one.served] for one in found], np.uint64)
         gain, loss = value_curve(curve[:, 0], curve[:, 1], curve[:, 2], count[:, 0])
         self._debug(request, curve, gain)
-        return Estimate(curve, gain, loss, count)
+        return Estimate(curve, gain, loss, count, served)
+
+    def _row(self, champion: Version, canary: Version | None, ctx: F32, text: str) -> _Row:
+        """The canary's answer where there is one and it can, else the champion's."""
+        if canary is not None:
+            try:
+                row = _ask(canary, ctx, text)
+            except Exception as fault:  # also a bad curve; the champion says whether the ad is bad
+                reason = fault.code if isinstance(fault, SkynetError) else "failed"
+                self.models.missed(1, reason)
+            else:
+                self.models.answered(1)
+                return row
+        return _ask(champion, ctx, text)
 
     def _debug(self, request: str, curve: F32, gain: F32) -> None:
         for (v_max, a, k_0, spread), steps in zip(curve.tolist(), gain, strict=True):
@@ -94,6 +137,19 @@ class Estimator:
     def _note(self, stream: str, **fields: object) -> None:
         if self._log is not None:
             self._log.write(stream, **fields)
+
+
+class _Row(NamedTuple):
+    """`curve` [4]; `served`: see `bls.models.served`."""
+
+    curve: F32
+    tokens: int
+    served: int
+
+
+def _ask(version: Version, ctx: F32, text: str) -> _Row:
+    ids = version.tokens(text)
+    return _Row(version.curve(ctx, ids), len(ids), served_id(version.sha256))
 
 
 def _text(ad: bytes | str) -> str:

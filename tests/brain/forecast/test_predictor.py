@@ -52,8 +52,8 @@ def test_several_requests_are_one_batch(tmp_path: Path, monkeypatch: pytest.Monk
     assert runs == [7]
     for request, answer in zip(requests, answers, strict=True):
         assert not isinstance(answer, SkynetError)
-        np.testing.assert_allclose(answer[:, 0], request[:, MEAN], rtol=1e-5)
-        np.testing.assert_allclose(answer[:, 4], 0.7)
+        np.testing.assert_allclose(answer.mixture[:, 0], request[:, MEAN], rtol=1e-5)
+        np.testing.assert_allclose(answer.mixture[:, 4], 0.7)
     assert (predictor.stats.requests, predictor.stats.rows) == (3, 7)
     assert predictor.stats.latency.of(le="+Inf") == 1
 

@@ -71,7 +71,7 @@ class FixedValuer:
     own: dict[int, float] = field(default_factory=dict)
     fault: SkynetError | None = None
 
-    def values(self, messages: Sequence[Message], seats: Sequence[Seat]) -> Values:
+    def values(self, messages: Sequence[Message], seats: Sequence[Seat], key: int) -> Values:
         if self.fault is not None:
             raise self.fault
         ctx = np.zeros(CTX, np.float32)

@@ -47,7 +47,7 @@ def test_ads_of_little_value_stop_early(rig: Rig) -> None:
     for number in range(30):
         rig.valuer.v_max = 0.02 + 0.01 * number / 30
         played = rig.play((seat("a"), RIVAL), tokens=10, request_id=f"r{number}")
-        curve = rig.valuer.values((), (seat("a"),)).curves[1]
+        curve = rig.valuer.values((), (seat("a"),), 0).curves[1]
         assert curve.loss[1] / curve.d_v[:2].sum() > 0.4
         stopped += played.asked[-1].control is None
     assert stopped >= 25

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bls.brain import features
-from bls.contracts import BID_PREDICTOR
+from bls.contracts import PREDICTOR_GRAPH
 from export.bid_predictor.artefact import MODEL_FILE, SHIPPED, verify
 from export.bid_predictor.network import SIGMA_HIGH, SIGMA_LOW
 from export.bid_predictor.parity import rows_alone, shift_of_sigma
@@ -70,8 +70,8 @@ def test_its_tensors_are_the_contracts() -> None:
     assert path.stat().st_size < 2_000_000
     assert model.opset_import[0].version >= 17
     for found, stated, tensor in (
-        (model.graph.input, manifest.inputs, BID_PREDICTOR.inputs[0]),
-        (model.graph.output, manifest.outputs, BID_PREDICTOR.outputs[0]),
+        (model.graph.input, manifest.inputs, PREDICTOR_GRAPH.inputs[0]),
+        (model.graph.output, manifest.outputs, PREDICTOR_GRAPH.outputs[0]),
     ):
         (only,) = found
         dims = only.type.tensor_type.shape.dim

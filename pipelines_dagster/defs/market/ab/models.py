@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.brain.features import build
-from bls.contracts import BID_PREDICTOR, WINDOW
+from bls.contracts import PREDICTOR_GRAPH, WINDOW
 from bls.errors import SkynetError
 from export.errors import ExportError
 from pipelines_dagster.defs.market.ab.trial import Trial
@@ -67,7 +67,7 @@ class OnnxForecast:
         from bls.models.onnx_model import OnnxModel  # noqa: PLC0415
 
         try:
-            self._model = OnnxModel(folder, BID_PREDICTOR)
+            self._model = OnnxModel(folder, PREDICTOR_GRAPH)
         except ExportError:
             raise _missing("bid_predictor") from None
 
@@ -75,7 +75,7 @@ class OnnxForecast:
         past = window(trial, t)
         features = build(trial.world.ctx[trial.ctx], past, np.full(len(past), t))
         parts = np.array_split(features, max(1, len(features) // _BATCH))
-        name = BID_PREDICTOR.inputs[0].name
+        name = PREDICTOR_GRAPH.inputs[0].name
         return np.concatenate([self._model.run({name: part})[0] for part in parts])
 
 

@@ -20,6 +20,7 @@ from client.commands.chat import chat
 from client.commands.explain import explain
 from client.commands.info import health, models, vocabulary
 from client.commands.params import params
+from client.commands.pipelines import pipelines
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
 from client.replies import ReplyError
@@ -44,6 +45,7 @@ _COMMANDS = (
     bid,
     explain,
     params,
+    pipelines,
     serve,
     demo,
     models,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything `dagster dev` loads: this page only merges what the areas below `defs/` define.
 
-An area is a folder with a `definitions.py` whose `DEFS` has no resources; it joins by a line here.
+An area is a folder with a `definitions.py` whose `DEFS` has no resources; it joins by a line here
+(imported as a module: Dagster takes the one `Definitions` it finds at this page's own level).
 Jobs, schedules and freshness name assets by key, so an area that joins is scheduled at once.
 """
 
@@ -9,11 +10,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines_dagster.defs.operations.definitions import DEFS as OPERATIONS
+from pipelines_dagster.defs.operations import definitions as operations
 from pipelines_dagster.defs.operations.freshness import with_freshness
 from pipelines_dagster.resources import Pipelines
 
-AREAS: tuple[dg.Definitions, ...] = (OPERATIONS,)
+AREAS = (operations.DEFS,)
 
 
 def merged(*areas: dg.Definitions) -> dg.Definitions:

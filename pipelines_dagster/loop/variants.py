@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions made worse on purpose, for rehearsals: a champion to be beaten, challengers to be stopped.
+"""Versions made worse on purpose: a champion to be beaten, challengers to be stopped.
 
 A variant of `bid_predictor` is a real version with its head's bias moved: it passes every check of
 the contract, answers fast, and is wrong by as much as was asked for. Its manifest says so.

@@ -29,8 +29,8 @@ def under(*prefixes: str) -> dg.AssetSelection:
 
 WEEKLY_TUNER = under("models/tuner", "live/params")
 WEEKLY_LORA = under("models/lora")
-OWN_HOUR = under("ops/retention", "ops/invoices", "bronze")
-"""Not in the nightly job: bills and deletions wait for no training, ingest runs all day."""
+OWN_HOUR = under("ops/retention", "ops/invoices")
+"""Not in the nightly job: bills and deletions wait for no training."""
 
 SELECTIONS: dict[str, dg.AssetSelection] = {
     NIGHTLY.job: dg.AssetSelection.all() - WEEKLY_TUNER - WEEKLY_LORA - OWN_HOUR,

@@ -68,7 +68,9 @@ def _flawed(model: onnx.ModelProto, flaw: Flaw) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         if tensor.name == _HEAD and list(tensor.dims) == [5]:
             bias = numpy_helper.to_array(tensor).copy()
-            bias += np.float32([flaw.bias, math.log(flaw.spread), 0, math.log(flaw.spread), 0])
+            bias += np.array(
+                [flaw.bias, math.log(flaw.spread), 0, math.log(flaw.spread), 0], np.float32
+            )
             tensor.CopyFrom(numpy_helper.from_array(bias, _HEAD))
             onnx.checker.check_model(model)
             return model

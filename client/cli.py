@@ -19,6 +19,7 @@ from client.commands.bid import bid
 from client.commands.chat import chat
 from client.commands.explain import explain
 from client.commands.info import health, models, vocabulary
+from client.commands.loop import loop, traffic
 from client.commands.params import params
 from client.commands.pipelines import pipelines
 from client.commands.settle import settle
@@ -46,6 +47,8 @@ _COMMANDS = (
     explain,
     params,
     pipelines,
+    traffic,
+    loop,
     serve,
     demo,
     models,

@@ -29,7 +29,7 @@ from pipelines_dagster.loop.variants import Flaw, degraded_predictor
 from pipelines_dagster.settings import PipelineSettings
 
 MODEL, LIVE = dg.AssetKey(["models", "predictor"]), dg.AssetKey(["live", "predictor"])
-DATASETS = ("silver/bids", "silver/bid_windows", "silver/contexts", "gold/predictor_dataset")
+DATASET = dg.AssetKey(["gold", "predictor_dataset"])
 GATE = dg.AssetCheckKey(MODEL, "gate")
 _GATE_JOB = "loop_gate"
 
@@ -81,13 +81,14 @@ class DagsterSteps:
         return None if key is None else Version(key.version, key.sha256)
 
     def ingest(self) -> int:
-        self._done(self._run([key for key in self._known() if key.path[0] == "bronze"]))
+        self._done(self._run(self._resolved(dg.AssetSelection.key_prefixes("bronze"))))
         table = self._lake.open(BIDS)
         return 0 if table is None else int(table.count())
 
     def build(self) -> str:
-        keys = [key for key in self._known() if key.to_user_string() in DATASETS]
-        return _words(self._done(self._run(keys)), keys[-1]) or "built"
+        wanted = dg.AssetSelection.assets(DATASET).upstream()
+        keys = [key for key in self._resolved(wanted) if key.path[0] != "bronze"]
+        return _words(self._done(self._run(keys)), DATASET) or "built"
 
     def train(self) -> Version:
         before = self._versions()
@@ -140,8 +141,12 @@ class DagsterSteps:
     def _version(self, name: str) -> Version:
         return Version(name, file_sha256(self._folder / name / MANIFEST_NAME))
 
-    def _known(self) -> list[dg.AssetKey]:
-        return sorted(spec.key for spec in self._definitions.resolve_all_asset_specs())
+    def _resolved(self, selection: dg.AssetSelection) -> list[dg.AssetKey]:
+        """Keys of a selection. Raises `no_asset` where no area defines one that it names."""
+        try:
+            return sorted(selection.resolve(self._definitions.resolve_asset_graph()))
+        except (dg.DagsterInvalidSubsetError, dg.DagsterInvalidDefinitionError):
+            raise _no_asset() from None
 
     def _run(
         self,
@@ -149,10 +154,8 @@ class DagsterSteps:
         configs: Mapping[dg.AssetKey, Mapping[str, Any]] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """One run of these assets and their checks. Raises `no_asset`."""
-        missing = [key for key in keys if key not in self._known()]
-        if missing or not keys:
-            name = missing[0].to_user_string() if missing else "bronze or silver"
-            raise SkynetError("no_asset", f"No area defines {name}.", 500)
+        if not keys or set(keys) - set(self._resolved(dg.AssetSelection.all())):
+            raise _no_asset()
         ops = {
             key.to_python_identifier(): {"config": dict(config)}
             for key, config in (configs or {}).items()
@@ -201,3 +204,7 @@ def _listed(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
 
 def _failed(why: str) -> SkynetError:
     return SkynetError("step_failed", why, 500)
+
+
+def _no_asset() -> SkynetError:
+    return SkynetError("no_asset", "An asset of the circle is defined by no area.", 500)

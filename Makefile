@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo serve test lint format bench spec-coverage parity gpu-check clean
+.PHONY: help setup kernels demo serve pipelines test lint format bench spec-coverage parity gpu-check clean
 PY := .venv/bin/python
 
 help:            ## this list
@@ -20,6 +20,9 @@ demo: setup      ## ask a built-in chat, show every token's auction, stop everyt
 
 serve: setup     ## keep the stack up until Ctrl-C
 	@.venv/bin/skynet serve
+
+pipelines: setup ## Dagster with everything loaded, until Ctrl-C: http://127.0.0.1:3000
+	@.venv/bin/skynet pipelines
 
 test: setup      ## the whole test suite
 	$(PY) -m pytest -q

@@ -20,7 +20,9 @@ from client.commands.chat import chat
 from client.commands.explain import explain
 from client.commands.info import health, models, vocabulary
 from client.commands.keys import keys
+from client.commands.loop import loop, traffic
 from client.commands.params import params
+from client.commands.pipelines import pipelines
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
 from client.replies import ReplyError
@@ -46,6 +48,9 @@ _COMMANDS = (
     explain,
     params,
     keys,
+    pipelines,
+    traffic,
+    loop,
     serve,
     demo,
     models,

@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything `dagster dev` loads: this page only merges what the areas below `defs/` define."""
+"""Everything `dagster dev` loads: this page only merges what the areas below `defs/` define.
+
+An area is a folder with a `definitions.py` whose `DEFS` has no resources; it joins by a line here
+(imported as a module: Dagster takes the one `Definitions` it finds at this page's own level).
+Jobs, schedules and freshness name assets by key, so an area that joins is scheduled at once.
+"""
 
 from __future__ import annotations
 
 import dagster as dg
 
+from pipelines_dagster.defs.operations import definitions as operations
+from pipelines_dagster.defs.operations.freshness import with_freshness
 from pipelines_dagster.resources import Pipelines
 
-AREAS: tuple[dg.Definitions, ...] = ()
+AREAS = (operations.DEFS,)
 
-defs = dg.Definitions.merge(dg.Definitions(resources={"pipelines": Pipelines()}), *AREAS)
+
+def merged(*areas: dg.Definitions) -> dg.Definitions:
+    """Areas, the resources every asset may take, and how old each asset may be."""
+    resources = dg.Definitions(resources={"pipelines": Pipelines()})
+    return with_freshness(dg.Definitions.merge(resources, *areas))
+
+
+defs = merged(*AREAS)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model key of a rehearsal: written by hand, read, and put back as it was."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bls.keys.entry import Entry, Value
+from bls.keys.folder import FolderStore
+from bls.models.model_key import PREDICTOR, ModelKey, canary_key, model_key
+
+
+class RehearsalKeys:
+    """`/pred/model` in a folder of keys, unsigned. Raises what the store raises."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._store = FolderStore(folder)
+        self._before = self._value()
+
+    def crown(self, version: str, folder: Path, sha256: str) -> None:
+        """Make a version the champion, without anybody's gate."""
+        self._put(ModelKey(version, folder.resolve().as_uri(), sha256).value())
+
+    def champion(self) -> ModelKey | None:
+        value = self._value()
+        return None if value is None else ModelKey.of(value)
+
+    def restore(self) -> None:
+        """The champion there was before, if there was one; and no canary."""
+        if (live := self.champion()) is not None:
+            self._put({**live.value(), "share": 0.0}, canary_key(PREDICTOR))
+        if self._before is not None and self._before != self._value():
+            self._put(self._before)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _value(self) -> Value | None:
+        entry = self._store.get(model_key(PREDICTOR))
+        return None if entry is None else entry.value
+
+    def _put(self, value: Value, key: str = model_key(PREDICTOR)) -> None:
+        version = self._store.newest(key) + 1
+        self._store.put(Entry.of(key, version, int(time.time()), value))

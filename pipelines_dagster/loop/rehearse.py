@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One rehearsal from nothing to a verdict: state, stack, traffic, the circle; all gone afterwards.
+
+A server that runs already can be used instead: its champion is put back at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from bls.settings import PIPELINES, Settings
+from client.launcher.stack import Stack
+from pipelines_dagster.definitions import defs
+from pipelines_dagster.defs.operations.dev import free_port
+from pipelines_dagster.defs.operations.home import home_of, prepare
+from pipelines_dagster.loop.budget import Budget
+from pipelines_dagster.loop.circle import Circle, Findings, Show
+from pipelines_dagster.loop.dagster_steps import DagsterSteps, Register
+from pipelines_dagster.settings import PipelineSettings
+from pipelines_dagster.traffic.drive import Background
+from pipelines_dagster.traffic.plan import TrafficPlan
+
+_WEBHOOK = PIPELINES + "WEBHOOK"
+
+
+def rehearse(
+    settings: PipelineSettings,
+    budget: Budget,
+    plan: TrafficPlan,
+    show: Show,
+    *,
+    register: Register,
+    url: str = "",
+) -> Findings:
+    """The whole circle; see `Circle.run` for what it raises and finds.
+
+    Args:
+        settings: of the server at `url`; without one, of the stack that is started, whose ports
+            are free ones and whose campaigns are the plan's.
+        plan: its seconds do not count: traffic goes on until the circle is done.
+    """
+    endless = dataclasses.replace(plan, seconds=3_600.0 * 24)
+    if not url:
+        settings = dataclasses.replace(settings, serving=_own(settings.serving, plan))
+    with ExitStack() as stack:
+        stack.enter_context(_environment(settings))
+        instance = dg.DagsterInstance.from_config(str(prepare(home_of(settings))))
+        stack.enter_context(instance)
+        steps = DagsterSteps(settings, defs, instance, register)
+        stack.callback(steps.keys.close)
+        if url:
+            stack.callback(steps.keys.restore)
+        else:
+            show("stack", "starting the server, the relay and the broker")
+            url = stack.enter_context(Stack(settings.serving)).gateway_url
+        traffic = stack.enter_context(Background(url, endless))
+        circle = Circle(steps, budget, show, failures=_failures(traffic))
+        return circle.run()
+
+
+def _failures(traffic: Background) -> Callable[[], int]:
+    return lambda: traffic.report.failures
+
+
+def _own(settings: Settings, plan: TrafficPlan) -> Settings:
+    """Free ports throughout; the broker's is told to Kafka's clients before it is up."""
+    return dataclasses.replace(
+        settings,
+        port=0,
+        triton_grpc_port=0,
+        triton_metrics_port=0,
+        kafka_port=free_port(0),
+        campaigns=str(plan.campaigns),
+    )
+
+
+@contextmanager
+def _environment(settings: PipelineSettings) -> Iterator[None]:
+    """The `pipelines` resource of a run reads the environment: it gets these settings."""
+    serving = settings.serving
+    ours = {
+        "SKYNET_STATE": str(serving.state),
+        "SKYNET_KAFKA_PORT": str(serving.kafka_port),
+        "SKYNET_CAMPAIGNS": serving.campaigns,
+        "DAGSTER_HOME": str(home_of(settings).resolve()),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        _WEBHOOK: settings.webhook or "log",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update({name: value for name, value in ours.items() if value})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def left_in_folder(folder: Path) -> None:
+    """A version made by hand is offered by lying in the model folder."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import dagster as dg
 
+from pipelines_dagster.defs.datasets import definitions as datasets
 from pipelines_dagster.defs.operations import definitions as operations
 from pipelines_dagster.defs.operations.freshness import with_freshness
+from pipelines_dagster.defs.promotion import definitions as promotion
+from pipelines_dagster.defs.training import definitions as training
 from pipelines_dagster.resources import Pipelines
 
-AREAS = (operations.DEFS,)
+AREAS = (datasets.DEFS, training.DEFS, promotion.DEFS, operations.DEFS)
 
 
 def merged(*areas: dg.Definitions) -> dg.Definitions:

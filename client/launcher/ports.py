@@ -43,6 +43,14 @@ def check_ports(settings: Settings) -> Settings:
     return dataclasses.replace(settings, **chosen)  # type: ignore[arg-type]
 
 
+def free_port() -> int:
+    """A port on loopback that nobody uses now."""
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
 def _refused(name: str, address: str, error: OSError) -> SkynetError:
     variable = f"SKYNET_{name.upper()}"
     if error.errno == errno.EADDRINUSE:

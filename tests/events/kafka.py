@@ -14,13 +14,7 @@ import kafka
 
 from bls.events.schema import decode
 from client.launcher.broker import broker_command, find_broker
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+from client.launcher.ports import free_port
 
 
 class TestBroker:

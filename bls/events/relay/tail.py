@@ -17,7 +17,6 @@ from bls.events.relay.place import START, Place
 from bls.jsonlog import count_lines, removed_lines
 from bls.settlement.segments import active_number, files, numbered, sealed_path
 
-
 BEGINNING = {"segment": 0, "offset": 0, "shift": 0, "lines": 0}
 """State of a tail that has read nothing."""
 

@@ -133,7 +133,8 @@ def write(folder: Path, stream: str, line: Callable[[int], dict[str, object]], c
 
 def split(folder: Path, stream: str) -> None:
     """Microseconds of CPU a line of each step, alone and on one thread."""
-    chunks, took = [], {}
+    chunks = []
+    took: dict[str, float] = {}
     tail = Tail(folder, stream)
     with timed(took, "tail"):
         while (chunk := tail.read(_SLICE)) is not None:

@@ -58,7 +58,9 @@ class Spool:
         return self.place(number) | {"token_idx": number, "reason": "r", "blocked": 1}
 
     def options(self, address: str) -> RelayOptions:
-        return RelayOptions(self.folder, address, (CLICKS, REFUSED), retry_s=0.05, poll_s=0.01)
+        return RelayOptions(
+            self.folder, address, (CLICKS, REFUSED), retry_s=0.05, poll_s=0.01, connect_s=0.4
+        )
 
 
 class LiveRelay:
@@ -102,7 +104,10 @@ class RelayProcess:
 def checkpoint(folder: Path) -> dict[str, Any]:
     """What the relay wrote down last; empty before."""
     path = folder / f"{RelayOptions(folder, '', (CLICKS, REFUSED)).name}.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
     return found
 
 

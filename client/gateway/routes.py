@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: chat, bids of a live reply, clicks, explanations, models, health, metrics, the page."""
+"""The routes: chat, bids of a live reply, clicks, explanations, models, health, metrics, page."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import orjson
 from bls.events.relay.relay import Relay, RelayOptions
 from bls.settings import REPOSITORY
 from bls.settlement.segments import Appender
-from tests.events.kafka import environment
+from tests.events.tansu import environment
 
 CLICKS, REFUSED = "click.logs", "auction.policy"
 

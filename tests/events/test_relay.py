@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from bls import jsonlog
+from bls.events.relay import __main__ as command
 from bls.events.relay.checkpoint import source_id
 from bls.events.relay.relay import DEAD_LETTERS, known_topics
 from bls.jsonlog import JsonLog
-from tests.events.kafka import TestBroker, eventually, taken_once
 from tests.events.spool import CLICKS, REFUSED, LiveRelay, RelayProcess, Spool, behind, checkpoint
+from tests.events.tansu import TestBroker, eventually, taken_once
 
 Events = list[dict[str, Any]]
 
@@ -244,16 +245,23 @@ def test_figures_are_in_the_log_folder(spool: Spool, shared: TestBroker) -> None
     assert series["orch_events_connected"] == "1" and series["orch_events_restarts_total"] == "0"
 
 
-def test_a_second_relay_is_refused(spool: Spool, shared: TestBroker) -> None:
+def test_a_second_relay_is_refused(
+    spool: Spool,
+    shared: TestBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     first = RelayProcess(spool.folder, shared.address)
     spool.write(1)
     eventually(lambda: behind(spool.folder) == 2)
-    second = RelayProcess(spool.folder, shared.address)
-    assert second.process.wait(30) == 1
-    assert second.process.stderr is not None
-    assert b"another relay" in second.process.stderr.read()
-    second.process.stderr.close()
+    monkeypatch.setattr(command, "_LOCK_WAIT_S", 0.1)
+    words = ["--logs", str(spool.folder), "--kafka", shared.address, "--topics"]
+    assert command.main([*words, f"{CLICKS},{REFUSED}"]) == 1
+    assert "another relay" in capsys.readouterr().err
     assert first.end(signal.SIGTERM) == 0
+    with pytest.raises(SystemExit) as caught:
+        command.main([*words, "no.topic"])
+    assert caught.value.code == 2 and "no.topic is not a topic" in capsys.readouterr().err
 
 
 def test_topics_have_names() -> None:

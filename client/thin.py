@@ -100,6 +100,40 @@ def update_bids(url: str, conv_id: str, bids: dict[str, float]) -> int:
     return int(response.json()["applied_from"])
 
 
+def click(
+    url: str,
+    conv_id: str,
+    request_id: str,
+    advertiser: str,
+    *,
+    clicks: int = 1,
+    impressions: int = 1,
+    dwell_ms: int = 0,
+) -> str:
+    """Tell what a reader did with an advertiser's part of a reply; the record's id.
+
+    It is on disk when this returns. The same reply and advertiser have one record: telling it again
+    changes nothing. Raises as `stream_chat`.
+
+    Args:
+        impressions: readers it was shown to, more than one where a simulator answers for many.
+        dwell_ms: how long they stayed, in all.
+    """
+    body = {
+        "conv_id": conv_id,
+        "request_id": request_id,
+        "advertiser": advertiser,
+        "impressions": impressions,
+        "clicks": clicks,
+        "dwell_ms": dwell_ms,
+    }
+    address = url.rstrip("/") + "/v1/clicks"
+    response = httpx.post(address, json=body, headers=auth(), timeout=_TIMEOUT)
+    if response.status_code != httpx.codes.OK:
+        raise http_error(response.status_code, response.content)
+    return str(response.json()["event_id"])
+
+
 def explain(url: str, context: str | Messages, ad: str) -> JSON:
     """Which of the ad's tokens its predicted value comes from; the answer of `/v1/explain`.
 

@@ -53,6 +53,17 @@ class _Texts(dict[str, bytes]):
         return found
 
 
+class _Lists(dict[tuple[str, ...], bytes]):
+    """Whole arrays of texts, such as the advertisers of a reply; those seen lately are kept."""
+
+    def __missing__(self, texts: tuple[str, ...]) -> bytes:
+        if len(self) >= _TEXTS:
+            self.clear()
+        parts = [VARINTS[len(texts)], *map(text_bytes, texts), b"\0"] if texts else [b"\0"]
+        found = self[texts] = b"".join(parts)
+        return found
+
+
 VARINTS = _Varints()
 VARINTS.update({number: VARINTS.__missing__(number) for number in range(-64, 1 << 14)})
 
@@ -140,6 +151,8 @@ def _array(items: Any) -> Callable[[Any], bytes]:
     """One block of all items, then the empty block that ends an array."""
     if isinstance(items, str) and items in (*_LONGS, *_REALS):
         return _numbers(items)
+    if items == "string":
+        return _texts(_Lists().__getitem__)
     one = _writer(items)
 
     def write(values: Sequence[Any]) -> bytes:
@@ -152,6 +165,15 @@ def _array(items: Any) -> Callable[[Any], bytes]:
     return write
 
 
+def _texts(known: Callable[[tuple[str, ...]], bytes]) -> Callable[[Any], bytes]:
+    def write(values: Any) -> bytes:
+        if not isinstance(values, list | tuple):
+            raise TypeError("expected a list")
+        return known(tuple(values))
+
+    return write
+
+
 def _numbers(kind: str) -> Callable[[Sequence[Any]], bytes]:
     packed = kind in _REALS
     code = _REALS[kind] if packed else _LONGS[kind]
@@ -160,15 +182,17 @@ def _numbers(kind: str) -> Callable[[Sequence[Any]], bytes]:
     def pack_of(count: int) -> Callable[..., bytes]:
         return struct.Struct(f"<{count}{code}").pack
 
-    def write(values: Sequence[Any]) -> bytes:
+    def write_packed(values: Sequence[Any]) -> bytes:
         count = len(values)
-        if count == 0:
-            return b"\0"
-        raw = pack_of(count)(*values)
-        body = raw if packed else b"".join([VARINTS[value] for value in values])
-        return VARINTS[count] + body + b"\0"
+        return VARINTS[count] + pack_of(count)(*values) + b"\0" if count else b"\0"
 
-    return write
+    def write_varints(values: Sequence[Any]) -> bytes:
+        count = len(values)
+        pack_of(count)(*values)  # they are integers that fit
+        body = b"".join([VARINTS[value] for value in values])
+        return VARINTS[count] + body + b"\0" if count else b"\0"
+
+    return write_packed if packed else write_varints
 
 
 def _packer(codes: str) -> Callable[[Any], bytes]:

@@ -26,7 +26,7 @@ def serve() -> None:
     from client.launcher.stack import Stack  # noqa: PLC0415
 
     _end_on_sigterm()
-    with Stack(load_settings(), progress=progress()) as stack:
+    with Stack(load_settings(), progress=progress(), events=True) as stack:
         click.echo(f"ready at {stack.gateway_url}  (Ctrl-C stops)", err=True)
         stack.wait()
     click.echo("stopped", err=True)

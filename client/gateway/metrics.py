@@ -49,6 +49,9 @@ class Metrics:
             buckets=_EXPLAIN_BUCKETS,
             registry=registry,
         )
+        self._clicks = Counter(
+            "orch_clicks_total", "Clicks told, by outcome.", ["outcome"], registry=registry
+        )
         Gauge("cg_gateway_live_replies", "Replies open now.", registry=registry).set_function(live)
 
     def record(self, stats: ReplyStats) -> None:
@@ -64,6 +67,10 @@ class Metrics:
         self._explained.labels(outcome).inc()
         if seconds is not None:
             self._explain.observe(seconds)
+
+    def clicked(self, outcome: str) -> None:
+        """Add one click that was told; `outcome` is `done` or an error code."""
+        self._clicks.labels(outcome).inc()
 
     def text(self) -> bytes:
         """Prometheus text format."""

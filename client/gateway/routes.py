@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: chat, bids of a live reply, explanations, models, health, metrics, and the page."""
+"""The routes: chat, bids of a live reply, clicks, explanations, models, health, metrics, page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bls.errors import SkynetError
 from client.gateway.bids import put_bids
 from client.gateway.body import read_json
 from client.gateway.chat_request import Ids, read_chat
+from client.gateway.clicks import post_click
 from client.gateway.explain import post_explain
 from client.gateway.keys import require_key
 from client.gateway.page import PAGE_ROUTES
@@ -72,6 +73,7 @@ async def metrics(request: Request) -> Response:
 ROUTES = [
     Route("/v1/chat/completions", ChatRoute(), methods=["POST"]),
     Route("/v1/replies/{conv_id}/bids", put_bids, methods=["PUT"]),
+    Route("/v1/clicks", post_click, methods=["POST"]),
     Route("/v1/explain", post_explain, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),

@@ -89,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             traces=environment.traces,
             streams=args.streams,
             explain=ExplainOptions(tve=environment.tve_folder(), logs=environment.logs),
+            logs=environment.logs,
         )
         server = make_server(settings, args.host, args.port)
     except (ValueError, SkynetError) as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bls.explain.options import ExplainOptions
 from bls.limits import LIMITS
@@ -21,6 +22,7 @@ class GatewaySettings:
         deadline_grace_ms: how long past a reply's own deadline the gateway still waits for the
             server to end it politely.
         explain: how the worker behind `/v1/explain` is started.
+        logs: where `/v1/clicks` records; None: it refuses.
     """
 
     triton: str = "127.0.0.1:8001"
@@ -34,6 +36,7 @@ class GatewaySettings:
     update_timeout_s: float = 5.0
     deadline_grace_ms: int = 2_000
     explain: ExplainOptions = field(default_factory=ExplainOptions)
+    logs: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from bls.explain.service import ExplainService
+from bls.settlement.clicks import ClickBook
 from client.gateway.metrics import Metrics
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
@@ -26,6 +27,7 @@ class Gateway:
     metrics: Metrics
     tracing: Tracing
     explainer: ExplainService
+    clicks: ClickBook
     drain: asyncio.Event
 
     @classmethod
@@ -36,10 +38,13 @@ class Gateway:
         tracing = Tracing(settings.traces)
         explainer = ExplainService(settings.explain)
         triton = Triton(settings.triton)
-        return cls(settings, triton, slots, metrics, tracing, explainer, asyncio.Event())
+        clicks = ClickBook(settings.logs)
+        drain = asyncio.Event()
+        return cls(settings, triton, slots, metrics, tracing, explainer, clicks, drain)
 
     async def close(self) -> None:
-        """Release the channel and the explain worker."""
+        """Release the channel, the explain worker and the record of clicks."""
+        self.clicks.close()
         await self.explainer.close()
         await self.triton.close()
 

@@ -11,21 +11,22 @@ from bls.errors import SkynetError
 from bls.settings import Settings
 
 _FIELDS = ("port", "triton_grpc_port", "triton_metrics_port")
+BROKER = "kafka_port"
 
 
 LOOPBACK = "127.0.0.1"
 """Where Triton listens: the gateway is the only public face."""
 
 
-def check_ports(settings: Settings) -> Settings:
-    """Settings with every port 0 replaced by a free one.
+def check_ports(settings: Settings, broker: bool = False) -> Settings:
+    """Settings with every port 0 replaced by a free one; `broker`: the bundled broker's too.
 
     Raises `port_in_use` or `bad_setting`, naming the port and its variable.
     """
     chosen: dict[str, int] = {}
     held: list[socket.socket] = []
     try:
-        for name in _FIELDS:
+        for name in (*_FIELDS, BROKER) if broker else _FIELDS:
             listener = socket.socket()
             held.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,6 +42,14 @@ def check_ports(settings: Settings) -> Settings:
         for listener in held:
             listener.close()
     return dataclasses.replace(settings, **chosen)  # type: ignore[arg-type]
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses now."""
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        port: int = taken.getsockname()[1]
+        return port
 
 
 def _refused(name: str, address: str, error: OSError) -> SkynetError:

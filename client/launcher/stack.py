@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole stack as a context manager: Triton, then the gateway; stopped in reverse.
+"""The whole stack as a context manager: Triton, the gateway, the event path; stopped in this order.
 
 with Stack(load_settings()) as stack:
     stack.wait()
@@ -23,6 +23,7 @@ from types import FrameType, TracebackType
 from bls.errors import SkynetError
 from bls.settings import REPOSITORY, Settings
 from client.launcher.backends import assemble_backends
+from client.launcher.events import EventPath
 from client.launcher.flags import ServerFiles, triton_command
 from client.launcher.install import find_triton
 from client.launcher.ports import LOOPBACK, check_ports
@@ -37,7 +38,12 @@ _WATCH_S = 0.5
 
 
 class Stack:
-    """Children of one run, and the folder they share. `settings` has the ports really used."""
+    """Children of one run, and the folder they share. `settings` has the ports really used.
+
+    Args:
+        events: ship what is recorded to Kafka, unless the settings say no; without, the lines wait
+            in the log folder for a run that does.
+    """
 
     def __init__(
         self,
@@ -45,11 +51,14 @@ class Stack:
         progress: Progress = lambda text: None,
         repository: Path = REPOSITORY / "model_repository",
         gateway: bool = True,
+        events: bool = False,
     ) -> None:
         self.settings = settings
         self._progress = progress
         self._repository = repository
         self._with_gateway = gateway
+        self._with_events = events and settings.events
+        self.events: EventPath | None = None
         self._children: list[Child] = []
         self._folder: Path | None = None
         self._stopping = threading.Event()
@@ -90,7 +99,10 @@ class Stack:
         """Start both children and wait until they answer. Raises `SkynetError`."""
         self.settings.llm_folder()
         install = find_triton(self.settings.tritonserver)
-        self.settings = settings = check_ports(self.settings)
+        bundled = self._with_events and not self.settings.kafka
+        self.settings = settings = check_ports(self.settings, broker=bundled)
+        if self._with_events:
+            self.events = EventPath(settings, _environment(settings), self._progress)
         settings.state.mkdir(parents=True, exist_ok=True)
         _sweep(settings.state)
         prefix = f"run-{os.getpid()}-"
@@ -108,6 +120,9 @@ class Stack:
         wait_until(triton, triton_ready(self.triton_address), settings.ready_timeout_s)
         if self._with_gateway:
             self._start_gateway()
+        if self.events is not None:
+            self._progress(f"events go to Kafka at {settings.kafka_servers}")
+            self.events.start()
 
     def _start_gateway(self) -> None:
         self._progress("starting the gateway")
@@ -141,11 +156,17 @@ class Stack:
                 signal.signal(number, handler)
 
     def stop(self) -> None:
-        """End the children, last started first, and remove what the run left on the machine."""
+        """End the children, and remove what the run left on the machine.
+
+        The gateway and the server first, so that the relay sends what they wrote last.
+        """
         grace = {"tritonserver": _TRITON_GRACE_S, "gateway": _GATEWAY_GRACE_S}
         while self._children:
             child = self._children.pop()
             child.stop(grace[child.name])
+        if self.events is not None:
+            self.events.stop()
+            self.events = None
         if self._folder is not None:
             _remove_segments(self._folder.name)
             shutil.rmtree(self._folder, ignore_errors=True)

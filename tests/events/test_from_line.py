@@ -172,7 +172,7 @@ DATA = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(DATA)
 def test_any_record_is_written_as_the_slow_one_does(datum: dict[str, Any]) -> None:
     slow = io.BytesIO()

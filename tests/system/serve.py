@@ -25,6 +25,8 @@ def own_environment(state: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SKYNET_")}
     ours = {
         "SKYNET_STATE": str(state),
+        "SKYNET_EVENTS": "0",
+        "SKYNET_KAFKA_PORT": "0",
         "SKYNET_PORT": str(ports.port),
         "SKYNET_TRITON_GRPC_PORT": str(ports.triton_grpc_port),
         "SKYNET_TRITON_METRICS_PORT": str(ports.triton_metrics_port),

@@ -104,7 +104,8 @@ def test_every_refusal_is_logged_without_text(probe: Probe, streamed: Streamed) 
     assert len(refused) - len(streamed.replaced) == (
         streamed.receipt["finish_reason"] == "content_filter"
     )
-    assert set(refused[0]) == {"ts", "conv_id", "token_idx", "reason", "blocked", "replacement"}
+    place = {"v", "ts", "conv_id", "request_id", "token_idx"}
+    assert set(refused[0]) == place | {"reason", "blocked", "replacement"}
     assert not REFUSED.search(json.dumps([line | {"conv_id": ""} for line in refused]))
 
 

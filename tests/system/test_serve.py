@@ -36,11 +36,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], Served]]:
-    """Starts a stack that the test ends."""
+    """Starts a stack, with its events, that the test ends."""
     running: list[Served] = []
 
     def begin() -> Served:
-        running.append(Served.start(tmp_path / "state"))
+        running.append(Served.start(tmp_path / "state", SKYNET_EVENTS="1"))
         return running[-1]
 
     yield begin
@@ -72,8 +72,11 @@ def test_ctrl_c_while_a_reply_streams(start: Callable[[], Served]) -> None:
         served.process.send_signal(signal.SIGINT)
         rest = "\n".join(lines)
     assert "shutting_down" in rest and '"receipt"' not in rest
-    assert served.process.wait(10) == 0
+    assert served.process.wait(20) == 0
     gone(served)
+    assert "events go to Kafka at 127.0.0.1:" in served.said
+    figures = (served.state / "logs" / "relay.prom").read_text()
+    assert 'orch_events_sent_total{topic="e2e.trace"} 1' in figures, "sent before the end"
 
 
 def test_killed_launcher_takes_its_children_along(start: Callable[[], Served]) -> None:

@@ -26,7 +26,6 @@ from bls.events.topics import PARTITIONS
 RETENTION_MS = 24 * 3600 * 1000
 _ALL_REPLICAS = -1
 _EXISTS = 36
-_CONNECT_MS = 5_000
 
 
 class BrokerDownError(Exception):
@@ -41,10 +40,17 @@ class Broker:
         partitions: number of partitions by topic.
     """
 
-    def __init__(self, servers: str, topics: Sequence[str], timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        servers: str,
+        topics: Sequence[str],
+        timeout_s: float = 30.0,
+        connect_s: float = 5.0,
+    ) -> None:
         self._servers = servers.split(",")
         self._topics = list(topics)
         self._timeout_ms = int(timeout_s * 1e3)
+        self._connect_ms = int(connect_s * 1e3)
         self._net: NetworkSelector | None = None
         self._manager: Any = None
         self._lines: dict[int, Any] = {}
@@ -68,7 +74,7 @@ class Broker:
         )
         self._net.start()
         try:
-            self._manager.bootstrap(_CONNECT_MS)
+            self._manager.bootstrap(self._connect_ms)
             self._net.run(self._prepare)
         except (KafkaError, OSError, RuntimeError) as fault:
             self.close()

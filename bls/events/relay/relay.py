@@ -44,6 +44,7 @@ class RelayOptions:
     checkpoint_s: between two checkpoints, at least.
     retry_s, retry_max_s: first and longest wait while Kafka is away.
     flush_s: for what is on disk when the relay is told to end.
+    connect_s, timeout_s: for a connection, and for an answer.
     """
 
     logs: Path
@@ -55,6 +56,7 @@ class RelayOptions:
     retry_s: float = 0.1
     retry_max_s: float = 5.0
     flush_s: float = 5.0
+    connect_s: float = 5.0
     timeout_s: float = 30.0
 
     @property
@@ -77,7 +79,7 @@ class Relay:
         self._checkpoint = Checkpoint.load(self._file)
         self._tails = {topic: Tail(options.logs, topic) for topic in options.topics}
         self._slicers = {topic: Slicer(topic, self._source) for topic in options.topics}
-        self._broker = Broker(options.kafka, options.topics, options.timeout_s)
+        self._broker = Broker(options.kafka, options.topics, options.timeout_s, options.connect_s)
         self._dead = JsonLog(options.logs, 1_000)
         self._turn = 0
         self._dirty = False

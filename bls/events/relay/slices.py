@@ -10,11 +10,11 @@ from typing import NamedTuple
 from kafka.partitioner.default import murmur2
 
 from bls.errors import SkynetError
-from bls.events.encoder import raw_bytes
+from bls.events.encoder import NotOfSchemaError, raw_bytes
 from bls.events.from_line import FromLine
 from bls.events.relay.batch import Record, record_batch
 from bls.events.relay.tail import Chunk
-from bls.events.schema import encode
+from bls.events.schema import encoder, header
 
 _CONVERSATIONS = 1 << 16
 _LARGEST = 900_000
@@ -59,18 +59,20 @@ class Slicer:
     def __init__(self, topic: str, source: str) -> None:
         self._topic = topic
         self._from_line = FromLine(topic, source)
+        self._encode, self._head = encoder(topic), header(topic)
         self._keys: dict[str, tuple[int, bytes]] = {}
 
     def add(self, chunk: Chunk, partitions: int, into: Slice) -> None:
         """Put a chunk's events into a slice; a chunk of a topic is added once to it."""
+        from_line, encode, head = self._from_line, self._encode, self._head
         records: dict[int, list[Record]] = {}
         count = 0
         for line, seq in zip(chunk.lines, chunk.seqs, strict=True):
             try:
-                event = self._from_line(line, seq)
-                message = encode(self._topic, event)
-            except SkynetError as fault:
-                into.bad.append(BadLine(self._topic, fault.code, fault.message, seq, line))
+                event = from_line(line, seq)
+                message = head + encode(event)
+            except (SkynetError, NotOfSchemaError) as fault:
+                into.bad.append(BadLine(self._topic, "bad_event", str(fault), seq, line))
                 continue
             if len(message) > _LARGEST:
                 into.bad.append(BadLine(self._topic, "too_large", "", seq, line))

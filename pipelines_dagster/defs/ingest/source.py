@@ -49,7 +49,7 @@ class Source:
         try:
             common = {
                 "bootstrap_servers": self._servers,
-                "request_timeout_ms": int(timeout_s * 1000),
+                "request_timeout_ms": int(3 * timeout_s * 1000),
                 "bootstrap_timeout_ms": int(timeout_s * 1000),
             }
             self._admin = KafkaAdminClient(**common)

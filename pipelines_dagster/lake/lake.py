@@ -127,8 +127,14 @@ class Lake:
             self._writable(table, pl.DataFrame(schema=schema))
 
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
-        """The rows, now or as of a version. Raises `no_table`."""
-        return pl.scan_delta(self._existing(table), version=version)
+        """The rows, now or as of a version. Raises `no_table`, `no_version`."""
+        found = self._existing(table)
+        if version is not None and not 0 <= version <= found.version():
+            raise SkynetError("no_version", f"{table} has no version {version}.", 404)
+        if version is not None:
+            with guarded(table):
+                found.load_as_version(version)
+        return pl.scan_delta(found)
 
     def progress_of(self, table: str, name: str) -> int | None:
         """What the last commit that named it said; None when none did."""

@@ -33,11 +33,11 @@ def read_block(avro: dict[str, Any], payloads: Sequence[bytes]) -> pl.DataFrame 
     raw = b"".join((_head(avro), varint(len(payloads)), varint(len(body)), body, _SYNC))
     try:
         rows = pl.read_avro(io.BytesIO(raw))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        if len(rows) != len(payloads) or not (rows[_END] == number).all():
+            return None
+        return rows.select(pl.col(name).cast(kind) for name, kind in fields(avro).items())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
-    if len(rows) != len(payloads) or not (rows[_END] == number).all():
-        return None
-    return rows.select(pl.col(name).cast(kind) for name, kind in fields(avro).items())
 
 
 def varint(number: int) -> bytes:
@@ -68,9 +68,12 @@ def _entry(name: str, value: bytes) -> tuple[bytes, ...]:
 
 
 def _plain(avro: Any) -> Any:
-    """A type without documentation, defaults and parser's marks, which the reader refuses."""
+    """A type without documentation, defaults and parser's marks, which the reader refuses.
+
+    An int is read as a long, which has the same bytes: one that is too big shows in the cast.
+    """
     if isinstance(avro, str):
-        return avro
+        return "long" if avro == "int" else avro
     match avro["type"]:
         case "array":
             return {"type": "array", "items": _plain(avro["items"])}

@@ -103,6 +103,16 @@ class Ingest:
             raise
         return self.report
 
+    def look(self) -> Report:
+        """Where Kafka and the lake stand; nothing is taken. Raises like `cycle`."""
+        try:
+            session = self._session or self._begin()
+            session.poll(1, self._limits.seconds, False, self.stop)
+            self._look(session)
+        finally:
+            self.close()
+        return self.report
+
     def close(self) -> None:
         """End the session; the next cycle begins another from the lake's marks."""
         if self._session is not None:

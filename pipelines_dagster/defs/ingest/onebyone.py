@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import fastavro
+from fastavro.validation import validate
 
 BAD = "bad_record"
 TRAILING = "trailing_bytes"
@@ -27,6 +28,6 @@ def read_one(
         return BAD
     if stream.tell() != len(payload):
         return TRAILING
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not validate(found, reader or writer, raise_errors=False):
         return BAD
     return found

@@ -40,14 +40,18 @@ _CONSUMER: dict[str, Any] = {
 class Source:
     """One session with one cluster. Raises `kafka_unavailable`; then it is closed and made anew."""
 
-    def __init__(self, servers: str, topics: Sequence[str], timeout_s: float = 10.0):
+    def __init__(self, servers: str, topics: Sequence[str], timeout_s: float = 5.0):
         self._servers = servers.split(",")
         self._consumer: Any = None
         self._admin: Any = None
         self._at: dict[Place, int] = {}
         self.out_of_range: list[Place] = []
         try:
-            common = {"bootstrap_servers": self._servers, "request_timeout_ms": timeout_s * 1000}
+            common = {
+                "bootstrap_servers": self._servers,
+                "request_timeout_ms": int(3 * timeout_s * 1000),
+                "bootstrap_timeout_ms": int(timeout_s * 1000),
+            }
             self._admin = KafkaAdminClient(**common)
             self._consumer = KafkaConsumer(**common, **_CONSUMER)
             self.cluster = self._ask_cluster()

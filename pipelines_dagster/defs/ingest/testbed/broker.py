@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A broker and events to ingest: for the tests, the soak and the benchmark."""
+"""The bundled broker, started on a port of its own."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import importlib.util
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from bls.errors import SkynetError
-from bls.events.schema import Event, encode, schema
 from bls.events.topics import PARTITIONS, TOPICS
 
-NOW = 1_795_000_000.0
-"""`ts` of the first event: 2026-11-18."""
 _READY_S = 10.0
 
 
@@ -109,46 +105,3 @@ class Broker:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def events(
-    topic: str, count: int, source: str = "server-1", first: int = 0, per_reply: int = 100
-) -> Iterator[Event]:
-    """Events as a server numbers them, a reply's after each other, the same for the same call."""
-    draw = np.random.default_rng([first, len(topic)])
-    for seq in range(first, first + count):
-        reply = seq // per_reply
-        found = _filled(schema(topic), draw)
-        found |= {"v": 1, "source": source, "seq": seq, "ts": NOW + seq * 0.01}
-        found["conv_id"] = f"{source}-c{reply:08x}"
-        found["request_id"] = f"r{reply % 7}"
-        found["event_id"] = f"{found['conv_id']}:{found['request_id']}:{seq % per_reply}"
-        yield found
-
-
-def send(producer: Any, topic: str, found: Event) -> None:
-    producer.send(topic, encode(topic, found), key=str(found["conv_id"]).encode())
-
-
-def _filled(avro: Any, draw: np.random.Generator) -> Any:
-    """A value of an Avro type, of a plausible size."""
-    kind = avro["type"] if isinstance(avro, dict) else avro
-    if kind == "record":
-        return {found["name"]: _filled(found["type"], draw) for found in avro["fields"]}
-    if kind == "array":
-        return [_filled(avro["items"], draw) for _ in range(4)]
-    make = _VALUES.get(kind) if isinstance(kind, str) else None
-    return make(draw) if make else _filled(kind, draw)
-
-
-_WORDS = ("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "tyrell")
-
-_VALUES: dict[str, Callable[[np.random.Generator], Any]] = {
-    "string": lambda draw: _WORDS[int(draw.integers(len(_WORDS)))],
-    "bytes": lambda draw: draw.bytes(16),
-    "boolean": lambda draw: bool(draw.integers(2)),
-    "int": lambda draw: int(draw.integers(1000)),
-    "long": lambda draw: int(draw.integers(2**40)),
-    "float": lambda draw: float(draw.random()),
-    "double": lambda draw: float(draw.random()),
-}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ingest is tried on: a broker, a store that fails on command, events."""

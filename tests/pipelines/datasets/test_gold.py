@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import numpy as np
 import polars as pl
 import pytest
-from moto.server import ThreadedMotoServer
+from botocore.exceptions import BotoCoreError
 
 from bls.errors import SkynetError
 from bls.settings import Settings
@@ -21,6 +26,7 @@ from export.bid_predictor.windows import load_windows
 from export.tve.config import Dims, Stage, TveConfig
 from export.tve.train import train as train_tve
 from pipelines_dagster.defs.datasets import quality
+from pipelines_dagster.defs.datasets.bronze import as_bronze
 from pipelines_dagster.defs.datasets.gold import (
     HELD,
     PREDICTOR,
@@ -151,21 +157,41 @@ def test_rows_that_came_another_way_are_the_same_set(tmp_path: Path, server: str
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A server of the S3 protocol with a bucket `lake`."""
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "test")
-        patch.setenv("AWS_REGION", "us-east-1")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        import boto3  # noqa: PLC0415
+    """A server of the S3 protocol with a bucket `lake`, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    quiet = subprocess.DEVNULL
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        subprocess.Popen(command, stdout=quiet, stderr=quiet) as process,
+    ):
+        for name, value in _KEYS.items():
+            patch.setenv(name, value)
+        endpoint = f"http://127.0.0.1:{port}"
+        try:
+            _bucket(endpoint, time.monotonic() + 60)
+            yield endpoint
+        finally:
+            process.terminate()
 
-        endpoint = f"http://{host}:{port}"
-        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="lake")
-        yield endpoint
-    running.stop()
+
+def _bucket(endpoint: str, deadline: float) -> None:
+    client = boto3.client("s3", endpoint_url=endpoint)
+    while True:
+        try:
+            client.create_bucket(Bucket="lake")
+        except BotoCoreError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+_KEYS = {name: "test" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+_KEYS |= {name: "us-east-1" for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
 
 
 def s3_settings(state: Path, endpoint: str) -> PipelineSettings:
@@ -201,8 +227,6 @@ _OFFSETS = (json.dumps({"0": [3, 19], "1": 10}), json.dumps({"0": [20, 40], "x":
 
 
 def pour_with(lake: Lake, lines: pl.DataFrame, number: int, note: dict[str, str]) -> None:
-    from pipelines_dagster.defs.datasets.bronze import as_bronze  # noqa: PLC0415
-
     rows = as_bronze("tve.feedback", lines, "sim", 1_000 * number)
     lake.append("bronze/tve_feedback", rows, origin=note)
 

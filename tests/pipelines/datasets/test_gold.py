@@ -190,8 +190,8 @@ def _bucket(endpoint: str, deadline: float) -> None:
             return
 
 
-_KEYS = {name: "test" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-_KEYS |= {name: "us-east-1" for name in ("AWS_REGION", "AWS_DEFAULT_REGION")}
+_KEYS = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "test")
+_KEYS |= dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "us-east-1")
 
 
 def s3_settings(state: Path, endpoint: str) -> PipelineSettings:

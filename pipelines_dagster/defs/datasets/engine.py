@@ -8,6 +8,7 @@ Frames travel as Arrow IPC.
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
+
+from bls.errors import SkynetError
 
 Work = Callable[[str], pl.DataFrame]
 LOCAL = "local"
@@ -57,9 +60,12 @@ class OnRay:
             return
         blocks = ray.data.from_items([{"day": day} for day in days], override_num_blocks=len(days))
         made = blocks.map(_Made(work))
-        frames = {row["day"]: row["frame"] for row in made.iter_rows()}
+        rows = {row["day"]: row for row in made.iter_rows()}
         for day in days:
-            yield pl.read_ipc(io.BytesIO(frames.pop(day)))
+            row = rows.pop(day)
+            if row["fault"]:
+                raise SkynetError(**json.loads(row["fault"]))
+            yield pl.read_ipc(io.BytesIO(row["frame"]))
 
     def connect(self) -> None:
         """Join the cluster, or start a local one, unless this process already has."""
@@ -80,14 +86,18 @@ class OnRay:
 
 @dataclass(frozen=True)
 class _Made:
-    """`work` as Ray Data runs it, a row in and a row out."""
+    """`work` as Ray Data runs it: a row in, a row out, and a typed error as a row too."""
 
     work: Work
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        buffer = io.BytesIO()
-        self.work(row["day"]).write_ipc(buffer)
-        return {"day": row["day"], "frame": buffer.getvalue()}
+        buffer, fault = io.BytesIO(), ""
+        try:
+            self.work(row["day"]).write_ipc(buffer)
+        except SkynetError as error:
+            told = {"code": error.code, "message": error.message, "status": error.status}
+            fault = json.dumps(told)
+        return {"day": row["day"], "frame": buffer.getvalue(), "fault": fault}
 
 
 def engine_of(ray: str) -> Engine:

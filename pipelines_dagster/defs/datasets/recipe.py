@@ -76,10 +76,11 @@ class Job:
         if missing:
             fault = f"{recipe.table} lacks {', '.join(sorted(missing))}."
             raise SkynetError("silver_schema", fault, 500)
-        rows = rows.select(list(recipe.columns)).cast(pl.Schema(recipe.columns))
-        if rows.select(pl.struct(recipe.key).is_duplicated().any()).item():
+        rows = rows.select(list(recipe.columns)).cast(pl.Schema(recipe.columns)).sort(recipe.key)
+        again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in recipe.key)
+        if rows.select(again.any()).item():
             raise SkynetError("duplicate_rows", f"{recipe.table} would have a row twice.", 500)
-        return rows.sort(recipe.key)
+        return rows
 
     def _read(self, source: Source, day: str) -> pl.LazyFrame:
         if source.table not in self.versions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from bls.contracts import CTX
 from pipelines_dagster.defs.datasets import clicks, schema
 from pipelines_dagster.defs.datasets.ads import ad_keys
 from pipelines_dagster.defs.datasets.bronze import day_of
@@ -17,7 +18,8 @@ from pipelines_dagster.defs.datasets.recipe import Frames, Recipe, Source
 
 def build(frames: Frames, day: str) -> pl.DataFrame:
     """One row a trajectory that ended on that day."""
-    ended = frames[FEEDBACK].sort("conv_id", "request_id", "row")
+    known = frames[FEEDBACK].filter(pl.col("ctx_vec").list.len() == CTX)
+    ended = known.sort("conv_id", "request_id", "row")
     rows = clicks.attributed(ended, frames[clicks.TABLE]).collect()
     log_clicks = pl.col("clicks").log1p()
     return keyed(rows).with_columns(

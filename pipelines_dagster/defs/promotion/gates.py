@@ -127,7 +127,7 @@ def bandit(version: str, weights: Sequence[float] | None, arms: int) -> Verdict:
 
 
 def tuner(version: str, figures: Figures) -> Verdict:
-    """The 95 % interval of the lift in ROI lies above zero."""
+    """The 95 % interval of the gain in ROI lies above zero."""
     return Verdict("tuner", version, (_above("lift_low", figures.get("lift_low"), 0.0),))
 
 

@@ -42,7 +42,7 @@ def run(job: Job) -> Made:
     held, fitted = np.split(embedded, [int(HELD * len(texts))])
     found = candidates(fitted, job.seed)
     figures = {name: report(p_k, held, job.seed) for name, p_k in found.items()}
-    best = min(figures, key=lambda name: figures[name]["cosine_drop"])
+    best = min(figures, key=lambda name: figures[name]["pair_error"])
     live = SafetensorsFiles(job.champions.get("axes", files.FOLDER)).floats(axes.P_K)
     p_k = axes.check(aligned(found[best], live))
     metrics = {f"{name}.{k}": figures[name][k] for name in figures for k in _SHOWN}

@@ -29,7 +29,7 @@ def with_simulated(dataset: Path, out: Path, conversations: int, seed: int) -> P
     first = int(contexts["ctx_id"].max()) + 1  # type: ignore[arg-type]
     more = read_table(drawn, "contexts").with_columns(pl.col("ctx_id") + first)
     series = read_table(drawn, "bids").with_columns(
-        pl.col("ctx_id") + first, "simulated:" + pl.col("conv_id")
+        pl.col("ctx_id") + first, ("simulated:" + pl.col("conv_id")).alias("conv_id")
     )
     files = write_tables(
         out,

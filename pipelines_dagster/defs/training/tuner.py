@@ -2,7 +2,7 @@
 """`models/tuner`: H, lambda_risk, M and w_max by simulated ROI, on the machinery of the A/B runs.
 
 Every combination of the grid plays the same tuning trials; the best of them then meets the live
-parameters on other seeds. Unless the 95 % interval of its lift lies above zero, nothing changes.
+parameters on other seeds. Unless the 95 % interval of the gain lies above zero, nothing changes.
 The bidder believes the live forecaster and value model. On a Ray cluster the combinations are
 played there; the same function gives the same numbers on either.
 """
@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from bls.audit.bootstrap import Estimate, means
 from bls.brain.params import KEY, MpcParams, read_params
 from bls.errors import SkynetError
 from pipelines_dagster.defs.market.ab.bidders import Controller
 from pipelines_dagster.defs.market.ab.command import REGIMES
-from pipelines_dagster.defs.market.ab.experiment import TUNING_SEED, Believed, Comparison
+from pipelines_dagster.defs.market.ab.experiment import TUNING_SEED, Believed
 from pipelines_dagster.defs.market.ab.models import Curves, Forecast, believe
 from pipelines_dagster.defs.market.ab.play import Setting, play
 from pipelines_dagster.defs.market.ab.trial import Trial, draw_trial
+from pipelines_dagster.defs.market.traits import F64
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 from pipelines_dagster.defs.training.values import write_value
 
@@ -54,6 +56,20 @@ class Size:
     conversations: int
 
 
+@dataclass(frozen=True)
+class Found:
+    """The best combination, and the ROI of both [cases] where the search did not look."""
+
+    params: MpcParams
+    base: F64
+    guided: F64
+
+    @property
+    def lift(self) -> Estimate:
+        """Gain in ROI, a share of the budget, with its 95 % interval (paired bootstrap)."""
+        return means(range(len(self.base)), self.guided - self.base, seed=0)
+
+
 SIZES = {"full": Size(2, 8, 400), "quick": Size(1, 4, 60)}
 
 
@@ -77,10 +93,10 @@ def run(job: Job) -> Made:
     if not lift.low > 0:
         raise SkynetError(
             "nothing_better",
-            f"The best parameters change the ROI by {lift.low:+.1%} to {lift.high:+.1%}.",
+            f"The best parameters change the ROI by {lift.low:+.4f} to {lift.high:+.4f}.",
             409,
         )
-    value = MpcParams.model_validate(found.notes["params"]).model_dump()
+    value = found.params.model_dump()
     origin = hashlib.sha256(json.dumps(live.model_dump(), sort_keys=True).encode()).hexdigest()
     folder = write_value(
         job.out / "model", "tuner", value, metrics=metrics, origin=origin, seed=job.seed
@@ -97,7 +113,7 @@ def search(
     *,
     seed: int = 0,
     each: Each | None = None,
-) -> Comparison:
+) -> Found:
     """The best combination against `live`, on seeds the search did not use.
 
     Args:
@@ -113,7 +129,7 @@ def search(
     base, guided = (
         np.array([roi(params, case) for case in cases], np.float64) for params in (live, best)
     )
-    return Comparison("roi", "all", base, guided, {"params": best.model_dump()})
+    return Found(best, base, guided)
 
 
 def combinations(live: MpcParams, grid: Grid) -> list[MpcParams]:

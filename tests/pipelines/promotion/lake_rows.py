@@ -12,7 +12,7 @@ from pipelines_dagster.lake.lake import Lake
 
 
 def write_forecasts(
-    lake: Lake, ts: float, name: str, conversations: int, error: float, seed: int
+    lake: Lake, ts: float, name: str, conversations: int, error: float, *, seed: int
 ) -> None:
     """Bids and decisions of conversations answered by version `name`: the forecast's mean is off
     by a normal error of this size, and its sigma says so."""
@@ -42,7 +42,7 @@ def write_forecasts(
 
 
 def write_curves(
-    lake: Lake, ts: float, name: str, conversations: int, error: float, seed: int
+    lake: Lake, ts: float, name: str, conversations: int, error: float, *, seed: int
 ) -> None:
     """Feedback and clicks of trajectories: log(1 + clicks) is near 2, V(k) near it by `error`."""
     rng = np.random.default_rng(seed)

@@ -20,10 +20,10 @@ RULES = Rules(conversations=20, rows=400)
 
 def test_predictor_arms_are_measured_as_they_were(tmp_path: object) -> None:
     lake = Lake(str(tmp_path))
-    write_forecasts(lake, NOW, NAMES[0], 60, 0.30, 1)
-    write_forecasts(lake, NOW, NAMES[1], 40, 0.10, 2)
-    write_forecasts(lake, NOW - 100, NAMES[1], 40, 0.90, 3)  # before the canary
-    write_forecasts(lake, NOW, "c" * 16, 40, 0.90, 4)  # neither version
+    write_forecasts(lake, NOW, NAMES[0], 60, 0.30, seed=1)
+    write_forecasts(lake, NOW, NAMES[1], 40, 0.10, seed=2)
+    write_forecasts(lake, NOW - 100, NAMES[1], 40, 0.90, seed=3)  # before the canary
+    write_forecasts(lake, NOW, "c" * 16, 40, 0.90, seed=4)  # neither version
     seen = observer("pred", lake, NOW - 1, NAMES, 0.05)()
     assert seen.champion.rows == 1200
     assert seen.challenger.conversations == 40
@@ -35,7 +35,7 @@ def test_predictor_arms_are_measured_as_they_were(tmp_path: object) -> None:
 
 def test_variance_is_over_conversations(tmp_path: object) -> None:
     lake = Lake(str(tmp_path))
-    write_forecasts(lake, NOW, NAMES[0], 400, 0.3, 1)
+    write_forecasts(lake, NOW, NAMES[0], 400, 0.3, seed=1)
     arm = observer("pred", lake, NOW - 1, NAMES, 0.05)().champion
     alone = 2 * 0.3**4 / arm.rows  # of a mean of independent squared normals
     assert arm.variance == pytest.approx(alone, rel=0.35)
@@ -43,8 +43,8 @@ def test_variance_is_over_conversations(tmp_path: object) -> None:
 
 def test_value_arms(tmp_path: object) -> None:
     lake = Lake(str(tmp_path))
-    write_curves(lake, NOW, NAMES[0], 300, 0.1, 1)
-    write_curves(lake, NOW, NAMES[1], 300, 0.5, 2)
+    write_curves(lake, NOW, NAMES[0], 300, 0.1, seed=1)
+    write_curves(lake, NOW, NAMES[1], 300, 0.5, seed=2)
     seen = observer("tve", lake, NOW - 1, NAMES, 0.05)()
     assert seen.champion.rmse == pytest.approx(0.1, rel=0.15)
     assert seen.challenger.rmse == pytest.approx(0.5, rel=0.15)

@@ -67,8 +67,8 @@ def test_value_model(r2: float, crps: float, right: bool) -> None:
 
 
 def test_axes_bandit_tuner() -> None:
-    assert gates.axes("axes_1", {"cosine_drop": 0.03}).passed
-    assert not gates.axes("axes_1", {"cosine_drop": 0.031}).passed
+    assert gates.axes("axes_1", {"pair_error": 0.03}).passed
+    assert not gates.axes("axes_1", {"pair_error": 0.031}).passed
     assert gates.bandit("lambda_1", [0.25, 0.75], 2).passed
     assert not gates.bandit("lambda_1", [0.25, 0.70], 2).passed
     assert not gates.bandit("lambda_1", [1.25, -0.25], 2).passed

@@ -145,8 +145,8 @@ def test_the_lake_is_what_is_looked_at(desk: Desk, pair: tuple[Stored, Stored]) 
 
     def ingest() -> None:
         now = time.time()
-        write_forecasts(desk.lake, now, first.served, 30, 0.30, 1)
-        write_forecasts(desk.lake, now, second.served, 25, 0.20, 2)
+        write_forecasts(desk.lake, now, first.served, 30, 0.30, seed=1)
+        write_forecasts(desk.lake, now, second.served, 25, 0.20, seed=2)
 
     done = promote(desk, second, first, replace(PLAN, tick=ingest))
     assert done.promoted and done.observed is not None
@@ -160,8 +160,8 @@ def test_a_value_model_is_promoted_after_its_canary(desk: Desk, version: Version
 
     def ingest() -> None:
         now = time.time()
-        write_curves(desk.lake, now, first.served, 200, 0.30, 1)
-        write_curves(desk.lake, now, second.served, 200, 0.10, 2)
+        write_curves(desk.lake, now, first.served, 200, 0.30, seed=1)
+        write_curves(desk.lake, now, second.served, 200, 0.10, seed=2)
 
     plan = replace(PLAN, share=0.05, tick=ingest, rules=Rules(conversations=20, rows=200))
     assert promote(desk, second, first, plan).promoted
@@ -306,6 +306,7 @@ def test_a_process_killed_at_a_step_is_recovered(
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
     canary = desk.keys.canary("pred")

@@ -237,6 +237,13 @@ DECODE_STEP_HELD = ModelContract(
     (*_AUCTION_OUT, _WEIGHT, _DECISION),
 )
 
+DECODE_STEP_FIXED = ModelContract(
+    "decode_step_fixed",  # without `mpc` too: for bids that are all fixed
+    64,
+    (_CONV, _OP, _IDS, _SALT, _WEIGHT, _TEMPERATURE, _DRAW),
+    _AUCTION_OUT,
+)
+
 TOKEN_AUCTION = ModelContract(
     "token_auction",
     0,
@@ -270,5 +277,6 @@ CONTRACTS = (
     MPC,
     DECODE_STEP,
     DECODE_STEP_HELD,
+    DECODE_STEP_FIXED,
     TOKEN_AUCTION,
 )

@@ -78,6 +78,7 @@ class WorkerLine:
 def _command(options: ExplainOptions, descriptor: int) -> list[str]:
     command = [options.python, "-m", "bls.explain.worker", f"--socket={descriptor}"]
     command += [f"--tve={options.tve}", f"--encoder={options.encoder}"]
+    command += ["--keys"] if options.keys else []
     return command + ([f"--logs={options.logs}"] if options.logs else [])
 
 

@@ -25,8 +25,13 @@ from bls.explain.value_model import ValueModel
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
 from bls.llm.wire import receive_frame, send_frame
+from bls.models import model_key
+from bls.models.keys import ModelKeys
+from bls.models.models import located
+from bls.models.places import Places
 from bls.models.pointer import FolderPointer
 from bls.models.slot import ModelSlot
+from bls.settings import load_settings
 
 if TYPE_CHECKING:
     from bls.explain.explain import Explain
@@ -37,7 +42,7 @@ AUDIT = "explain.audit"
 
 def _load(arguments: argparse.Namespace) -> Explain:
     """Raises `explain_unavailable` when `shap` or a model is not there."""
-    slot = ModelSlot("tve", ValueModel, FolderPointer(arguments.tve))
+    slot = _slot(arguments)
     slot.start()  # follows the served version from now on
     try:
         encoder = ContextEncoder(arguments.encoder)
@@ -51,6 +56,24 @@ def _load(arguments: argparse.Namespace) -> Explain:
     explain = Explain(encoder, slot.current)
     warm_up(explain)
     return explain
+
+
+def _slot(arguments: argparse.Namespace) -> ModelSlot[ValueModel]:
+    """The version that conversations without a canary get."""
+    shipped = FolderPointer(arguments.tve)
+    if not arguments.keys:
+        return ModelSlot("tve", ValueModel, shipped)
+    settings = load_settings()
+    keys = ModelKeys.open(settings, model_key.TVE, _Quiet(), remember=False)
+    places = Places(settings.models_folder, settings.models_fetched)
+    load = located(ValueModel, places)
+    return ModelSlot("tve", load, keys.champion_or(shipped), spare=shipped)
+
+
+class _Quiet:
+    """The server tells what becomes of a key; nobody needs it twice."""
+
+    def write(self, stream: str, **fields: object) -> None: ...
 
 
 def serve(
@@ -79,6 +102,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bls.explain.worker", description=__doc__)
     parser.add_argument("--socket", type=int, required=True)
     parser.add_argument("--tve", type=Path, required=True)
+    parser.add_argument("--keys", action="store_true")
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--logs", type=Path)
     arguments = parser.parse_args()

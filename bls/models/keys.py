@@ -48,13 +48,14 @@ class ModelKeys:
         self._stores = [store, *([kept] if kept is not None else [])]
 
     @classmethod
-    def open(cls, settings: Settings, subsystem: str, log: Log) -> ModelKeys:
+    def open(cls, settings: Settings, subsystem: str, log: Log, remember: bool = True) -> ModelKeys:
         """The keys that a server with these settings follows. Raises `bad_setting`."""
         trusted = None
         if settings.models_public_keys:
             trusted = load_trusted(settings.models_public_keys, "models_public_keys")
         password = settings.etcd_password
-        store, kept = open_store(settings.key_store, password), open_store(settings.keys_kept)
+        store = open_store(settings.key_store, password)
+        kept = open_store(settings.keys_kept) if remember else None
         return cls(store, subsystem, log, trusted, kept)
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ class Models(Generic[M]):
         if keys is None or places is None:
             self.champion = ModelSlot(name, load, pointer, log=log, refused=refused)
             return
-        from_key = _located(load, places)
+        from_key = located(load, places)
         self.champion = ModelSlot(
             name, from_key, keys.champion_or(pointer), spare=pointer, log=log, refused=refused
         )
@@ -164,8 +164,8 @@ def gauges(prefix: str) -> Table:
     return {f"{prefix}_share": ("share", "Share of conversations, 0 without a canary")}
 
 
-def _located(load: Callable[[Target], M], places: Places) -> Callable[[Target], M]:
-    """The same, for targets that a key names by URI."""
+def located(load: Callable[[Target], M], places: Places) -> Callable[[Target], M]:
+    """`load`, also for targets that a key names by URI."""
 
     def loading(target: Target) -> M:
         folder: Path = places.folder(target)

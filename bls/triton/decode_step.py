@@ -3,7 +3,8 @@
 
 `decode_step` runs the language model beside predictor and controller. When the predictor fails, the
 model's logits are already there: `decode_step_held` asks for them again, with the forecast that the
-reply holds, so a reader waits a millisecond and not a token.
+reply holds, so a reader waits a millisecond and not a token. `decode_step_fixed` is for tokens that
+nobody has to be asked about: every bid is fixed.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from numpy.typing import NDArray
 
 from bls.brain.forecast.health import PREDICTOR_FAULTS, PredictorHealth
 from bls.contracts import (
-    AUCTION,
-    CONTROL,
     DECODE_STEP,
+    DECODE_STEP_FIXED,
     DECODE_STEP_HELD,
     LLM_STEP,
     PAD,
@@ -32,14 +32,12 @@ from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
 
 _DEFAULT_TIMEOUT_US = 120_000_000
-_MIXTURE = 5
 _NAMES = {
     graph.name: [tensor.name for tensor in graph.outputs]
-    for graph in (DECODE_STEP, DECODE_STEP_HELD)
+    for graph in (DECODE_STEP, DECODE_STEP_HELD, DECODE_STEP_FIXED)
 }
-_FIXED_NAMES = [*(tensor.name for tensor in AUCTION.outputs), "WEIGHT"]
-"""WEIGHT is always asked for: an ensemble of Triton 2.51 that is not asked for an output does not
-hand it to its own next step either ("unexpected deadlock")."""
+"""All of them, always: an ensemble of Triton 2.51 that is not asked for an output does not hand it
+to its own next step either ("unexpected deadlock")."""
 
 
 class TritonDecoder:
@@ -62,9 +60,8 @@ class TritonDecoder:
         self._opened = False
         self._closed = False
         self._weights: Weights = np.empty(0, np.float32)
-        self._bid: list[pb_utils.Tensor] = []
+        self._bid: dict[str, list[pb_utils.Tensor]] = {}
         self._constant: dict[tuple[Op, int], list[pb_utils.Tensor]] = {}
-        self._fixed: dict[int, list[pb_utils.Tensor]] = {}
 
     def prefill(self, rows: tuple[tuple[int, ...], ...], bids: Bids) -> Outcome:
         ids = np.full((len(rows), max(map(len, rows))), PAD, np.int32)
@@ -98,11 +95,13 @@ class TritonDecoder:
     def _decode(self, op: Op, ids: NDArray[np.int32], bids: Bids, index: int) -> Outcome:
         if self._closed:
             raise SkynetError("cancelled", "The reply was ended.", 499)
+        if bids.control is None:
+            return self._ask(DECODE_STEP_FIXED, self._head(op, ids), bids, index)
         if bids.features is None or bids.without is None:
             return self._held(op, ids, bids, index)
-        asked = pb_utils.Tensor("FEATURES", bids.features)
+        asked = [pb_utils.Tensor("FEATURES", bids.features), _control(bids)]
         try:
-            outcome = self._ask(DECODE_STEP, [*self._head(op, ids), asked], bids, index)
+            outcome = self._ask(DECODE_STEP, [*self._head(op, ids), *asked], bids, index)
         except SkynetError as fault:
             if fault.code not in PREDICTOR_FAULTS:
                 raise
@@ -113,28 +112,24 @@ class TritonDecoder:
         return outcome
 
     def _held(self, op: Op, ids: NDArray[np.int32], bids: Bids, index: int) -> Outcome:
-        rows = len(bids.weights)
-        if bids.mixture is None:
-            forecast = self._nothing(rows)[1]
-        else:
-            forecast = pb_utils.Tensor("MIXTURE", bids.mixture)
-        return self._ask(DECODE_STEP_HELD, [*self._head(op, ids), forecast], bids, index)
+        held = [pb_utils.Tensor("MIXTURE", bids.mixture), _control(bids)]
+        return self._ask(DECODE_STEP_HELD, [*self._head(op, ids), *held], bids, index)
 
     def _ask(
         self, graph: ModelContract, inputs: list[pb_utils.Tensor], bids: Bids, index: int
     ) -> Outcome:
-        names = _NAMES[graph.name] if bids.control is not None else _FIXED_NAMES
+        bid = "BID" if bids.control is not None else "WEIGHT"
         request = pb_utils.InferenceRequest(
             model_name=graph.name,
-            requested_output_names=names,
-            inputs=[*inputs, *self._terms(bids, index)],
+            requested_output_names=_NAMES[graph.name],
+            inputs=[*inputs, *self._terms(bids, bid, index)],
             timeout=_DEFAULT_TIMEOUT_US,
         )
         response = request.exec()
         if response.has_error():
             raise SkynetError.from_wire(response.error().message())
         out = {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
-        return _outcome(out)
+        return _outcome(out, bids.weights)
 
     def _head(self, op: Op, ids: NDArray[np.int32]) -> list[pb_utils.Tensor]:
         """Inputs of `llm_step`; those that never change are made once per number of rows."""
@@ -148,34 +143,26 @@ class TritonDecoder:
             ]
         return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
 
-    def _terms(self, bids: Bids, index: int) -> list[pb_utils.Tensor]:
-        """Inputs of `mpc` and `auction`; weights are written again only when a bid has changed."""
-        rows = len(bids.weights)
-        shape = (rows, 1)
+    def _terms(self, bids: Bids, bid: str, index: int) -> list[pb_utils.Tensor]:
+        """Inputs of `auction`, weights under the name `bid`: written again only when one has
+        changed."""
+        shape = (len(bids.weights), 1)
         if not np.array_equal(bids.weights, self._weights):
-            self._weights = bids.weights
-            self._bid = [
-                pb_utils.Tensor("BID", bids.weights.reshape(shape)),
+            self._weights, self._bid = bids.weights, {}
+        if bid not in self._bid:
+            self._bid[bid] = [
+                pb_utils.Tensor(bid, bids.weights.reshape(shape)),
                 pb_utils.Tensor("TEMPERATURE", np.full(shape, self._temperature, np.float32)),
             ]
-        if bids.control is None:
-            control = self._nothing(rows)[0]
-        else:
-            control = pb_utils.Tensor("CONTROL", bids.control)
         draw = pb_utils.Tensor("DRAW", np.tile(self._draw.at(index), shape))
-        return [*self._bid, control, draw]
-
-    def _nothing(self, rows: int) -> list[pb_utils.Tensor]:
-        """`CONTROL` and `MIXTURE` of rows that the controller leaves alone."""
-        if rows not in self._fixed:
-            self._fixed[rows] = [
-                pb_utils.Tensor("CONTROL", np.zeros((rows, CONTROL), np.float64)),
-                pb_utils.Tensor("MIXTURE", np.zeros((rows, _MIXTURE), np.float32)),
-            ]
-        return self._fixed[rows]
+        return [*self._bid[bid], draw]
 
 
-def _outcome(out: Mapping[str, NDArray[Any]]) -> Outcome:
+def _control(bids: Bids) -> pb_utils.Tensor:
+    return pb_utils.Tensor("CONTROL", bids.control)
+
+
+def _outcome(out: Mapping[str, NDArray[Any]], bid: Weights) -> Outcome:
     return Outcome(
         token=int(out["TOKEN"][0, 0]),
         ref_token=int(out["REF_TOKEN"][0, 0]),
@@ -189,7 +176,7 @@ def _outcome(out: Mapping[str, NDArray[Any]]) -> Outcome:
         log_z=out["LOG_Z"][:, 0].copy(),
         top_id=out["TOP_ID"].copy(),
         top_logit=out["TOP_LOGIT"].copy(),
-        weights=out["WEIGHT"][:, 0].copy(),
+        weights=out["WEIGHT"][:, 0].copy() if "WEIGHT" in out else bid,
         decision=out["DECISION"].copy() if "DECISION" in out else None,
         mixture=out["MIXTURE"].copy() if "MIXTURE" in out else None,
         predictor=out["SERVED"][:, 0].copy() if "SERVED" in out else None,

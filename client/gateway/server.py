@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             api_key=environment.api_key or None,
             traces=environment.traces,
             streams=args.streams,
-            explain=ExplainOptions(tve=environment.tve_folder(), logs=environment.logs),
+            explain=ExplainOptions(tve=environment.tve_folder(), keys=True, logs=environment.logs),
             logs=environment.logs,
         )
         server = make_server(settings, args.host, args.port)

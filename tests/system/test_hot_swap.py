@@ -21,9 +21,9 @@ from bls.models.models import chosen
 from bls.reply.draw import conversation
 from client.launcher.stack import Stack
 from export.manifest import file_sha256
+from perf_analyzer_configs.bench.versions import another_version
 from tests.models.stub import graph
 from tests.system.probe import Probe
-from tests.versions import another_version
 
 PAIR = {"bidders": [{"advertiser": "alpine_rail"}, {"advertiser": "harbor_hotels"}]}
 READERS = 6
@@ -89,8 +89,7 @@ def rollout(stack: Stack) -> Iterator[Rollout]:
     rollout = Rollout(stack)
     yield rollout
     for subsystem in (PREDICTOR, TVE):
-        folder = rollout.promote(subsystem)
-        rollout.publish(canary_key(subsystem), folder, 0.0)
+        rollout.publish(model_key(subsystem), rollout.version(subsystem))
 
 
 class Readers:

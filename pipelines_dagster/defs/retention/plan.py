@@ -19,7 +19,7 @@ from pipelines_dagster.defs.retention.ttl import LEDGER_DAYS, ttl_of
 from pipelines_dagster.lake.files import Files, Found
 
 _DAY = re.compile(r"(?P<table>[a-z]+/[a-z0-9_]+)/dt=(?P<day>\d{4}-\d{2}-\d{2})/")
-_GOLD = re.compile(r"(?P<set>gold/[a-z0-9_]+/[a-z0-9_]+)/[^/]+\.parquet")
+_GOLD = re.compile(r"(?P<set>gold/[a-z0-9_]+/[a-z0-9_]+)/(?:held/)?[^/]+\.parquet")
 _LOG = "/_delta_log/"
 
 

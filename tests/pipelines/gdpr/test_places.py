@@ -115,13 +115,13 @@ def test_the_registry_is_tagged(tmp_path: Path) -> None:
 
     settings = PipelineSettings(Settings(state=tmp_path))
     lake = settings.open_lake()
-    assert invalidate(settings, lake, "gdpr_1", ["all_01"]) == []
+    assert invalidate(settings, lake, "gdpr_1", ["gold/a/all_01"]) == []
     (tmp_path / "mlflow").mkdir()
     client = MlflowClient(settings.registry_uri, settings.registry_uri)
     client.create_registered_model("pred")
     for dataset in ("all_01", "some_01"):
-        client.create_model_version("pred", str(tmp_path), tags={"dataset": dataset})
-    marked = invalidate(settings, lake, "gdpr_1", ["all_01"])
+        client.create_model_version("pred", str(tmp_path), tags={"dataset": f"/x/gold/a/{dataset}"})
+    marked = invalidate(settings, lake, "gdpr_1", ["gold/a/all_01"])
     assert [one.version for one in marked] == ["1"]
     tags = {v.version: v.tags.get(TAG) for v in client.search_model_versions("name='pred'")}
     assert {str(k): v for k, v in tags.items()} == {"1": "gdpr_1", "2": None}

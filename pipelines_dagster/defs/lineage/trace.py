@@ -97,7 +97,10 @@ def _promoted(lake: Lake) -> list[Version]:
         return []
     rows = lake.scan(_PROMOTIONS).filter(pl.col("event") == _TRAINED).sort("ts").collect()
     names = ("subsystem", "version", "sha256", "details")
-    return [Version(*row[:3], json.loads(row[3])) for row in rows.select(names).rows()]
+    return [
+        Version(subsystem, version, sha256, json.loads(details))
+        for subsystem, version, sha256, details in rows.select(names).rows()
+    ]
 
 
 def _stored(settings: PipelineSettings) -> list[Version]:

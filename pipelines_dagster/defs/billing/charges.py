@@ -32,7 +32,7 @@ _BIDS, _VCG, _TRACE = "bronze/auction_bids", "bronze/auction_vcg", "bronze/e2e_t
 _CLICKS = "bronze/click_logs"
 _KEY = ["conv_id", "request_id"]
 _U64 = 2**64
-_WEEKS_DAYS = 28
+_AROUND_DAYS = 28
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,10 @@ def _against_ledger(
 
 
 def _own_sources(lake: Lake, day: str, ledger: Collection[ReplyKey]) -> set[str]:
-    """What this host's records are called in the lake, by its replies of the last weeks."""
-    last = date.fromisoformat(day)
-    days = [(last - timedelta(days=n)).isoformat() for n in range(_WEEKS_DAYS)]
+    """What this host's records are called in the lake, by its replies of the weeks around."""
+    middle = date.fromisoformat(day)
+    around = range(-_AROUND_DAYS, _AROUND_DAYS + 1)
+    days = [(middle + timedelta(days=n)).isoformat() for n in around]
     known = pl.DataFrame(list(ledger), schema=dict.fromkeys(_KEY, pl.String), orient="row")
     mine = _rows(lake, _TRACE, days).join(known, on=_KEY, how="semi")
     return set(mine["source"].unique())

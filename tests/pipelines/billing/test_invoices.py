@@ -122,6 +122,7 @@ def test_a_crash_between_sending_and_noting_sends_the_same_again(world: World) -
 
 def test_days_carry_what_is_under_a_cent(world: World) -> None:
     sink = Kept()
+    assert len(days(world.lake)) > 1
     for day in days(world.lake):
         invoice_period(world.settings, Period.of_day(day), sink)
     accounts = settle(world.logs).accounts
@@ -177,7 +178,7 @@ def test_a_row_twice_is_held(world: World, table: str) -> None:
 def test_a_receipt_that_the_ledger_does_not_have_holds_its_advertisers(world: World) -> None:
     path = world.logs / "e2e.trace"
     whole = path.read_bytes()
-    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-2]))  # one of them was charged
     night = invoice_period(world.settings, full(world.lake), None)
     assert night.held and {"the lake and the ledger differ"} == {
         why.partition(": ")[2] for why in night.held.values()
@@ -189,7 +190,6 @@ def test_a_receipt_that_the_ledger_does_not_have_holds_its_advertisers(world: Wo
 def test_two_currencies_are_not_added(world: World) -> None:
     mixed = pl.when(pl.col("conv_id") == world.conv).then(pl.lit("EUR"))
     rewrite(world.lake, "bronze/e2e_trace", mixed.otherwise(pl.col("currency")).alias("currency"))
-    rewrite(world.lake, "bronze/e2e_trace", pl.lit("2025-01-01").alias("dt"))
     charges = charges_of(world.lake, "2025-01-01", None)
     assert "several currencies" in charges.held[""]
 

@@ -18,8 +18,11 @@ from client.commands.audit import audit
 from client.commands.bid import bid
 from client.commands.chat import chat
 from client.commands.explain import explain
+from client.commands.gdpr import gdpr
 from client.commands.info import health, models, vocabulary
+from client.commands.invoices import invoices
 from client.commands.keys import keys
+from client.commands.lineage import lineage
 from client.commands.loop import loop, traffic
 from client.commands.params import params
 from client.commands.pipelines import pipelines
@@ -58,6 +61,9 @@ _COMMANDS = (
     health,
     settle,
     audit,
+    gdpr,
+    lineage,
+    invoices,
 )
 
 for command in _COMMANDS:

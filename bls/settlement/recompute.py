@@ -7,8 +7,8 @@ weight units and become integer micro-units once per reply and advertiser, as in
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from bls.settlement.bounds import Bounds, Verdict
 from bls.settlement.events import F64, Events, batches
 from bls.settlement.faults import Fault, Faults
 from bls.settlement.prices import Prices
-from bls.settlement.reader import Json, Reader, ReplyKey, name
+from bls.settlement.reader import Joined, Json, Reader, ReplyKey, name
 
 TOLERANCE = 1e-4
 """0.01 %, the specification's; one micro-unit more per sum, for its rounding."""
@@ -70,7 +70,7 @@ class Settlement:
     undecided: int
     accounts: dict[str, AdvertiserAccount]
     faults: Faults
-    heads: dict[str, str]
+    heads: dict[str, str] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -113,23 +113,33 @@ def agree(charged: int, recomputed: int) -> bool:
 
 def settle(folder: Path, progress: Progress = lambda share: None) -> Settlement:
     """Recompute every charge in `folder`. Raises `no_records`; faults are in the result."""
-    faults = Faults()
-    reader = Reader(folder, faults)
+    reader = Reader(folder, Faults())
     receipts = reader.receipts()
+    result = settle_records(
+        receipts, reader.joined(), reader.faults, lambda: progress(reader.progress)
+    )
+    return replace(result, heads=reader.heads, erased=dict(reader.erased))
+
+
+def settle_records(
+    receipts: Mapping[ReplyKey, Json],
+    tokens: Iterable[Joined],
+    faults: Faults,
+    progress: Callable[[], None] = lambda: None,
+) -> Settlement:
+    """The same of records that come from anywhere; `faults` may have some already."""
     tallies: dict[ReplyKey, Tally] = {}
-    tokens = undecided = 0
-    for events in batches(reader.joined(), faults):
+    count = undecided = 0
+    for events in batches(tokens, faults):
         undecided += _add(events, tallies, faults)
-        tokens += len(events)
-        progress(reader.progress)
+        count += len(events)
+        progress()
     accounts: dict[str, AdvertiserAccount] = {}
     for key, receipt in receipts.items():
         _compare(key, receipt, tallies.pop(key, None), accounts, faults)
     for key in tallies:
         faults.add(Fault.UNBILLED, name(key))
-    return Settlement(
-        tokens, len(receipts), undecided, accounts, faults, reader.heads, dict(reader.erased)
-    )
+    return Settlement(count, len(receipts), undecided, accounts, faults)
 
 
 def _add(events: Events, tallies: dict[ReplyKey, Tally], faults: Faults) -> int:

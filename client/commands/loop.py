@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bls.errors import SkynetError
+from client.commands.extra import pipelines_extra
 from client.commands.options import url_option
-from client.commands.pipelines import end_on_sigterm, need_pipelines
+from client.commands.pipelines import end_on_sigterm
 from client.table import table
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def traffic(
 
     The campaigns are the server's own (SKYNET_CAMPAIGNS). Exit code 1 if a request failed.
     """
-    need_pipelines()
-    from bls.campaigns import DEFAULT_FILE  # noqa: PLC0415
-    from bls.settings import load_settings  # noqa: PLC0415
-    from pipelines_dagster.traffic.drive import drive  # noqa: PLC0415
-    from pipelines_dagster.traffic.plan import TrafficPlan  # noqa: PLC0415
-    from pipelines_dagster.traffic.report import TrafficReport  # noqa: PLC0415
+    with pipelines_extra():
+        from bls.campaigns import DEFAULT_FILE  # noqa: PLC0415
+        from bls.settings import load_settings  # noqa: PLC0415
+        from pipelines_dagster.traffic.drive import drive  # noqa: PLC0415
+        from pipelines_dagster.traffic.plan import TrafficPlan  # noqa: PLC0415
+        from pipelines_dagster.traffic.report import TrafficReport  # noqa: PLC0415
 
     plan = TrafficPlan(
         seconds=seconds,
@@ -126,12 +127,12 @@ def loop(
     A degraded champion is replaced by a better challenger, and a bad challenger is stopped, live.
     Traffic and training share the machine. Exit code 1 if a promise fails.
     """
-    need_pipelines()
-    from pipelines_dagster.loop.budget import Budget  # noqa: PLC0415
-    from pipelines_dagster.loop.rehearse import left_in_folder, rehearse  # noqa: PLC0415
-    from pipelines_dagster.loop.report import as_svg, as_text  # noqa: PLC0415
-    from pipelines_dagster.settings import load_pipeline_settings  # noqa: PLC0415
-    from pipelines_dagster.traffic.plan import TrafficPlan  # noqa: PLC0415
+    with pipelines_extra():
+        from pipelines_dagster.loop.budget import Budget  # noqa: PLC0415
+        from pipelines_dagster.loop.rehearse import left_in_folder, rehearse  # noqa: PLC0415
+        from pipelines_dagster.loop.report import as_svg, as_text  # noqa: PLC0415
+        from pipelines_dagster.settings import load_pipeline_settings  # noqa: PLC0415
+        from pipelines_dagster.traffic.plan import TrafficPlan  # noqa: PLC0415
 
     end_on_sigterm()
     settings = load_pipeline_settings()

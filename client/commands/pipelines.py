@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-from bls.errors import SkynetError
+from client.commands.extra import pipelines_extra
 from client.commands.stack import progress
 
 PORT = 3000
@@ -23,9 +23,9 @@ PORT = 3000
 @click.option("--broker/--no-broker", default=True, help="Start a Kafka where none answers.")
 def pipelines(port: int, broker: bool) -> None:
     """Run schedules, sensors and their page until Ctrl-C; state is below .state/dagster."""
-    need_pipelines()
-    from pipelines_dagster.defs.operations.dev import DevServer  # noqa: PLC0415
-    from pipelines_dagster.settings import load_pipeline_settings  # noqa: PLC0415
+    with pipelines_extra():
+        from pipelines_dagster.defs.operations.dev import DevServer  # noqa: PLC0415
+        from pipelines_dagster.settings import load_pipeline_settings  # noqa: PLC0415
 
     end_on_sigterm()
     settings = load_pipeline_settings()
@@ -33,17 +33,6 @@ def pipelines(port: int, broker: bool) -> None:
         click.echo(f"ready at {server.url}  (Ctrl-C stops)", err=True)
         server.wait()
     click.echo("stopped", err=True)
-
-
-def need_pipelines() -> None:
-    """Raises `no_pipelines` where the extra is not installed."""
-    try:
-        import dagster  # noqa: F401, PLC0415
-        import polars  # noqa: F401, PLC0415
-    except ImportError:
-        raise SkynetError(
-            "no_pipelines", "Install the pipelines extra: pip install 'skynet-ads[pipelines]'.", 500
-        ) from None
 
 
 def end_on_sigterm() -> None:

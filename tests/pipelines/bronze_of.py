@@ -87,5 +87,5 @@ def append(lake: Lake, topic: str, lines: list[dict[str, Any]], offset: int, **n
         f"bronze/{table}",
         frame,
         progress={f"{topic}:0": offset + len(lines)},
-        origin={"topic": topic, "cluster": "c1", "offsets": offsets} | note,
+        origin={"topic": topic, "cluster": "c1", "ranges": offsets} | note,
     )

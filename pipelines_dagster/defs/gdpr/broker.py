@@ -31,7 +31,7 @@ def taken(lake: Lake, topic: str) -> dict[int, int]:
     found = lake.open(f"bronze/{TOPICS[topic].table}")
     ends: dict[int, int] = {}
     for commit in found.history(_HISTORY) if found is not None else ():
-        noted = commit.get("offsets")
+        noted = commit.get("ranges") or commit.get("offsets")
         for partition, (_, end) in json.loads(noted).items() if noted else ():
             ends[int(partition)] = max(end, ends.get(int(partition), 0))
     return ends

@@ -3,8 +3,8 @@
 
 1. what belongs to the subject is looked up, and the request written down
 2. tombstones, so that nothing comes back
-3. caches, the serving host's logs and billing records, the broker
-4. every table of the lake, every training set; models that learned from it are marked
+3. caches, the serving host's billing records, the broker
+4. every training set and table of the lake; models that learned from it are marked; debug streams
 5. every file left is read; when nothing is found the request is closed and the id forgotten
 
 A crash, or a place that does not answer, leaves the request open: `resume` finishes it.
@@ -87,6 +87,11 @@ def resume(settings: PipelineSettings, index: IndexHook | None = None) -> list[E
     return [_carry_out(settings, lake, one, index) for one in requests.unfinished(lake)]
 
 
+def finish_one(settings: PipelineSettings, request: Request) -> Erasure:
+    """Finish one open request. Raises as `erase`."""
+    return _carry_out(settings, settings.open_lake(), request, None)
+
+
 def dry_run(settings: PipelineSettings, subject: Subject, keep_billing: bool) -> list[Step]:
     """What would go from the lake; nothing is changed."""
     lake = settings.open_lake()
@@ -127,7 +132,6 @@ def _steps(
     yield from (windows,) if windows else ()
     ledger = erase_ledger(serving.logs, subject, request.number, keep)
     yield from (ledger,) if ledger else ()
-    yield erase_logs([serving.logs, serving.state / "audit"], subject, request.number)
     if subject.kind is Kind.MSG:
         fresh = (index or erased_creatives(serving)).delete(subject.value)
         yield Step(CREATIVES, removed=int(fresh), note="never chosen again")
@@ -138,6 +142,8 @@ def _steps(
         step = erase_table(lake, table, keys, kept)
         if step is not None:
             yield step
+    # last: what a server had queued is written by now
+    yield erase_logs([serving.logs, serving.state / "audit"], subject, request.number)
 
 
 def _training_sets(
@@ -168,11 +174,6 @@ def _tell(streams: Streams, request: Request, step: Step) -> None:
 def predicate_of(lake: Lake, table: str, subject: Subject) -> str:
     """The SQL of one table's delete. Raises `no_table`."""
     return f"DELETE FROM {table} WHERE {where(Keys(subject), lake.scan(table).collect_schema())}"
-
-
-def in_doubt(settings: PipelineSettings) -> list[str]:
-    """Numbers of requests that are open."""
-    return [one.number for one in requests.unfinished(settings.open_lake())]
 
 
 def check_done(erasure: Erasure) -> None:

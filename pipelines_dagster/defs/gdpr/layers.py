@@ -10,7 +10,8 @@ import polars as pl
 from pipelines_dagster.defs.gdpr import audit, requests, tombstones
 from pipelines_dagster.defs.gdpr.audit import Step
 from pipelines_dagster.defs.gdpr.predicate import Keys, anything, rows, shared, where
-from pipelines_dagster.lake.erase import (
+from pipelines_dagster.lake.lake import Lake
+from pipelines_dagster.lake.removal import (
     Removed,
     clean_log,
     delete_rows,
@@ -19,7 +20,6 @@ from pipelines_dagster.lake.erase import (
     rewrite_rows,
     tables_of,
 )
-from pipelines_dagster.lake.lake import Lake
 
 _OURS = (requests.TABLE, audit.TABLE, tombstones.TABLE, tombstones.SALT)
 

@@ -16,9 +16,9 @@ from pipelines_dagster.defs.gdpr.subject import Kind, Subject
 from pipelines_dagster.lake.lake import Lake
 
 _OWNED: dict[Kind, tuple[str, ...]] = {
-    Kind.CONV: ("ctx_id",),
-    Kind.ADV: ("ad_id", "msg_id"),
-    Kind.MSG: ("ad_id",),
+    Kind.CONV: ("ctx_id", "ctx_key"),
+    Kind.ADV: ("ad_id", "ad_key", "msg_id"),
+    Kind.MSG: ("ad_id", "ad_key"),
     Kind.CTX: (),
 }
 _REQUEST = "request_id"

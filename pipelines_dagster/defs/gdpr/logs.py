@@ -3,8 +3,7 @@
 
 A line of the subject becomes blanks of its length (`{"erased":"..."}` where that fits), so no
 place in a file moves. In a text log the id alone is struck out. A crash in the middle leaves a line
-half struck out; doing it again finishes it. What the queue of a running server still holds comes
-later: the nightly sweep does it again for a while.
+half struck out; doing it again finishes it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ the next training reads datasets that no longer have the rows.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -100,7 +99,7 @@ def _in_promotions(lake: Lake, words: frozenset[str]) -> Iterator[Trained]:
 
 
 def _named(text: str, words: frozenset[str]) -> str:
-    return next((word for word in sorted(words) if json.dumps(word) in text), "")
+    return next((word for word in sorted(words) if word in text), "")
 
 
 def _tag(
@@ -118,7 +117,7 @@ def _tag(
         run = client.get_run(entry.run_id).data if entry.run_id else None
         about = [*entry.tags.values(), *(run.params.values() if run else ())]
         about += list(run.tags.values()) if run else []
-        word = next((one for one in sorted(words) if one in about), "")
+        word = _named("\n".join(about), words)
         if word or versions & set(about):
             client.set_model_version_tag(entry.name, entry.version, TAG, request)
             if not versions & set(about):

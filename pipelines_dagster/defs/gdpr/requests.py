@@ -19,8 +19,8 @@ import polars as pl
 from pipelines_dagster.defs.gdpr.predicate import Value
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
 from pipelines_dagster.defs.gdpr.tombstones import salt_of
-from pipelines_dagster.lake.erase import clean_log, delete_rows, forget_files
 from pipelines_dagster.lake.lake import Lake
+from pipelines_dagster.lake.removal import clean_log, delete_rows, forget_files
 
 TABLE = "ops/gdpr_requests"
 OPEN, DONE = "open", "done"

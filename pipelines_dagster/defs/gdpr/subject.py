@@ -18,8 +18,8 @@ from bls.request import ID_PATTERN
 class Kind(Enum):
     """A kind of id, and the columns that hold it, in any table and log."""
 
-    CONV = ("conv", ID_PATTERN, ("conv_id", "convo_id"))
-    ADV = ("adv", ID_PATTERN, ("advertiser", "adv_id"))
+    CONV = ("conv", ID_PATTERN, ("conv_id", "convo_id", "rejected_conv_id"))
+    ADV = ("adv", ID_PATTERN, ("advertiser", "adv_id", "rejected_advertiser"))
     MSG = ("msg", ID_PATTERN, ("msg_id",))
     CTX = ("ctx", ID_PATTERN, ("ctx_id",))
 

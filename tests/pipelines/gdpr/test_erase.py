@@ -160,7 +160,9 @@ def test_models_that_learned_from_it_are_marked(world: World) -> None:
     clean = learned.with_name("tve_2026_01_02_01")
     for folder, dataset in ((learned, "all_01"), (clean, "some_01")):
         folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text(json.dumps({"details": {"dataset": dataset}}))
+        (folder / "manifest.json").write_text(
+            json.dumps({"details": {"dataset": f"/x/gold/predictor_dataset/{dataset}"}})
+        )
     erase(world.settings, conv_id=world.conv)
     rows = world.lake.scan(INVALIDATIONS).collect()
     assert rows["version"].to_list() == ["tve_2026_01_01_01"] and len(rows["sha256"][0]) == 64

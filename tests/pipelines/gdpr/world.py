@@ -25,6 +25,7 @@ from pipelines_dagster.settings import PipelineSettings
 from tests.pipelines.bronze_of import append, ingest
 
 CONVS = 5
+APART_S = 35_000.0
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ class World:
 
 
 def record(logs: Path, seed: int = 7, count: int = CONVS) -> None:
-    """Simulated conversations through the real ledger."""
+    """Simulated conversations through the real ledger, two or three a day."""
     rng = np.random.default_rng(seed)
     world = draw_world(16, 64, rng)
     auctions = draw_auctions(world, mix_of("train"), count, rng)
-    write_events(logs, auctions, world, seed, starts(count, rng))
+    start = starts(count, rng) + APART_S * np.arange(count)
+    write_events(logs, auctions, world, seed, start)
 
 
 def make(state: Path, **options: str) -> World:

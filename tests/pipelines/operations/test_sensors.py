@@ -76,9 +76,9 @@ def test_a_fresh_installation_has_missed_nothing(state: Path) -> None:
         dg.build_sensor_context(instance=instance) as context,
     ):
         answer = deadlines(context, pipelines=Pipelines())
-        assert isinstance(answer, dg.SkipReason)
-        assert answer.skip_message == "nothing is late"
-        assert context.cursor
+    assert isinstance(answer, dg.SensorResult)
+    assert str(answer.skip_reason) == "SkipReason(skip_message='nothing is late')"
+    assert answer.cursor
     assert 'orch_sla_miss_total{job="nightly"} 0.0' in (state / METRICS).read_text()
     assert not (state / "logs" / STREAM).exists()
 

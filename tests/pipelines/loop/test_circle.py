@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -12,6 +13,7 @@ from bls.errors import SkynetError
 from pipelines_dagster.loop.budget import Budget
 from pipelines_dagster.loop.circle import Circle, Findings
 from pipelines_dagster.loop.report import as_svg, as_text
+from pipelines_dagster.loop.steps import Verdict, Version
 from tests.pipelines.loop.double import CHALLENGER, Double
 
 
@@ -93,6 +95,28 @@ def test_a_gate_that_refuses_everything_still_shows_the_bad_one() -> None:
     closed(double)
     assert "promote" not in double.calls
     assert "forced" in double.calls
+
+
+def test_an_ingest_that_fails_during_the_canary_is_told() -> None:
+    class Starved(Double):
+        def promote(self, challenger: Version, *, forced: bool = False) -> Verdict:
+            self.broken = "ingest"
+            self.starved.wait(10)
+            return super().promote(challenger, forced=forced)
+
+        def ingest(self) -> int:
+            if self.broken == "ingest":
+                self.starved.set()
+                raise SkynetError("step_failed", "ingest failed.", 500)
+            return super().ingest()
+
+        starved = threading.Event()
+
+    clock = Seconds()
+    circle = Circle(
+        Starved(), Budget(5), lambda *_: None, clock=clock, sleep=clock.sleep, every_s=0.01
+    )
+    assert [p.what for p in circle.run().promises if not p.kept] == ["every step can be done"]
 
 
 def test_watching_ends_with_its_time() -> None:

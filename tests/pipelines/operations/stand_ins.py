@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import dagster as dg
 
@@ -24,8 +24,10 @@ KEYS = {
 Work = Callable[[str], None]
 
 
-def assets(work: Work = lambda key: None) -> list[dg.AssetsDefinition]:
-    """All of `KEYS`; `work` is called with an asset's key when it is made."""
+def assets(
+    work: Work = lambda key: None, only: Collection[str] = KEYS
+) -> list[dg.AssetsDefinition]:
+    """Of `KEYS`; `work` is called with an asset's key when it is made."""
 
     def make(key: str, parents: tuple[str, ...]) -> dg.AssetsDefinition:
         @dg.asset(key=key.split("/"), deps=[dg.AssetKey(parent.split("/")) for parent in parents])
@@ -34,7 +36,11 @@ def assets(work: Work = lambda key: None) -> list[dg.AssetsDefinition]:
 
         return made
 
-    return [make(key, parents) for key, parents in KEYS.items()]
+    return [
+        make(key, tuple(parent for parent in parents if parent in only))
+        for key, parents in KEYS.items()
+        if key in only
+    ]
 
 
 def gate(passes: Callable[[], bool]) -> dg.AssetChecksDefinition:

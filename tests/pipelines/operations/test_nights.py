@@ -7,7 +7,7 @@ metrics are real.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipelines_dagster.defs.operations.plan import NIGHTLY, last_due
 from pipelines_dagster.defs.operations.sla import TABLE, judge, publish
 from pipelines_dagster.lake.lake import Lake
 from tests.pipelines.operations.clock import Clock
-from tests.pipelines.operations.stand_ins import assets, gate
+from tests.pipelines.operations.stand_ins import KEYS, assets, gate
 
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -41,6 +41,7 @@ class Nights:
     hours: float = 1.0
     faults: int = 0
     passes: bool = True
+    keys: Collection[str] = tuple(KEYS)
     made: list[str] = field(default_factory=list)
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -52,7 +53,9 @@ class Nights:
             executor_def=dg.in_process_executor,
         )
         self._defs = dg.Definitions(
-            assets=assets(self._work), asset_checks=[gate(lambda: self.passes)], jobs=[nightly]
+            assets=assets(self._work, self.keys),
+            asset_checks=[gate(lambda: self.passes)],
+            jobs=[nightly],
         )
 
     def _work(self, key: str) -> None:
@@ -150,9 +153,23 @@ def test_a_second_run_in_time_makes_good(nights: Nights) -> None:
 
 @pytest.mark.spec("ORC-S-01")
 @pytest.mark.spec("TVE-S-02")
-def test_thirty_nights(nights: Nights, tmp_path: Path) -> None:
+def test_thirty_nights(tmp_path: Path) -> None:
     """Assumed: nights of 3 hours, log-normal with sd 0.25, a step that fails by chance one time in
     fifty (and is tried again), and two bad nights: one too long, one whose every try fails."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        keys = ("gold/predictor_dataset", MOST, "live/predictor")
+        nights = Nights(instance, Lake(str(tmp_path)), Clock(FIRST), keys=keys)
+        play(nights)
+    rows = nights.lake.scan(TABLE).collect()
+    assert len(rows) == 30
+    assert rows["missed"].sum() == 2
+    assert [facts["outcome"] for _, facts in nights.told] == [Outcome.LATE, Outcome.FAILED]
+    publish(nights.lake, tmp_path / "operations.prom")
+    assert 'orch_sla_miss_total{job="nightly"} 2.0' in (tmp_path / "operations.prom").read_text()
+
+
+def play(nights: Nights) -> None:
+    """Thirty midnights, each judged at noon."""
     rng = np.random.default_rng(30)
     for number in range(30):
         date = FIRST + number * DAY
@@ -164,9 +181,3 @@ def test_thirty_nights(nights: Nights, tmp_path: Path) -> None:
             nights.faults = 3
         nights.run(date)
         nights.judge(date, 12)
-    rows = nights.lake.scan(TABLE).collect()
-    assert len(rows) == 30
-    assert rows["missed"].sum() == 2
-    assert [facts["outcome"] for _, facts in nights.told] == [Outcome.LATE, Outcome.FAILED]
-    publish(nights.lake, tmp_path / "operations.prom")
-    assert 'orch_sla_miss_total{job="nightly"} 2.0' in (tmp_path / "operations.prom").read_text()

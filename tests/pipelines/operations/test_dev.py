@@ -33,6 +33,7 @@ def test_up_and_gone(tmp_path: Path) -> None:
     kafka = free_port(0)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SKYNET_")}
     environment = {**kept, "SKYNET_STATE": str(tmp_path), "SKYNET_KAFKA_PORT": str(kafka)}
+    environment["SKYNET_READY_TIMEOUT_S"] = "200"
     said = tmp_path / "stderr.txt"
     with said.open("wb") as output:
         process = subprocess.Popen(
@@ -45,7 +46,7 @@ def test_up_and_gone(tmp_path: Path) -> None:
     try:
         url = _url(process, said)
         family = psutil.Process(process.pid).children(recursive=True)
-        answer = httpx.post(f"{url}/graphql", json={"query": QUERY}, timeout=60).json()
+        answer = httpx.post(f"{url}/graphql", json={"query": QUERY}, timeout=80).json()
         (found,) = answer["data"]["repositoriesOrError"]["nodes"]
         listed = {"/".join(node["assetKey"]["path"]) for node in found["assetNodes"]}
         snapshot = FILE.read_text()
@@ -68,7 +69,7 @@ def test_up_and_gone(tmp_path: Path) -> None:
 
 
 def _url(process: subprocess.Popen[bytes], said: Path) -> str:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 210
     while "ready at" not in (text := said.read_text()):
         assert process.poll() is None, text
         assert time.monotonic() < deadline, text

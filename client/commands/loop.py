@@ -7,6 +7,7 @@ What needs the pipelines extra is imported when a command runs.
 from __future__ import annotations
 
 import dataclasses
+import sys
 import tempfile
 import threading
 import time
@@ -89,7 +90,7 @@ def traffic(
 
 def _progress(report: TrafficReport, seconds: float, stop: threading.Event) -> None:
     """A line on stderr, every second rewritten on a terminal, every ten in a file."""
-    began, live = time.monotonic(), click.get_text_stream("stderr").isatty()
+    began, live = time.monotonic(), sys.stderr.isatty()
     while not stop.wait(1.0 if live else 10.0):
         line = (
             f"[{time.monotonic() - began:5.0f} of {seconds:.0f} s] {report.replies} replies, "

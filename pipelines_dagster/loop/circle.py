@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bls.errors import SkynetError
 from pipelines_dagster.loop.budget import Budget
@@ -19,6 +20,7 @@ from pipelines_dagster.loop.live import LiveMetric, Observed
 from pipelines_dagster.loop.steps import Steps, Verdict, Version
 from pipelines_dagster.loop.variants import Flaw
 
+T = TypeVar("T")
 Show = Callable[[str, str], None]
 """Told of every step as it begins or ends: its name, and what happens."""
 
@@ -101,7 +103,7 @@ class Circle:
         self.found.before = self._watch("before", weak, budget.seconds(budget.before))
         self._show("datasets", steps.build())
         self._show("train", "the quick config; traffic goes on beside it")
-        challenger = self._named("challenger", steps.train())
+        challenger = self._named("challenger", self._timed("train", budget.train, steps.train))
         gate = self._gate(challenger)
         self._promise("the gate lets the better one pass", gate.passed, gate.why)
         if not gate.passed:
@@ -147,7 +149,11 @@ class Circle:
         how = "forced past the gate, " if forced else ""
         self._show("canary", f"{how}{challenger.name} serves a share of the conversations")
         with self._ingesting():
-            verdict = self._steps.promote(challenger, forced=forced)
+            verdict = self._timed(
+                "canary",
+                self._budget.canary,
+                lambda: self._steps.promote(challenger, forced=forced),
+            )
         self._show("canary", ("promoted: " if verdict.passed else "stopped: ") + verdict.why)
         return verdict
 
@@ -169,11 +175,14 @@ class Circle:
     @contextmanager
     def _ingesting(self) -> Iterator[None]:
         """Bronze is kept fresh from another thread: a canary is judged by what is in the lake."""
-        over = threading.Event()
+        over, faults = threading.Event(), list[SkynetError]()
 
         def run() -> None:
-            while not over.wait(self._every_s):
-                self._steps.ingest()
+            try:
+                while not over.wait(self._every_s):
+                    self._steps.ingest()
+            except SkynetError as fault:  # told to whoever waits for the canary
+                faults.append(fault)
 
         thread = threading.Thread(target=run, name="loop-ingest", daemon=True)
         thread.start()
@@ -182,6 +191,16 @@ class Circle:
         finally:
             over.set()
             thread.join()
+        if faults:
+            raise faults[0]
+
+    def _timed(self, step: str, share: float, work: Callable[[], T]) -> T:
+        """What `work` gives; how long it took beside what was meant for it is shown."""
+        began = self._clock()
+        made = work()
+        took, meant = self._clock() - began, self._budget.seconds(share)
+        self._show(step, f"took {took:.0f} s, {meant:.0f} s were meant for it")
+        return made
 
     def _key(self) -> str:
         champion = self._steps.champion()

@@ -47,12 +47,17 @@ _WHAT = {entry.job: entry.what for entry in TIMETABLE} | {
     TRAINING: "datasets, models, gates and canaries, when there is enough that is new"
 }
 
+SMALL = (INGEST.job, SILVER.job, INVOICES.job, RETENTION.job)
+"""Jobs of many short steps: a process for each step would take longer than the steps."""
+_TWO_AT_A_TIME = dg.multiprocess_executor.configured({"max_concurrent": 2})
+
 JOBS = {
     name: dg.define_asset_job(
         name,
         selection=selection,
         description=_WHAT[name],
         op_retry_policy=RETRY,
+        executor_def=dg.in_process_executor if name in SMALL else _TWO_AT_A_TIME,
         tags={POOL: _POOLS[name]} if _POOLS[name] else {},
     )
     for name, selection in SELECTIONS.items()

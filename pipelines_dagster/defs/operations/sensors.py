@@ -19,15 +19,15 @@ from pipelines_dagster.resources import Pipelines
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def deadlines(context: dg.SensorEvaluationContext, pipelines: Pipelines) -> dg.SkipReason:
+def deadlines(context: dg.SensorEvaluationContext, pipelines: Pipelines) -> dg.SensorResult:
     """Judges each tick of the timetable once; the cursor is since when."""
     now = datetime.now(UTC)
     since = started(context.cursor, now)
-    context.update_cursor(repr(since.timestamp()))
     settings, lake = pipelines.settings(), pipelines.lake()
-    missed = judge(context.instance, lake, teller(settings), now, since)
+    missed = judge(context.instance, lake, teller(settings), now, since=since)
     publish(lake, settings.serving.state / METRICS)
-    return dg.SkipReason(f"missed: {', '.join(missed)}" if missed else "nothing is late")
+    found = f"missed: {', '.join(missed)}" if missed else "nothing is late"
+    return dg.SensorResult(skip_reason=found, cursor=repr(since.timestamp()))
 
 
 @dg.run_failure_sensor(

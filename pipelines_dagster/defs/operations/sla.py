@@ -7,6 +7,7 @@ survive restarts: `orch_sla_miss_total`, `orch_dag_sla` (seconds from the tick t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,13 @@ _SCHEMA = {
 
 
 def judge(
-    instance: dg.DagsterInstance, lake: Lake, tell: Tell, now: datetime, since: datetime
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    tell: Tell,
+    now: datetime,
+    *,
+    since: datetime,
+    timetable: Sequence[Timetable] = TIMETABLE,
 ) -> list[str]:
     """Judge every tick after `since` whose deadline has passed and that was not judged before.
 
@@ -42,7 +49,7 @@ def judge(
     """
     judged = _judged(lake)
     rows = []
-    for entry in TIMETABLE:
+    for entry in timetable:
         due = last_due(entry, now)
         if due is None or due.began < since or (entry.job, due.began.timestamp()) in judged:
             continue
@@ -87,11 +94,6 @@ def publish(lake: Lake, file: Path) -> None:
                 took.labels(row["job"]).set(row["finished"] - row["tick"])
     file.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(file), registry)
-
-
-def deadlines() -> list[Timetable]:
-    """Entries that have one."""
-    return [entry for entry in TIMETABLE if entry.finish is not None]
 
 
 def started(cursor: str | None, now: datetime) -> datetime:

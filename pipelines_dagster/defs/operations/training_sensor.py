@@ -27,25 +27,21 @@ _UNDER_WAY = [
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def new_rows_or_a_day(
-    context: dg.SensorEvaluationContext, pipelines: Pipelines
-) -> dg.SensorResult | dg.SkipReason:
+def new_rows_or_a_day(context: dg.SensorEvaluationContext, pipelines: Pipelines) -> dg.SensorResult:
     """The cursor counts; a training that another job ran starts the count anew."""
     now, last = time.time(), last_training(context.instance)
     since = Since.of(context.cursor) if context.cursor else Since(last or now)
     since = since.counted(pipelines.lake())
     if last is not None and last > since.trained:
         since = since.trained_at(last)
-    context.update_cursor(since.text())
     if training_under_way(context.instance):
-        return dg.SkipReason("a training is under way")
+        return dg.SensorResult(skip_reason="a training is under way", cursor=since.text())
     why = since.why(now)
     if why is None:
-        return dg.SkipReason(f"{since.rows} new rows")
-    context.update_cursor(since.trained_at(now).text())
+        return dg.SensorResult(skip_reason=f"{since.rows} new rows", cursor=since.text())
     key = "-".join(f"{version}" for _, version in sorted(since.versions.items()))
     request = dg.RunRequest(run_key=f"training-{since.trained:.0f}-{key}", tags={"why": why})
-    return dg.SensorResult([request])
+    return dg.SensorResult([request], cursor=since.trained_at(now).text())
 
 
 def last_training(instance: dg.DagsterInstance) -> float | None:

@@ -10,14 +10,27 @@ from __future__ import annotations
 
 import dagster as dg
 
+from pipelines_dagster.defs.billing import definitions as billing
 from pipelines_dagster.defs.datasets import definitions as datasets
+from pipelines_dagster.defs.ingest import definitions as ingest
+from pipelines_dagster.defs.lineage import definitions as lineage
 from pipelines_dagster.defs.operations import definitions as operations
 from pipelines_dagster.defs.operations.freshness import with_freshness
 from pipelines_dagster.defs.promotion import definitions as promotion
+from pipelines_dagster.defs.retention import definitions as retention
 from pipelines_dagster.defs.training import definitions as training
 from pipelines_dagster.resources import Pipelines
 
-AREAS = (datasets.DEFS, training.DEFS, promotion.DEFS, operations.DEFS)
+AREAS = (
+    ingest.DEFS,
+    datasets.DEFS,
+    training.DEFS,
+    promotion.DEFS,
+    retention.DEFS,
+    lineage.DEFS,
+    billing.DEFS,
+    operations.DEFS,
+)
 
 
 def merged(*areas: dg.Definitions) -> dg.Definitions:

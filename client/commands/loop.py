@@ -130,7 +130,7 @@ def loop(
     """
     with pipelines_extra():
         from pipelines_dagster.loop.budget import Budget  # noqa: PLC0415
-        from pipelines_dagster.loop.rehearse import left_in_folder, rehearse  # noqa: PLC0415
+        from pipelines_dagster.loop.rehearse import rehearse  # noqa: PLC0415
         from pipelines_dagster.loop.report import as_svg, as_text  # noqa: PLC0415
         from pipelines_dagster.settings import load_pipeline_settings  # noqa: PLC0415
         from pipelines_dagster.traffic.plan import TrafficPlan  # noqa: PLC0415
@@ -138,7 +138,7 @@ def loop(
     end_on_sigterm()
     settings = load_pipeline_settings()
     budget = Budget(minutes)
-    plan = TrafficPlan(concurrency=concurrency, seed=seed, scenario=scenario)
+    plan = TrafficPlan(concurrency=concurrency, seed=seed, scenario=scenario, tokens=(16, 28))
     if url:
         if state is not None:
             raise SkynetError("bad_option", "A running server has its state already.", 400)
@@ -147,7 +147,7 @@ def loop(
         if not url:
             serving = dataclasses.replace(settings.serving, state=state or Path(folder))
             settings = dataclasses.replace(settings, serving=serving)
-        found = rehearse(settings, budget, plan, _shown(), register=left_in_folder, url=url or "")
+        found = rehearse(settings, budget, plan, _shown(), url=url or "")
     click.echo(as_text(found))
     if svg is not None:
         svg.write_text(as_svg(found), encoding="utf-8")

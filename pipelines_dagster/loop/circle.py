@@ -136,7 +136,7 @@ class Circle:
         canary = self._promoted(bad, forced=True)
         kept = not canary.passed and self._key() == champion
         self._promise("the canary stops it, the key untouched", kept, canary.why)
-        events = [str(line.get("event")) for line in self._steps.told()[told:]]
+        events = [str(line.get("kind")) for line in self._steps.told()[told:]]
         self._promise("the notifier is told", bool(events), ", ".join(events) or "nothing")
 
     def _gate(self, challenger: Version) -> Verdict:

@@ -2,16 +2,14 @@
 """The circle through Dagster: every step materialises assets by their key, as the schedules do.
 
 Runs are made in this process on an instance in `<state>/dagster`, so the page of `skynet pipelines`
-shows them. What a run did is read from where everybody reads it: the model folder, the key, the
-gate's evaluation, the lake, the notifications.
+shows them. What a run did is read from where everybody reads it: the promotion ledger, the model
+key, the gate's evaluation, the lake, the notices.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,31 +17,23 @@ import dagster as dg
 from bls.errors import SkynetError
 from bls.models.model_key import PREDICTOR
 from export.bid_predictor.artefact import SHIPPED
-from export.manifest import MANIFEST_NAME, file_sha256
-from pipelines_dagster.defs.operations.tell import STREAM
-from pipelines_dagster.lake.lake import Lake
+from pipelines_dagster.defs.promotion import ledger as log
+from pipelines_dagster.defs.promotion.desk import Desk, open_desk
+from pipelines_dagster.defs.promotion.ledger import Event
+from pipelines_dagster.defs.training import gold
 from pipelines_dagster.loop.keys import RehearsalKeys
 from pipelines_dagster.loop.live import BIDS, Observed, observe
 from pipelines_dagster.loop.steps import Verdict, Version
 from pipelines_dagster.loop.variants import Flaw, degraded_predictor
+from pipelines_dagster.notify.notifier import STREAM
+from pipelines_dagster.registry.names import Stored
 from pipelines_dagster.settings import PipelineSettings
 
 MODEL, LIVE = dg.AssetKey(["models", "predictor"]), dg.AssetKey(["live", "predictor"])
 DATASET = dg.AssetKey(["gold", "predictor_dataset"])
 GATE = dg.AssetCheckKey(MODEL, "gate")
 _GATE_JOB = "loop_gate"
-
-Register = Callable[[Path], None]
-"""Makes the version in a folder the registry's challenger."""
-
-
-@dataclass(frozen=True)
-class Configs:
-    """Config of an asset's op in a rehearsal, by what it is for; empty takes the asset's own."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    canary: Mapping[str, Any] = field(default_factory=dict)
-    forced: Mapping[str, Any] = field(default_factory=dict)
+_REHEARSAL = "made for a rehearsal"
 
 
 class DagsterSteps:
@@ -51,7 +41,6 @@ class DagsterSteps:
 
     Args:
         definitions: with the assets of all areas; its `pipelines` resource reads the environment.
-        register: told of a version that was made by hand.
     """
 
     def __init__(
@@ -59,22 +48,18 @@ class DagsterSteps:
         settings: PipelineSettings,
         definitions: dg.Definitions,
         instance: dg.DagsterInstance,
-        register: Register,
-        configs: Configs | None = None,
     ) -> None:
         gate = dg.define_asset_job(_GATE_JOB, selection=dg.AssetSelection.checks(GATE))
         self._definitions = dg.Definitions.merge(definitions, dg.Definitions(jobs=[gate]))
-        self._settings, self._instance, self._register = settings, instance, register
-        self._configs = configs or Configs()
-        self._lake: Lake = settings.open_lake()
+        self._settings, self._instance = settings, instance
+        self._desk: Desk = open_desk(settings)
         self.keys = RehearsalKeys(settings.serving.keys_folder)
         self._gate: dict[str, Verdict] = {}
 
     def crown(self, flaw: Flaw) -> Version:
-        version = self._flawed("weak", flaw)
-        self.keys.crown(version.name, self._folder / version.name, version.sha256)
-        self._register(self._folder / version.name)
-        return version
+        stored = self._flawed("weak", flaw)
+        self.keys.crown(stored.key())
+        return Version(stored.version, stored.sha256)
 
     def champion(self) -> Version | None:
         key = self.keys.champion()
@@ -82,7 +67,7 @@ class DagsterSteps:
 
     def ingest(self) -> int:
         self._done(self._run(self._resolved(dg.AssetSelection.key_prefixes("bronze"))))
-        table = self._lake.open(BIDS)
+        table = self._desk.lake.open(BIDS)
         return 0 if table is None else int(table.count())
 
     def build(self) -> str:
@@ -91,55 +76,80 @@ class DagsterSteps:
         return _words(self._done(self._run(keys)), DATASET) or "built"
 
     def train(self) -> Version:
-        before = self._versions()
-        result = self._run([MODEL], {MODEL: self._configs.train})
-        made = sorted(self._versions() - before)
-        if not made:
+        before = self._desk.ledger.candidate(PREDICTOR)
+        result = self._run([MODEL])
+        made = self._desk.ledger.candidate(PREDICTOR)
+        if made is None or made == before:
             raise _failed("The training left no new version.")
-        version = self._version(made[-1])
-        self._gate[version.sha256] = _gate_of(result)
-        return version
+        self._gate[made.stored.sha256] = self._gate_of(result, made.stored)
+        return Version(made.stored.version, made.stored.sha256)
 
     def offer(self, flaw: Flaw) -> Version:
-        version = self._flawed("bad", flaw)
-        self._register(self._folder / version.name)
-        return version
+        stored = self._flawed("bad", flaw)
+        dataset = gold.newest(self._settings, DATASET.path[-1])
+        details = {"dataset": str(dataset), "rehearsal": _REHEARSAL}
+        self._desk.ledger.append(Event(stored.version, log.TRAINED, stored, details=details))
+        return Version(stored.version, stored.sha256)
 
     def validate(self, challenger: Version) -> Verdict:
         if challenger.sha256 not in self._gate:
             job = self._definitions.resolve_job_def(_GATE_JOB)
             result = job.execute_in_process(instance=self._instance, raise_on_error=False)
-            self._gate[challenger.sha256] = _gate_of(result)
+            self._gate[challenger.sha256] = self._gate_of(result, self._candidate(challenger))
         return self._gate[challenger.sha256]
 
     def promote(self, challenger: Version, *, forced: bool = False) -> Verdict:
-        config = {**self._configs.canary, **(self._configs.forced if forced else {})}
-        result = self._run([LIVE], {LIVE: config})
+        stored = self._candidate(challenger)
+        if forced:
+            why = {"forced": _REHEARSAL}
+            self._desk.ledger.append(Event(stored.version, log.GATE, stored, details=why))
+        self._run([LIVE])
         live = self.champion()
         passed = live is not None and live.sha256 == challenger.sha256
-        return Verdict(passed, _words(result, LIVE) or ("promoted" if passed else "kept out"))
+        return Verdict(passed, self._ended(stored))
 
     def observe(self) -> Observed:
-        return observe(self._lake)
+        return observe(self._desk.lake)
 
     def told(self) -> Sequence[dict[str, Any]]:
-        file = self._settings.serving.logs / STREAM
+        file = self._desk.streams.folder / STREAM
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         return [json.loads(line) for line in lines]
 
-    @property
-    def _folder(self) -> Path:
-        return self._settings.serving.models_folder / PREDICTOR
+    def _flawed(self, kind: str, flaw: Flaw) -> Stored:
+        taken = self._desk.artefacts.versions(PREDICTOR)
+        name = f"{PREDICTOR}_{kind}_{len(taken):02d}"
+        folder = self._settings.serving.models_folder / PREDICTOR / name
+        sha256 = degraded_predictor(SHIPPED, folder, name, flaw)
+        return Stored(PREDICTOR, name, folder.resolve().as_uri(), sha256)
 
-    def _flawed(self, kind: str, flaw: Flaw) -> Version:
-        name = f"{PREDICTOR}_{kind}_{len(self._versions()):02d}"
-        return Version(name, degraded_predictor(SHIPPED, self._folder / name, name, flaw))
+    def _candidate(self, version: Version) -> Stored:
+        """The ledger's newest trained version, which must be this one."""
+        found = self._desk.ledger.candidate(PREDICTOR)
+        if found is None or found.stored.sha256 != version.sha256:
+            raise _failed("Another version is the candidate.")
+        return found.stored
 
-    def _versions(self) -> set[str]:
-        return {path.parent.name for path in self._folder.glob(f"*/{MANIFEST_NAME}")}
+    def _gate_of(self, result: dg.ExecuteInProcessResult, stored: Stored) -> Verdict:
+        """What the gate evaluated. Raises `step_failed` when the run never came to it."""
+        for evaluation in result.get_asset_check_evaluations():
+            if evaluation.asset_check_key == GATE:
+                event = self._desk.ledger.gate_of(stored)
+                return Verdict(evaluation.passed, _figures(event) or _listed(evaluation.metadata))
+        raise _failed("The run never came to the gate.")
 
-    def _version(self, name: str) -> Version:
-        return Version(name, file_sha256(self._folder / name / MANIFEST_NAME))
+    def _ended(self, stored: Stored) -> str:
+        """How the canary of a version ended, in words."""
+        events = [e for e in self._desk.ledger.events(PREDICTOR) if e.stored == stored]
+        seen = next((e.details for e in reversed(events) if e.event == log.OBSERVED), {})
+        words = [f"{events[-1].event} {events[-1].reason}".strip()]
+        for arm in ("champion", "challenger"):
+            figures = seen.get(arm, {})
+            if figures.get("rmse") is not None:
+                words.append(
+                    f"{arm} RMSE {figures['rmse']:.3f} of {figures['conversations']} conversations"
+                )
+        return ", ".join(words)
 
     def _resolved(self, selection: dg.AssetSelection) -> list[dg.AssetKey]:
         """Keys of a selection. Raises `no_asset` where no area defines one that it names."""
@@ -148,25 +158,13 @@ class DagsterSteps:
         except (dg.DagsterInvalidSubsetError, dg.DagsterInvalidDefinitionError):
             raise _no_asset() from None
 
-    def _run(
-        self,
-        keys: Sequence[dg.AssetKey],
-        configs: Mapping[dg.AssetKey, Mapping[str, Any]] | None = None,
-    ) -> dg.ExecuteInProcessResult:
+    def _run(self, keys: Sequence[dg.AssetKey]) -> dg.ExecuteInProcessResult:
         """One run of these assets and their checks. Raises `no_asset`."""
         if not keys or set(keys) - set(self._resolved(dg.AssetSelection.all())):
             raise _no_asset()
-        ops = {
-            key.to_python_identifier(): {"config": dict(config)}
-            for key, config in (configs or {}).items()
-            if config
-        }
         job = self._definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
-            asset_selection=list(keys),
-            run_config={"ops": ops} if ops else None,
-            instance=self._instance,
-            raise_on_error=False,
+            asset_selection=list(keys), instance=self._instance, raise_on_error=False
         )
 
     def _done(self, result: dg.ExecuteInProcessResult) -> dg.ExecuteInProcessResult:
@@ -176,13 +174,14 @@ class DagsterSteps:
         return result
 
 
-def _gate_of(result: dg.ExecuteInProcessResult) -> Verdict:
-    """What the gate evaluated. Raises `step_failed` when the run never came to it."""
-    for evaluation in result.get_asset_check_evaluations():
-        if evaluation.asset_check_key == GATE:
-            words = evaluation.description or _listed(evaluation.metadata)
-            return Verdict(evaluation.passed, words)
-    raise _failed("The run never came to the gate.")
+def _figures(event: Event | None) -> str:
+    """The checks of a verdict, each with what was seen and what was asked."""
+    checks = [] if event is None else event.details.get("checks", [])
+    return ", ".join(
+        f"{'' if check['passed'] else 'not '}{check['name']} {check['value']:.4g}"
+        for check in checks
+        if isinstance(check.get("value"), float)
+    )
 
 
 def _words(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> str:

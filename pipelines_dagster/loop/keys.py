@@ -19,9 +19,9 @@ class RehearsalKeys:
         self._store = FolderStore(folder)
         self._before = self._value()
 
-    def crown(self, version: str, folder: Path, sha256: str) -> None:
+    def crown(self, key: ModelKey) -> None:
         """Make a version the champion, without anybody's gate."""
-        self._put(ModelKey(version, folder.resolve().as_uri(), sha256).value())
+        self._put(key.value())
 
     def champion(self) -> ModelKey | None:
         value = self._value()

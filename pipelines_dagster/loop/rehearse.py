@@ -10,7 +10,6 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import dagster as dg
 
@@ -21,12 +20,10 @@ from pipelines_dagster.defs.operations.dev import free_port
 from pipelines_dagster.defs.operations.home import home_of, prepare
 from pipelines_dagster.loop.budget import Budget
 from pipelines_dagster.loop.circle import Circle, Findings, Show
-from pipelines_dagster.loop.dagster_steps import DagsterSteps, Register
+from pipelines_dagster.loop.dagster_steps import DagsterSteps
 from pipelines_dagster.settings import PipelineSettings
 from pipelines_dagster.traffic.drive import Background
 from pipelines_dagster.traffic.plan import TrafficPlan
-
-_WEBHOOK = PIPELINES + "WEBHOOK"
 
 
 def rehearse(
@@ -35,7 +32,6 @@ def rehearse(
     plan: TrafficPlan,
     show: Show,
     *,
-    register: Register,
     url: str = "",
 ) -> Findings:
     """The whole circle; see `Circle.run` for what it raises and finds.
@@ -48,11 +44,18 @@ def rehearse(
     endless = dataclasses.replace(plan, seconds=3_600.0 * 24)
     if not url:
         settings = dataclasses.replace(settings, serving=_own(settings.serving, plan))
+    settings = dataclasses.replace(
+        settings,
+        webhook=settings.webhook or "log",
+        training="quick",
+        canary_share=0.5,
+        canary_s=budget.seconds(budget.canary),
+    )
     with ExitStack() as stack:
         stack.enter_context(_environment(settings))
         instance = dg.DagsterInstance.from_config(str(prepare(home_of(settings))))
         stack.enter_context(instance)
-        steps = DagsterSteps(settings, defs, instance, register)
+        steps = DagsterSteps(settings, defs, instance)
         stack.callback(steps.keys.close)
         if url:
             stack.callback(steps.keys.restore)
@@ -88,9 +91,12 @@ def _environment(settings: PipelineSettings) -> Iterator[None]:
         "SKYNET_STATE": str(serving.state),
         "SKYNET_KAFKA_PORT": str(serving.kafka_port),
         "SKYNET_CAMPAIGNS": serving.campaigns,
+        PIPELINES + "WEBHOOK": settings.webhook,
+        PIPELINES + "TRAINING": settings.training,
+        PIPELINES + "CANARY_SHARE": str(settings.canary_share),
+        PIPELINES + "CANARY_S": str(settings.canary_s),
         "DAGSTER_HOME": str(home_of(settings).resolve()),
         "DAGSTER_DISABLE_TELEMETRY": "1",
-        _WEBHOOK: settings.webhook or "log",
     }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update({name: value for name, value in ours.items() if value})
@@ -102,7 +108,3 @@ def _environment(settings: PipelineSettings) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def left_in_folder(folder: Path) -> None:
-    """A version made by hand is offered by lying in the model folder."""

@@ -55,6 +55,7 @@ def _silver(recipe: Recipe) -> dg.AssetsDefinition:
         kinds={"polars", "deltalake"},
         freshness_policy=FRESH,
         retry_policy=AGAIN,
+        pool="silver",
         description=recipe.about,
     )
     def made(pipelines: Pipelines) -> dg.MaterializeResult:  # type: ignore[type-arg]

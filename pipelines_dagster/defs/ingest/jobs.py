@@ -10,7 +10,11 @@ from pipelines_dagster.defs.ingest.ingest import bronze
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.resources import Pipelines
 
-INGEST = dg.define_asset_job("ingest_job", selection=dg.AssetSelection.assets(*KEYS))
+INGEST = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.assets(*KEYS),
+    executor_def=dg.in_process_executor,
+)
 
 
 def upkeep(lake: Lake) -> dict[str, tuple[int, int]]:

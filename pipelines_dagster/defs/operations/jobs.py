@@ -6,7 +6,6 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines_dagster.defs.operations.plan import (
-    INGEST,
     INVOICES,
     LORA,
     NIGHTLY,
@@ -34,7 +33,6 @@ OWN_HOUR = under("ops/retention", "ops/invoices")
 
 SELECTIONS: dict[str, dg.AssetSelection] = {
     NIGHTLY.job: dg.AssetSelection.all() - WEEKLY_TUNER - WEEKLY_LORA - OWN_HOUR,
-    INGEST.job: under("bronze"),
     SILVER.job: under("silver"),
     INVOICES.job: under("ops/invoices"),
     RETENTION.job: under("ops/retention"),
@@ -47,7 +45,7 @@ _WHAT = {entry.job: entry.what for entry in TIMETABLE} | {
     TRAINING: "datasets, models, gates and canaries, when there is enough that is new"
 }
 
-SMALL = (INGEST.job, SILVER.job, INVOICES.job, RETENTION.job)
+SMALL = (SILVER.job, INVOICES.job, RETENTION.job)
 """Jobs of many short steps: a process for each step would take longer than the steps."""
 _TWO_AT_A_TIME = dg.multiprocess_executor.configured({"max_concurrent": 2})
 

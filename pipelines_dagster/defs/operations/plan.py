@@ -39,12 +39,9 @@ class Timetable:
 NIGHTLY = Timetable(
     "nightly", "0 0 * * *", timedelta(hours=6), "training", "everything in order, up to the keys"
 )
-INGEST = Timetable(
-    "ingest", "*/2 * * * *", None, "ingest", "Kafka to bronze; lag at most 5 minutes"
-)
 SILVER = Timetable("silver", "20 * * * *", None, "silver", "windows, pairs and labels of the hour")
 INVOICES = Timetable(
-    "invoices", "15 0 * * *", timedelta(hours=1), "", "bills of the day that has closed"
+    "invoices", "0 3 * * *", timedelta(hours=1), "", "bills of the day that has closed"
 )
 RETENTION = Timetable(
     "retention", "0 2 * * *", timedelta(minutes=30), "", "partitions past their time, requests"
@@ -54,7 +51,7 @@ TUNER = Timetable(
 )
 LORA = Timetable("lora", "0 8 * * 3", timedelta(hours=2), "training", "adapters from click pairs")
 
-TIMETABLE = (NIGHTLY, INGEST, SILVER, INVOICES, RETENTION, TUNER, LORA)
+TIMETABLE = (NIGHTLY, SILVER, INVOICES, RETENTION, TUNER, LORA)
 TRAINING = "training"
 """The job that the sensor for new rows starts."""
 

@@ -52,7 +52,8 @@ class Plan:
     @classmethod
     def of(cls, settings: PipelineSettings) -> Plan:
         rules = Rules(rows=settings.canary_rows)
-        return cls(settings.canary_share, settings.canary_s, rules=rules)
+        poll_s = min(cls.poll_s, settings.canary_s / 10)
+        return cls(settings.canary_share, settings.canary_s, poll_s, rules)
 
 
 @dataclass(frozen=True)

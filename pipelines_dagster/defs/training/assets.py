@@ -38,6 +38,7 @@ def model_asset(name: str) -> dg.AssetsDefinition:
         group_name=GROUP,
         output_required=False,
         retry_policy=RETRY,
+        pool="training",
         description=f"The newest trained version of {name}.",
         kinds={"onnx"} if name in ("predictor", "tve") else None,
     )

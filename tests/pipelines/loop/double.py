@@ -79,7 +79,7 @@ class Double:
 
     def _tell(self, passed: bool) -> None:
         if not passed and not self.silent:
-            self.lines.append({"event": "refused"})
+            self.lines.append({"kind": "refused"})
 
     def observe(self) -> Observed:
         seen = {

@@ -201,17 +201,18 @@ def report(name: str, splits: list[tuple[str, ...]], folder: Path, address: str)
     while first is None or any(done(folder, t) < size for t, size in wanted.items()):
         if first is None and any(done(folder, topics) for topics in splits):
             first, base = time.perf_counter(), sum(done(folder, topics) for topics in splits)
+            began_cpu = sum(cpu_s(child.pid) for child in children)
         time.sleep(0.01)
     ended = time.perf_counter()
-    cpu = sum(cpu_s(child.pid) for child in children)
+    cpu = sum(cpu_s(child.pid) for child in children) - began_cpu
     for child in children:
         child.terminate()
         child.wait()
     share = 1 - base / sum(wanted.values())
-    rate = lines * share / (ended - first)
+    counted = lines * share
     print(
-        f"{name}, {lines} lines: {rate:9,.0f} a second once it runs, "
-        f"{lines / (ended - began):9,.0f} with its start; {1e6 * cpu / lines:.1f} us CPU a line"
+        f"{name}, {lines} lines: {counted / (ended - first):9,.0f} a second once it runs, "
+        f"{lines / (ended - began):9,.0f} with its start; {1e6 * cpu / counted:.1f} us CPU a line"
     )
 
 

@@ -34,6 +34,8 @@ DATASET = dg.AssetKey(["gold", "predictor_dataset"])
 GATE = dg.AssetCheckKey(MODEL, "gate")
 _GATE_JOB = "loop_gate"
 _REHEARSAL = "made for a rehearsal"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The runs' events are in the instance; the terminal has the circle's own lines."""
 
 
 class DagsterSteps:
@@ -94,7 +96,9 @@ class DagsterSteps:
     def validate(self, challenger: Version) -> Verdict:
         if challenger.sha256 not in self._gate:
             job = self._definitions.resolve_job_def(_GATE_JOB)
-            result = job.execute_in_process(instance=self._instance, raise_on_error=False)
+            result = job.execute_in_process(
+                run_config=_QUIET, instance=self._instance, raise_on_error=False
+            )
             self._gate[challenger.sha256] = self._gate_of(result, self._candidate(challenger))
         return self._gate[challenger.sha256]
 
@@ -164,7 +168,10 @@ class DagsterSteps:
             raise _no_asset()
         job = self._definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
-            asset_selection=list(keys), instance=self._instance, raise_on_error=False
+            asset_selection=list(keys),
+            run_config=_QUIET,
+            instance=self._instance,
+            raise_on_error=False,
         )
 
     def _done(self, result: dg.ExecuteInProcessResult) -> dg.ExecuteInProcessResult:

@@ -61,7 +61,7 @@ def rehearse(
             stack.callback(steps.keys.restore)
         else:
             show("stack", "starting the server, the relay and the broker")
-            url = stack.enter_context(Stack(settings.serving)).gateway_url
+            url = stack.enter_context(Stack(settings.serving, events=True)).gateway_url
         traffic = stack.enter_context(Background(url, endless))
         circle = Circle(steps, budget, show, failures=_failures(traffic))
         return circle.run()

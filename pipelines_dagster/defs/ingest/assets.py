@@ -36,7 +36,7 @@ SPECS = [
 ]
 
 
-@dg.multi_asset(specs=SPECS, name="ingest", retry_policy=RETRY, pool="ingest")
+@dg.multi_asset(specs=SPECS, name="kafka_to_bronze", retry_policy=RETRY, pool="ingest")
 def ingest(pipelines: Pipelines) -> Iterator[dg.MaterializeResult[Any]]:
     """Everything that is in Kafka when the run begins."""
     report = once.ingest_once(pipelines.settings())

@@ -23,7 +23,7 @@ from pipelines_dagster.defs.ingest.testbed.s3 import PASS, REFUSE, Store
 from pipelines_dagster.lake.lake import Lake
 
 BIDS, CLICKS = "auction.bids", "click.logs"
-SENT = {BIDS: 6_000, CLICKS: 14_000}
+SENT = {BIDS: 4_000, CLICKS: 16_000}
 REPEATED = 200
 
 

@@ -18,6 +18,8 @@ from pipelines_dagster.defs.datasets.recipe import REPLY_S, Frames, Recipe, Sour
 
 SERIES = ("conv_id", "request_id", "row")
 _BIDS = bids.RECIPE.table
+_CHUNK = 16_384
+"""Windows gathered at once: few enough for the cache."""
 
 
 def build(frames: Frames, day: str) -> pl.DataFrame:
@@ -28,8 +30,11 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
     tokens = rows["token_idx"].to_numpy() >= 0
     wanted = np.flatnonzero(tokens & (rows["dt"] == day).to_numpy())
     log_w = rows["log_w"].to_numpy().astype(np.float64)
-    past = past_windows(log_w, wanted, first[wanted]).astype(np.float32)
-    lists = pl.Series("past", past.reshape(-1, WINDOW), pl.Array(pl.Float32, WINDOW))
+    past = np.empty((len(wanted), WINDOW), np.float32)
+    for at in range(0, len(wanted), _CHUNK):
+        part = wanted[at : at + _CHUNK]
+        past[at : at + _CHUNK] = past_windows(log_w, part, first[part])
+    lists = pl.Series("past", past, pl.Array(pl.Float32, WINDOW))
     return rows[wanted].with_columns(lists.arr.to_list(), label=pl.col("log_w"))
 
 

@@ -22,7 +22,7 @@ from pipelines_dagster.settings import PipelineSettings
 GROUP = "live"
 
 
-class CanaryConfig(dg.Config):  # type: ignore[misc]
+class CanaryConfig(dg.Config):
     """Of one run; what is 0 is as the settings say, or as `Rules` has it.
 
     Attributes:

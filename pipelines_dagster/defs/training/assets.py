@@ -24,7 +24,7 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL)
 _SILVER = {"lambda_bandit": "lambda_rewards", "tuner": ""}
 
 
-class TrainingConfig(dg.Config):  # type: ignore[misc]
+class TrainingConfig(dg.Config):
     """Of one run. `profile`: `full` or `quick`; empty as the settings say."""
 
     profile: str = ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the training sets are: `<lake>/gold/<name>/<version>/`, each a frozen market dataset.
 
-The newest is the one whose card was `created_at` last; one without a card is still being written. Rows for the gate
-are in `held/` below it, a market dataset too.
+The newest is the one whose card was `created_at` last; one without a card is still being written.
+Rows for the gate are in `held/` below it, a market dataset too.
 """
 
 from __future__ import annotations

@@ -10,14 +10,47 @@ import dagster as dg
 
 from bls.errors import SkynetError
 from bls.models.model_key import PREDICTOR, TVE
+from pipelines_dagster.defs.promotion.arms import Rules
 from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
 from pipelines_dagster.defs.promotion.promote import Plan, promote
 from pipelines_dagster.defs.promotion.publish import publish
 from pipelines_dagster.registry.names import Stored
 from pipelines_dagster.resources import Pipelines
+from pipelines_dagster.settings import PipelineSettings
 
 GROUP = "live"
+
+
+class CanaryConfig(dg.Config):
+    """Of one run; what is 0 is as the settings say, or as `Rules` has it.
+
+    Attributes:
+        rehearsal: see `promote`.
+    """
+
+    share: float = 0.0
+    watch_s: float = 0.0
+    poll_s: float = 0.0
+    rows: int = 0
+    conversations: int = 0
+    rehearsal: bool = False
+
+    def plan(self, settings: PipelineSettings) -> Plan:
+        plan = Plan.of(settings)
+        rules = Rules(
+            plan.rules.tolerance,
+            self.conversations or plan.rules.conversations,
+            self.rows or plan.rules.rows,
+        )
+        return Plan(
+            self.share or plan.share,
+            self.watch_s or plan.watch_s,
+            self.poll_s or plan.poll_s,
+            rules,
+        )
+
+
 _NOT_NOW = frozenset({"no_signing_key"})
 """Refusals that are a choice of the operator's, not a fault."""
 
@@ -32,17 +65,17 @@ def served_asset(name: str, subsystem: str) -> dg.AssetsDefinition:
         output_required=False,
         description=f"The version of {name} that answers readers.",
     )
-    def live(pipelines: Pipelines) -> Iterator[dg.MaterializeResult[None]]:
+    def live(pipelines: Pipelines, config: CanaryConfig) -> Iterator[dg.MaterializeResult[None]]:
         from pipelines_dagster.registry.mlflow_registry import open_registry  # noqa: PLC0415
 
         settings = pipelines.settings()
         desk = open_desk(settings, open_registry(settings))
-        stored = next_candidate(desk, subsystem)
+        stored = next_candidate(desk, subsystem, again=config.rehearsal)
         if stored is None:
             _log("skipped: no candidate that was not settled already")
             return
         before = champion(subsystem, desk.keys, desk.artefacts, settings)
-        done = promote(desk, stored, before, Plan.of(settings))
+        done = promote(desk, stored, before, config.plan(settings), rehearsal=config.rehearsal)
         metadata: dict[str, Any] = {
             "version": stored.version,
             "sha256": stored.sha256,
@@ -89,10 +122,14 @@ def written_asset(name: str, model: str, subsystem: str) -> dg.AssetsDefinition:
     return live
 
 
-def next_candidate(desk: Desk, subsystem: str) -> Stored | None:
-    """The newest trained version, unless it was promoted, rolled back or refused already."""
+def next_candidate(desk: Desk, subsystem: str, again: bool = False) -> Stored | None:
+    """The newest trained version, unless it was promoted, rolled back or refused already.
+
+    Args:
+        again: whatever became of it.
+    """
     candidate = desk.ledger.candidate(subsystem)
-    if candidate is None or desk.ledger.settled(candidate.stored):
+    if candidate is None or (desk.ledger.settled(candidate.stored) and not again):
         return None
     return candidate.stored
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bls.errors import SkynetError
 from pipelines_dagster.defs.promotion.keys import Keys, open_keys
 from pipelines_dagster.defs.promotion.ledger import PromotionLedger
 from pipelines_dagster.lake.lake import Lake
@@ -57,10 +58,10 @@ class Desk:
         try:
             getattr(self.aliases, name)(stored)
         except Exception as error:  # whatever its client raises
-            why = type(error).__name__
+            why = error.code if isinstance(error, SkynetError) else type(error).__name__
             self.streams.write(ERROR, step=name, version=stored.version, why=why)
             self.notifier.tell(
-                "registry_unreachable",
+                "registry_behind",
                 f"The registry did not take the alias {name} of {stored.version}.",
                 version=stored.version,
                 why=why,

@@ -27,6 +27,9 @@ from pipelines_dagster.settings import PipelineSettings
 
 Tick = Callable[[], object]
 
+NO_GATE, GATE_FAILED = "no_gate", "gate_failed"
+_GATES = frozenset({NO_GATE, GATE_FAILED})
+
 
 def _nothing() -> None:
     """Between two looks."""
@@ -83,12 +86,16 @@ def promote(
     champion: Stored | None,
     plan: Plan,
     observe: Observe | None = None,
+    *,
+    rehearsal: bool = False,
 ) -> Outcome:
     """Promote `stored`, or roll it back.
 
     Args:
         champion: what is live; None makes the version the first one, without a canary.
         observe: looks at both arms; by default at the lake's events since the canary began.
+        rehearsal: a canary for a version whatever its gate said, to see it stopped. It is never
+            promoted without a passed gate: a good canary ends as `rolled_back`, too.
 
     Raises:
         SkynetError: `promotion_running`, or the fault that ended it; then the canary is off, the
@@ -98,7 +105,8 @@ def promote(
         resume_locked(desk, stored.subsystem)
         began = time.monotonic()
         refusal = _refusal(desk, stored, champion)
-        if refusal:
+        rehearsal = rehearsal and refusal in _GATES and champion is not None
+        if refusal and not rehearsal:
             return _refused(desk, stored, refusal)
         previous = "" if champion is None else json.dumps(champion.key().value())
         name = f"{stored.version}_{time.time_ns()}"
@@ -111,9 +119,10 @@ def promote(
                 begin = time.monotonic()
                 seen, decision = _canary(desk, event, champion, plan, observe)
                 watched = time.monotonic() - begin
-                if decision is not Decision.PROMOTE:
-                    end(desk, event, decision.value, seen.as_dict())
-                    return Outcome(log.ROLLED_BACK, stored, decision.value, observed=seen)
+                if decision is not Decision.PROMOTE or rehearsal:
+                    why = refusal if decision is Decision.PROMOTE else decision.value
+                    end(desk, event, why, seen.as_dict())
+                    return Outcome(log.ROLLED_BACK, stored, why, observed=seen)
             return _finished(desk, event, began + watched, seen)
         except BaseException as fault:
             _aborted(desk, event, fault)
@@ -124,9 +133,9 @@ def _refusal(desk: Desk, stored: Stored, champion: Stored | None) -> str:
     """Why a version may not even begin; empty when it may."""
     gate = desk.ledger.gate_of(stored)
     if gate is None:
-        return "no_gate"
+        return NO_GATE
     if gate.reason:
-        return "gate_failed"
+        return GATE_FAILED
     return "already_live" if champion is not None and champion.sha256 == stored.sha256 else ""
 
 

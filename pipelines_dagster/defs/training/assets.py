@@ -8,6 +8,7 @@ is below it is skipped, nothing fails. A failed gate stops the run before anythi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import dagster as dg
 
@@ -21,6 +22,13 @@ from pipelines_dagster.resources import Pipelines
 GROUP = "models"
 RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL)
 _SILVER = {"lambda_bandit": "lambda_rewards", "tuner": ""}
+
+
+class TrainingConfig(dg.Config):
+    """Of one run. `profile`: `full` or `quick`; empty as the settings say."""
+
+    profile: str = ""
+    seed: int = 0
 
 
 def model_asset(name: str) -> dg.AssetsDefinition:
@@ -42,13 +50,17 @@ def model_asset(name: str) -> dg.AssetsDefinition:
         description=f"The newest trained version of {name}.",
         kinds={"onnx"} if name in ("predictor", "tve") else None,
     )
-    def trained(pipelines: Pipelines) -> Iterator[dg.MaterializeResult[None]]:
+    def trained(
+        pipelines: Pipelines, config: TrainingConfig
+    ) -> Iterator[dg.MaterializeResult[None]]:
         from pipelines_dagster.registry.mlflow_registry import open_registry  # noqa: PLC0415
 
         settings = pipelines.settings()
-        desk = open_desk(settings)
+        if config.profile:
+            settings = replace(settings, training=config.profile)
+        desk, records = open_desk(settings), open_registry(settings)
         try:
-            event = train_one(name, settings, desk, records=open_registry(settings))
+            event = train_one(name, settings, desk, seed=config.seed, records=records)
         except SkynetError as fault:
             if fault.code not in SKIPS:
                 raise

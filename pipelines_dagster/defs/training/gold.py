@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the training sets are: `<lake>/gold/<name>/<version>/`, each a frozen market dataset.
 
-The newest version is the last name; one without its card is still being written. Rows for the gate
-are in `held/` below it, a market dataset too.
+The newest is the one whose card was `created_at` last; one without a card is still being written.
+Rows for the gate are in `held/` below it, a market dataset too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.market.dataset import CARD
+from pipelines_dagster.defs.market.dataset import CARD, load_card
 from pipelines_dagster.settings import PipelineSettings
 
 HELD = "held"
@@ -24,10 +26,16 @@ def newest(settings: PipelineSettings, name: str) -> Path:
         return fetch_newest(settings, name)
     root = Path(settings.lake_root) / "gold" / name
     found = root.iterdir() if root.is_dir() else ()
-    whole = sorted(path for path in found if (path / CARD).is_file())
+    whole = [path for path in found if (path / CARD).is_file()]
     if not whole:
         raise no_data(name)
-    return whole[-1]
+    return max(whole, key=lambda path: age_of(load_card(path), path.name))
+
+
+def age_of(card: Mapping[str, Any], version: str) -> tuple[float, str]:
+    """Orders versions by when they were made, then by name."""
+    created = card.get("created_at", 0.0)
+    return float(created) if isinstance(created, int | float) else 0.0, version
 
 
 def held_of(dataset: Path) -> Path:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import boto3
 
 from pipelines_dagster.defs.market.dataset import CARD, verify
-from pipelines_dagster.defs.training.gold import HELD, no_data
+from pipelines_dagster.defs.training.gold import HELD, age_of, no_data
 from pipelines_dagster.settings import PipelineSettings
 
 
@@ -21,17 +22,19 @@ def fetch_newest(settings: PipelineSettings, name: str) -> Path:
     prefix = "/".join(part for part in (root.strip("/"), "gold", name) if part) + "/"
     client = boto3.client("s3", endpoint_url=settings.s3_endpoint or None)
     keys = _keys(client, bucket, prefix)
-    whole = sorted(key.split("/")[0] for key in keys if key.count("/") == 1 and _card(key))
-    if not whole:
+    cards = [key for key in keys if key.count("/") == 1 and key.endswith(f"/{CARD}")]
+    if not cards:
         raise no_data(name)
-    target = settings.serving.state / "gold.cache" / name / whole[-1]
+    made = [age_of(_card(client, bucket, prefix + key), key.split("/")[0]) for key in cards]
+    version = max(made)[1]
+    target = settings.serving.state / "gold.cache" / name / version
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".fetch.", dir=target.parent))
     try:
         for key in keys:
-            if key.startswith(f"{whole[-1]}/"):
+            if key.startswith(f"{version}/"):
                 file = fresh / key.partition("/")[2]
                 file.parent.mkdir(parents=True, exist_ok=True)
                 client.download_file(bucket, prefix + key, str(file))
@@ -44,8 +47,9 @@ def fetch_newest(settings: PipelineSettings, name: str) -> Path:
     return target
 
 
-def _card(key: str) -> bool:
-    return key.endswith(f"/{CARD}")
+def _card(client: Any, bucket: str, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return found
 
 
 def _keys(client: Any, bucket: str, prefix: str) -> list[str]:

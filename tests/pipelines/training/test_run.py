@@ -20,6 +20,7 @@ from pipelines_dagster.defs.promotion.ledger import Event
 from pipelines_dagster.defs.promotion.promote import Plan, promote
 from pipelines_dagster.defs.promotion.validation import validate
 from pipelines_dagster.defs.training import gold
+from pipelines_dagster.defs.training.offer import offer
 from pipelines_dagster.defs.training.run import code_version, train_one
 from pipelines_dagster.defs.training.simulated import with_simulated
 from pipelines_dagster.defs.training.trainer import Job, Made
@@ -90,8 +91,10 @@ def test_the_harness_runs_in_the_gate(settings: PipelineSettings, desk: Desk) ->
     first = train_one("predictor", settings, desk)
     desk.keys.put(model_key("pred"), first.stored.key().value())
     shipped = settings.serving.predictor_folder()
-    stored = desk.artefacts.put("pred", "pred_better", shipped)
-    event = replace(first, stored=stored)
+    dataset = Path(settings.lake_root) / "gold" / "predictor_dataset" / "v1"
+    event = offer(desk, "pred", "pred_better", shipped, dataset)
+    stored = event.stored
+    assert desk.ledger.candidate("pred").stored == stored  # type: ignore[union-attr]
     verdict = validate(event, settings, desk)
     assert verdict.passed, verdict.failures
     assert [check.name for check in verdict.checks] == ["rmse", "ks", "robustness"]
@@ -182,6 +185,9 @@ def test_the_newest_whole_dataset_is_taken(settings: PipelineSettings) -> None:
     assert gold.newest(settings, "tve_dataset") == root / "v1"  # v2 has no card yet
     (root / "v2" / CARD).write_text("{}")
     assert gold.newest(settings, "tve_dataset") == root / "v2"
+    (root / "v0").mkdir()
+    (root / "v0" / CARD).write_text('{"created_at": 1.5}')  # names need not be in order
+    assert gold.newest(settings, "tve_dataset") == root / "v0"
 
 
 def test_simulated_markets_stand_beside_the_rows(gold: Path, tmp_path: Path) -> None:

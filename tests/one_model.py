@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tritonclient import grpc
 
 from bls.keys.entry import Entry
-from bls.keys.folder import FolderStore
+from bls.keys.store import open_store
 from bls.models.model_key import ModelKey
 from bls.settings import REPOSITORY, Settings
 from client.launcher.stack import Stack
@@ -36,7 +36,7 @@ class ModelServer:
     def __init__(self, stack: Stack, model: str, models: Path) -> None:
         self.stack, self.model, self.models = stack, model, models
         self.logs = stack.settings.logs
-        self.store = FolderStore(stack.settings.keys_folder)
+        self.store = open_store(stack.settings.key_store)
 
     def client(self) -> grpc.InferenceServerClient:
         return grpc.InferenceServerClient(self.stack.triton_address)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bls.keys.entry import Entry
-from bls.keys.folder import FolderStore
+from bls.keys.store import open_store
 from bls.models.model_key import SUBSYSTEMS, ModelKey, model_key
 from bls.models.served import served_id, served_name
 from bls.settings import load_settings
@@ -86,7 +86,7 @@ def _promote(stack: Stack, subsystem: str, version: str) -> tuple[str, float]:
     """Another version under the model's key: its SHA-256, and when, Unix seconds."""
     folder = another_version(stack.settings.models_folder, subsystem, version)
     sha256, key = file_sha256(folder / "manifest.json"), model_key(subsystem)
-    store = FolderStore(stack.settings.keys_folder)
+    store = open_store(stack.settings.key_store)
     value = ModelKey(version, folder.as_uri(), sha256).value()
     store.put(Entry.of(key, store.newest(key) + 1, int(time.time()), value))
     return sha256, time.time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -14,20 +15,26 @@ import pytest
 
 
 class EtcdServer:
-    """Keeps its data in `folder`."""
+    """Keeps its data in `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        tls: files of the certificate, its key, and the authority behind it.
+    """
+
+    def __init__(self, folder: Path, tls: tuple[str, str, str] | None = None) -> None:
         binary = shutil.which("etcd")
         if binary is None:
             pytest.skip("there is no etcd on this machine")
         client, peer = _free_ports(2)
         self.address = f"127.0.0.1:{client}"
-        url, other = f"http://{self.address}", f"http://127.0.0.1:{peer}"
+        self._scheme, self._ca = ("https", tls[2]) if tls else ("http", "")
+        url, other = f"{self._scheme}://{self.address}", f"http://127.0.0.1:{peer}"
         self._command = [
             *(binary, "--data-dir", str(folder / "data")),
             *("--listen-client-urls", url, "--advertise-client-urls", url),
             *("--listen-peer-urls", other, "--initial-advertise-peer-urls", other),
             *("--initial-cluster", f"default={other}"),
+            *(("--cert-file", tls[0], "--key-file", tls[1]) if tls else ()),
         ]
         self._log = folder / "etcd.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,7 +50,7 @@ class EtcdServer:
         until = time.monotonic() + 20
         while time.monotonic() < until:
             try:
-                answer = httpx.get(f"http://{self.address}/health", timeout=1)
+                answer = self._client().get("/health")
                 if answer.json().get("health") == "true":
                     return
             except (httpx.HTTPError, ValueError):
@@ -54,10 +61,15 @@ class EtcdServer:
 
     def ask(self, path: str, **body: object) -> dict[str, object]:
         """A request of somebody else's."""
-        answer = httpx.post(f"http://{self.address}/v3/{path}", json=body, timeout=5)
+        answer = self._client().post(f"/v3/{path}", json=body)
         answer.raise_for_status()
         found: dict[str, object] = answer.json()
         return found
+
+    def _client(self) -> httpx.Client:
+        trust = ssl.create_default_context(cafile=self._ca) if self._ca else True
+        host = self.address.replace("127.0.0.1", "localhost") if self._ca else self.address
+        return httpx.Client(base_url=f"{self._scheme}://{host}", timeout=5, verify=trust)
 
     def stop(self) -> None:
         """At once, as a machine that loses its power."""

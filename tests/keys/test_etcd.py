@@ -20,6 +20,7 @@ from bls.keys.folder import FolderStore
 from bls.keys.refusal import Reason, RefusedError
 from tests.keys.etcd_server import EtcdServer
 from tests.keys.operators import KEY, Operator, Remembered, unsigned, wait_until
+from tests.remote.test_tls import Certificates
 
 
 @pytest.fixture
@@ -198,6 +199,28 @@ def test_urls_that_are_none(url: str) -> None:
     assert (
         caught.value.code == "bad_setting" and "word" not in caught.value.message.split("pass")[0]
     )
+
+
+def test_over_tls_only_the_right_authority_is_believed(
+    tmp_path: Path, operator: Operator, log: Remembered
+) -> None:
+    ours, theirs = Certificates(tmp_path, "ours"), Certificates(tmp_path, "theirs")
+    files = (ours.path("server"), ours.path("server_key"), ours.ca)
+    etcd = EtcdServer(tmp_path, files)
+    etcd.start()
+    host = f"etcd://localhost:{etcd.address.rpartition(':')[2]}"
+    try:
+        with closing(EtcdStore(f"{host}?ca={ours.ca}")) as store:
+            live = LiveParams(store, operator.trusted, log)
+            store.put(operator.entry(1, horizon=1))
+            assert wait_until(lambda: live.version == 1)
+            live.close()
+        for wrong in (host, f"{host}?tls=1", f"{host}?ca={theirs.ca}"):
+            with closing(EtcdStore(wrong)) as store, pytest.raises(RefusedError) as refused:
+                store.get(KEY)
+            assert refused.value.reason is Reason.UNREADABLE
+    finally:
+        etcd.stop()
 
 
 def test_tls_files_that_are_none(tmp_path: Path) -> None:

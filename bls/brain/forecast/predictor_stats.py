@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bls.totals import Totals
+from bls.totals import Latency, Totals
 
 _BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
 """Upper bounds; 0.0025 and 0.025 are the seed's targets on a GPU and on a CPU."""
@@ -25,7 +25,7 @@ class PredictorStats:
     rows: int = 0
     executions: int = 0
     seconds: float = 0.0
-    latency: Totals = field(default_factory=Totals)
+    latency: Latency = field(default_factory=lambda: Latency(*_BUCKETS_S))
     errors: Totals = field(default_factory=Totals)
     alerts: Totals = field(default_factory=Totals)
 
@@ -34,10 +34,7 @@ class PredictorStats:
         self.requests += requests
         self.rows += rows
         self.seconds += seconds
-        for bound in _BUCKETS_S:
-            if seconds <= bound:
-                self.latency.add(le=str(bound))
-        self.latency.add(le="+Inf")
+        self.latency.took(seconds)
 
 
 COUNTERS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bls.totals import Totals
+from bls.totals import Latency, Totals
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.06, 0.1, 0.25)
 """Upper bounds; 0.01 and 0.06 are the seed's targets on a GPU and on a CPU."""
@@ -24,17 +24,14 @@ class TveStats:
     rows: int = 0
     seconds: float = 0.0
     param_errors: int = 0
-    latency: Totals = field(default_factory=Totals)
+    latency: Latency = field(default_factory=lambda: Latency(*_BUCKETS_S))
     errors: Totals = field(default_factory=Totals)
 
     def answered(self, rows: int, seconds: float) -> None:
         self.requests += 1
         self.rows += rows
         self.seconds += seconds
-        for bound in _BUCKETS_S:
-            if seconds <= bound:
-                self.latency.add(le=str(bound))
-        self.latency.add(le="+Inf")
+        self.latency.took(seconds)
 
 
 COUNTERS = {

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from bls.brain.curve import value_curve
+from bls.brain.decisions.lines import parse
 from bls.brain.decisions.rebuild import ahead, kernel_inputs
-from bls.brain.decisions.record import KINDS, STREAM, DecisionLog
+from bls.brain.decisions.record import KINDS, OPTIONAL, STREAM, DecisionLog
 from bls.brain.decisions.replay import CSV, Replay, replay_decisions
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
@@ -102,6 +103,16 @@ def test_a_changed_number_is_found(
     result, rows = replay(changed(logged, tmp_path, change, at), tmp_path)
     assert result.differ == 1 and result.records == 1_000 and result.ok  # one in a thousand
     assert rows[0]["where"] == f"{STREAM}:{at}" and rows[0]["conv_id"] == lines[at - 1]["conv_id"]
+
+
+def test_lines_of_a_build_that_named_no_models_are_records(logged: Path) -> None:
+    line = json.loads(logged.read_text().splitlines()[0])
+    for name in OPTIONAL:
+        del line[name]
+    record = parse(json.dumps(line).encode())
+    assert record is not None and (record["predictor"], record["tve"]) == ("", "")
+    del line["path"]
+    assert parse(json.dumps(line).encode()) is None
 
 
 @pytest.mark.spec("MPC-S-03")

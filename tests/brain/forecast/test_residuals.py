@@ -75,6 +75,20 @@ def test_every_prediction_has_its_line(tmp_path: Path) -> None:
     assert second["outlier"] is True and second["z"] > 3
 
 
+def test_lines_name_the_version_that_forecast(tmp_path: Path) -> None:
+    """Also when a row in between had no forecast."""
+    stream = JsonLog(tmp_path, 100)
+    monitor = ForecastMonitor(ResidualLog(log=stream), DriftMonitor())
+    mixture = np.concatenate([HEAVY, np.full((1, 5), np.nan), HEAVY])
+    three = ["a", "b", "c"]
+    observed = Observation("c", 0, three, mixture, np.ones(3), predictors=["v1", "", "v2"])
+    monitor.observe(observed)
+    monitor.close()
+    stream.close()
+    told = [(line["advertiser"], line["predictor"]) for line in lines(tmp_path)]
+    assert told == [("a", "v1"), ("c", "v2")]
+
+
 def test_sampled_lines_keep_every_outlier(tmp_path: Path) -> None:
     stream = JsonLog(tmp_path, 1_000)
     log = ResidualLog(log=stream, every=10)

@@ -43,6 +43,9 @@ from kernels_cuda.mpc import Mpc
 
 VOCAB = 64
 UNIT = 1_000
+SERVED = 0x00C0FFEE00C0FFEE
+"""The predictor's version; `TVE` is the value model's."""
+TVE = "1e1e1e1e1e1e1e1e"
 Forecast = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -82,7 +85,7 @@ class FixedValuer:
     def _curve(self, row: int) -> Curve:
         v_max = self.own.get(row, self.v_max)
         d_v, loss = value_curve(v_max, self.a, self.k_0, self.count)
-        return Curve(v_max, self.a, self.k_0, 0.1, d_v, loss, self.count)
+        return Curve(v_max, self.a, self.k_0, 0.1, d_v, loss, self.count, TVE)
 
 
 @dataclass
@@ -183,7 +186,9 @@ class Rig:
         shape = (len(weights), VOCAB)
         logits = self.rng.normal(size=(1, VOCAB)) + self.rng.normal(size=shape)
         got = self.auction.run(logits.astype(np.float32), weights, 0.7, top=True)
-        return replace(Outcome.of(got, weights), decision=decision, mixture=mixture)
+        served = None if mixture is None else np.full(len(weights), SERVED, np.uint64)
+        found = replace(Outcome.of(got, weights), decision=decision, mixture=mixture)
+        return replace(found, predictor=served)
 
 
 def seat(name: str, rate: float = 10.0, bid: float = 1.0) -> Seat:

@@ -10,7 +10,7 @@ from bls.bidding import LiveBidder, Seat
 from bls.brain.features import PAST
 from bls.brain.params import MpcParams
 from bls.contracts import Control
-from tests.brain.live.rig import Played, Rig, persistent, seat
+from tests.brain.live.rig import TVE, Played, Rig, persistent, seat
 
 PAIR = (seat("a"), seat("b"))
 RIVAL = Seat("rival", "Recommend it.", 1.0)
@@ -104,3 +104,5 @@ def test_every_decision_is_told(rig: Rig) -> None:
         for row, name in ((1, "a"), (2, "b"))
     ]
     assert rig.services.stats.decisions == len(told)
+    used = {(record.predictor, record.tve) for record in rig.records}
+    assert used == {("00c0ffee00c0ffee", TVE)}

@@ -28,6 +28,7 @@ def test_a_dead_predictor_leaves_its_last_forecast_for_five_minutes(rig: Rig) ->
     held = rig.play(SEATS, tokens=3, request_id="r2")
     assert all(bids.mixture is not None for bids in held.asked)
     assert held.of(1)[0] > 0 and rig.services.stats.decisions == 2 * 6
+    assert {record.predictor for record in rig.records if record.request_id == "r2"} == {""}
     rig.clock.now += 299
     assert rig.play(SEATS, tokens=1, request_id="r3").asked[0].control is not None
     rig.clock.now += 2

@@ -33,6 +33,7 @@ MODEL, LIVE = dg.AssetKey(["models", "predictor"]), dg.AssetKey(["live", "predic
 DATASET = dg.AssetKey(["gold", "predictor_dataset"])
 GATE = dg.AssetCheckKey(MODEL, "gate")
 _GATE_JOB = "loop_gate"
+_POLL_S = 5.0
 _REHEARSAL = "made for a rehearsal"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The runs' events are in the instance; the terminal has the circle's own lines."""
@@ -104,10 +105,7 @@ class DagsterSteps:
 
     def promote(self, challenger: Version, *, forced: bool = False) -> Verdict:
         stored = self._candidate(challenger)
-        if forced:
-            why = {"forced": _REHEARSAL}
-            self._desk.ledger.append(Event(stored.version, log.GATE, stored, details=why))
-        self._run([LIVE])
+        self._run([LIVE], {LIVE: {"poll_s": _POLL_S, "rehearsal": forced}})
         live = self.champion()
         passed = live is not None and live.sha256 == challenger.sha256
         return Verdict(passed, self._ended(stored))
@@ -162,14 +160,22 @@ class DagsterSteps:
         except (dg.DagsterInvalidSubsetError, dg.DagsterInvalidDefinitionError):
             raise _no_asset() from None
 
-    def _run(self, keys: Sequence[dg.AssetKey]) -> dg.ExecuteInProcessResult:
+    def _run(
+        self,
+        keys: Sequence[dg.AssetKey],
+        configs: Mapping[dg.AssetKey, Mapping[str, Any]] | None = None,
+    ) -> dg.ExecuteInProcessResult:
         """One run of these assets and their checks. Raises `no_asset`."""
         if not keys or set(keys) - set(self._resolved(dg.AssetSelection.all())):
             raise _no_asset()
+        ops = {
+            key.to_python_identifier(): {"config": dict(config)}
+            for key, config in (configs or {}).items()
+        }
         job = self._definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             asset_selection=list(keys),
-            run_config=_QUIET,
+            run_config={**_QUIET, "ops": ops},
             instance=self._instance,
             raise_on_error=False,
         )

@@ -55,8 +55,7 @@ class Plan:
     @classmethod
     def of(cls, settings: PipelineSettings) -> Plan:
         rules = Rules(rows=settings.canary_rows)
-        poll_s = min(cls.poll_s, settings.canary_s / 10)
-        return cls(settings.canary_share, settings.canary_s, poll_s, rules)
+        return cls(settings.canary_share, settings.canary_s, rules=rules)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from bls.events.schema import encode
 from pipelines_dagster.defs.ingest.ingest import bronze
 from pipelines_dagster.defs.ingest.testbed import child
 from pipelines_dagster.defs.ingest.testbed.broker import Broker
-from pipelines_dagster.defs.ingest.testbed.events import events, numbered
+from pipelines_dagster.defs.ingest.testbed.events import alike
 from pipelines_dagster.defs.ingest.testbed.s3 import KEYS, Store
 from pipelines_dagster.lake.lake import Lake
 
@@ -63,13 +63,9 @@ class Relay(threading.Thread):
         self.repeated = 0
 
     def run(self) -> None:
-        pattern = next(events(TOPIC, 1))
         with self._broker.producer() as producer:
             for first in range(0, self._count, _BLOCK):
-                found = (
-                    numbered(pattern, "server-1", seq)
-                    for seq in range(first, min(first + _BLOCK, self._count))
-                )
+                found = alike(TOPIC, min(_BLOCK, self._count - first), first=first)
                 block = [(str(e["conv_id"]).encode(), encode(TOPIC, e)) for e in found]
                 again = block[-1_000:] if first // _BLOCK % 10 == 9 else []
                 for key, message in block + again:

@@ -23,6 +23,15 @@ def events(
         yield numbered(_filled(schema(topic), draw), source, seq, per_reply)
 
 
+def alike(
+    topic: str, count: int, source: str = "server-1", first: int = 0, per_reply: int = 100
+) -> Iterator[Event]:
+    """`events` that differ in nothing but ids and time: many of them, cheaply."""
+    pattern = next(events(topic, 1))
+    for seq in range(first, first + count):
+        yield numbered(pattern, source, seq, per_reply)
+
+
 def numbered(found: Event, source: str, seq: int, per_reply: int = 100) -> Event:
     """The event as the source's `seq`-th: its ids and its time."""
     reply = seq // per_reply

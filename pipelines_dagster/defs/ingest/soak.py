@@ -24,7 +24,7 @@ from bls.events.schema import encode
 from pipelines_dagster.defs.ingest.ingest import bronze
 from pipelines_dagster.defs.ingest.testbed import child
 from pipelines_dagster.defs.ingest.testbed.broker import Broker
-from pipelines_dagster.defs.ingest.testbed.events import events
+from pipelines_dagster.defs.ingest.testbed.events import alike
 from pipelines_dagster.defs.ingest.testbed.s3 import KEYS, Store
 from pipelines_dagster.lake.lake import Lake
 
@@ -65,10 +65,8 @@ class Relay(threading.Thread):
     def run(self) -> None:
         with self._broker.producer() as producer:
             for first in range(0, self._count, _BLOCK):
-                block = [
-                    (str(event["conv_id"]).encode(), encode(TOPIC, event))
-                    for event in events(TOPIC, min(_BLOCK, self._count - first), first=first)
-                ]
+                found = alike(TOPIC, min(_BLOCK, self._count - first), first=first)
+                block = [(str(e["conv_id"]).encode(), encode(TOPIC, e)) for e in found]
                 again = block[-1_000:] if first // _BLOCK % 10 == 9 else []
                 for key, message in block + again:
                     producer.send(TOPIC, message, key=key)

@@ -23,7 +23,7 @@ from pipelines_dagster.defs.ingest.origin import holes
 from pipelines_dagster.defs.ingest.report import Report
 from pipelines_dagster.defs.ingest.source import Source
 from pipelines_dagster.defs.ingest.testbed.broker import Broker
-from pipelines_dagster.defs.ingest.testbed.events import events, send
+from pipelines_dagster.defs.ingest.testbed.events import alike, events, send
 from pipelines_dagster.lake.content import content_sha256
 from pipelines_dagster.lake.lake import Lake
 
@@ -88,7 +88,7 @@ def test_a_commits_hash_is_of_its_rows(broker: Broker, lake: Lake, ingest: Inges
 
 @pytest.mark.spec("TVE-I-02")
 def test_five_thousand_feedback_events_are_five_thousand_rows(broker: Broker, lake: Lake) -> None:
-    publish(broker, "tve.feedback", list(events("tve.feedback", 5_000)))
+    publish(broker, "tve.feedback", list(alike("tve.feedback", 5_000)))
     ingest = Ingest(lake, broker.servers, ["tve.feedback"], IngestLimits(seconds=2.0))
     report = drain(ingest)
     ingest.close()
@@ -102,7 +102,7 @@ def test_ten_thousand_bids_are_in_the_lake_within_minutes(broker: Broker, lake: 
     import time  # noqa: PLC0415
 
     now = time.time()
-    sent = [event | {"ts": now} for event in events(BIDS, 10_000)]
+    sent = [event | {"ts": now} for event in alike(BIDS, 10_000)]
     publish(broker, BIDS, sent)
     ingest = Ingest(lake, broker.servers, [BIDS], IngestLimits(seconds=1.0))
     report = drain(ingest)

@@ -18,7 +18,7 @@ from pipelines_dagster.defs.ingest.ingest import STEPS, bronze
 from pipelines_dagster.defs.ingest.origin import holes
 from pipelines_dagster.defs.ingest.testbed import child
 from pipelines_dagster.defs.ingest.testbed.broker import Broker
-from pipelines_dagster.defs.ingest.testbed.events import events
+from pipelines_dagster.defs.ingest.testbed.events import alike
 from pipelines_dagster.defs.ingest.testbed.s3 import PASS, REFUSE, Store
 from pipelines_dagster.lake.lake import Lake
 
@@ -33,7 +33,7 @@ def filled() -> Iterator[Broker]:
     with Broker([BIDS, CLICKS]) as broker:
         with broker.producer() as producer:
             for topic, count in SENT.items():
-                found = [(e["conv_id"], encode(topic, e)) for e in events(topic, count)]
+                found = [(e["conv_id"], encode(topic, e)) for e in alike(topic, count)]
                 for conv, message in found[:-REPEATED] + found[-2 * REPEATED :]:
                     producer.send(topic, message, key=str(conv).encode())
                 producer.send(topic, b"junk", key=b"junk")

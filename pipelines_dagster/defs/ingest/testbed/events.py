@@ -20,13 +20,31 @@ def events(
     """Events as a server numbers them, a reply's after each other, the same for the same call."""
     draw = np.random.default_rng([first, len(topic)])
     for seq in range(first, first + count):
-        reply = seq // per_reply
-        found = _filled(schema(topic), draw)
-        found |= {"v": 1, "source": source, "seq": seq, "ts": NOW + seq * 0.01}
-        found["conv_id"] = f"{source}-c{reply:08x}"
-        found["request_id"] = f"r{reply % 7}"
-        found["event_id"] = f"{found['conv_id']}:{found['request_id']}:{seq % per_reply}"
-        yield found
+        yield numbered(_filled(schema(topic), draw), source, seq, per_reply)
+
+
+def alike(
+    topic: str, count: int, source: str = "server-1", first: int = 0, per_reply: int = 100
+) -> Iterator[Event]:
+    """`events` that differ in nothing but ids and time: many of them, cheaply."""
+    pattern = next(events(topic, 1))
+    for seq in range(first, first + count):
+        yield numbered(pattern, source, seq, per_reply)
+
+
+def numbered(found: Event, source: str, seq: int, per_reply: int = 100) -> Event:
+    """The event as the source's `seq`-th: its ids and its time."""
+    reply = seq // per_reply
+    conv_id, request_id = f"{source}-c{reply:08x}", f"r{reply % 7}"
+    return found | {
+        "v": 1,
+        "source": source,
+        "seq": seq,
+        "ts": NOW + seq * 0.01,
+        "conv_id": conv_id,
+        "request_id": request_id,
+        "event_id": f"{conv_id}:{request_id}:{seq % per_reply}",
+    }
 
 
 def send(producer: Any, topic: str, found: Event) -> None:

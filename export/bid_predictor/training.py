@@ -16,6 +16,7 @@ from export.bid_predictor.batches import tensors
 from export.bid_predictor.config import TrainConfig
 from export.bid_predictor.network import TTTiny
 from export.bid_predictor.scores import score
+from export.bid_predictor.warm import start_from
 from export.bid_predictor.windows import Windows, load_windows, split
 from export.llm.onnx_writer import OPSET
 from export.model_manifest import ModelManifest, dataset_hash, hash_files
@@ -35,20 +36,34 @@ class Trained:
 
 
 def train(
-    dataset: Path, config: TrainConfig, seed: int, out: Path, progress: bool = False
+    dataset: Path,
+    config: TrainConfig,
+    seed: int,
+    out: Path,
+    progress: bool = False,
+    *,
+    start: Path | None = None,
 ) -> Trained:
     """Train on `dataset`, write model.onnx, pca.safetensors and manifest.json to `out`.
 
-    The same dataset, config and seed on the same machine give the same bytes. Raises
-    `ExportError` as `load_windows`.
+    The same dataset, config and seed on the same machine give the same bytes.
+
+    Args:
+        start: a version to go on from, with its PCA; by default training begins anew.
+
+    Raises:
+        ExportError: as `load_windows`, and as `start_from` where there is a `start`.
     """
     torch.set_num_threads(1)
     lightning.seed_everything(seed, verbose=False)
     training, held = prepared(dataset, config, seed)
-    features, label = tensors(sample(training, _SAMPLE, seed))
-    reduction = pca.fit(features.numpy())
-    network = TTTiny(config, reduction)
-    network.start_linear(features, label)
+    if start is None:
+        features, label = tensors(sample(training, _SAMPLE, seed))
+        network = TTTiny(config, pca.fit(features.numpy()))
+        network.start_linear(features, label)
+    else:
+        network = start_from(start, config)
+    reduction = pca.Pca(network.pca_mean.numpy(), network.pca_components.numpy())
     lit.fit(network, training, config, seed, progress)
     held = sample(held, _SAMPLE, seed)
     metrics = {f"validation.{k}": v for k, v in _validation(network, held).items()}

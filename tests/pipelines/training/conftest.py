@@ -45,7 +45,7 @@ def desk(settings: PipelineSettings) -> Desk:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few steps, and a small harness."""
-    config = replace(TrainConfig(), pretrain_steps=0, steps=1, batch=64)
+    config = replace(TrainConfig(), pretrain_steps=0, steps=1, batch=64, learning_rate=0.5)
     monkeypatch.setitem(predictor.PROFILES, "quick", config)
     monkeypatch.setitem(predictor.SIMULATED, "quick", 10)
     monkeypatch.setitem(tve.PROFILES, "quick", replace(tve.PROFILES["quick"], max_steps=1))

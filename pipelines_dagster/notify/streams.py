@@ -2,7 +2,7 @@
 """JSONL log streams of the pipelines, a file each, named as in the seeds.
 
 A pipeline writes few lines and each counts: a line is appended in one write, at once, so several
-processes share a file and a crash loses none. (The serving side's `bls.jsonlog` is the other trade.)
+processes share a file and a crash loses none. (`bls.jsonlog` makes the other trade.)
 """
 
 from __future__ import annotations

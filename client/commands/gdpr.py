@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from client.commands.pipelines import pipelines_extra
+from client.commands.extra import pipelines_extra
 from client.palette import printable
 from client.table import table
 

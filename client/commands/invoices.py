@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from client.commands.pipelines import pipelines_extra
+from client.commands.extra import pipelines_extra
 from client.palette import printable
 from client.render import dollars
 from client.table import table

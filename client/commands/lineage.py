@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from client.commands.pipelines import pipelines_extra
+from client.commands.extra import pipelines_extra
 from client.palette import printable
 from client.table import table
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from bls.errors import SkynetError
 from bls.settlement.ledger import Ledger
 from bls.settlement.recompute import settle
-from client.commands import pipelines
+from client.commands import extra
 from client.commands.gdpr import gdpr
 from pipelines_dagster.defs.gdpr.requests import begin
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
@@ -75,10 +75,10 @@ def test_wrong_usage_and_nothing_to_show(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_without_the_extra_the_command_says_so() -> None:
-    with pytest.raises(SkynetError) as caught, pipelines.pipelines_extra():
+    with pytest.raises(SkynetError) as caught, extra.pipelines_extra():
         raise ModuleNotFoundError("no", name="polars.io")
     assert caught.value.code == "no_pipelines"
-    with pytest.raises(ModuleNotFoundError), pipelines.pipelines_extra():
+    with pytest.raises(ModuleNotFoundError), extra.pipelines_extra():
         raise ModuleNotFoundError("no", name="ours")
 
 
@@ -142,14 +142,14 @@ def test_a_lake_in_a_bucket(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Non
     boto3.client("s3", endpoint_url=bucket).create_bucket(Bucket="lake")
     options = {"endpoint_url": bucket, "allow_http": "true", "aws_conditional_put": "etag"}
     lake = Lake("s3://lake/a/b", options)
-    rows = pl.DataFrame({"conv_id": ["c1", "c2"], "dt": ["2026-01-01", "2026-01-02"]})
+    rows = pl.DataFrame({"conv_id": ["conv-one", "conv-two"], "dt": ["2026-01-01", "2026-01-02"]})
     lake.append("bronze/x", rows)
     lake.append("bronze/x", rows)
     files = open_files(lake)
     assert isinstance(files, S3Files) and tables_of(lake) == ["bronze/x"]
-    assert delete_rows(lake, "bronze/x", "conv_id = 'c1'").rows == 2
+    assert delete_rows(lake, "bronze/x", "conv_id = 'conv-one'").rows == 2
     assert forget_files(lake, "bronze/x") == 2 and clean_log(lake, "bronze/x") > 0
-    proof = prove(lake, "bronze/x", lambda schema: pl.col("conv_id") == "c1")
+    proof = prove(lake, "bronze/x", lambda schema: pl.col("conv_id") == "conv-one")
     assert (proof.files, proof.rows) == (2, 0)
-    assert all(b"c1" not in files.read(one.path) for one in files.find("bronze"))
-    assert lake.scan("bronze/x").collect()["conv_id"].to_list() == ["c2", "c2"]
+    assert all(b"conv-one" not in files.read(one.path) for one in files.find("bronze"))
+    assert lake.scan("bronze/x").collect()["conv_id"].to_list() == ["conv-two", "conv-two"]

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Erases records from a ledger by request, with the server up or down; the chain stays whole.
 
-Sealed files only are rewritten, each in one rename, every line with its length. The active files
-are sealed first: by us when nobody holds the ledger's lock, else by its writer, who is asked with a
-file. Doing it again changes nothing, so what a crash interrupted is done by repeating it.
+Sealed files are rewritten, each in one rename, every line with its length. The active files are
+sealed first: by us when nobody holds the ledger's lock, else by its writer, who is asked with a
+file. A stream that has another writer (clicks) is not sealed: its active file is changed in place,
+line by line, which its writer, who only appends, need not know.
+Doing it again changes nothing, so what a crash interrupted is done by repeating it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from bls.settlement.chain import GENESIS, link, plain_link, seal, split
 from bls.settlement.erased import erase
 from bls.settlement.ledger import LOCK, SEAL
 from bls.settlement.record import STREAMS
-from bls.settlement.segments import active_number, sealed, sealed_path
+from bls.settlement.segments import active_number, files, sealed, sealed_path
 
 Json = dict[str, Any]
 Wanted = Callable[[Json], bool]
@@ -49,6 +51,7 @@ def erase_records(
     audit: str,
     *,
     streams: Iterable[str] = STREAMS,
+    own_writer: Iterable[str] = (),
     wait_s: float = _WAIT_S,
 ) -> ErasedLines:
     """Erase every record that is `wanted` from the streams of a log folder.
@@ -56,6 +59,7 @@ def erase_records(
     Args:
         needles: words of which a wanted record holds one; other lines are not even parsed.
         audit: the erasure's number, left in the lines (see `bls.settlement.erased`).
+        own_writer: chained streams besides that the ledger does not write.
 
     Raises:
         SkynetError: `ledger_busy` when the server does not seal its files in time, `old_chain` for
@@ -64,19 +68,45 @@ def erase_records(
     done = ErasedLines()
     words = tuple(word.encode() for word in needles)
     streams = tuple(streams)
-    if not any((folder / s).exists() or sealed(folder, s) for s in streams):
-        return done
-    seal_active(folder, streams, wait_s)
-    for stream in streams:
+    if any(files(folder, stream) for stream in streams):
+        seal_active(folder, streams, wait_s)
+    for stream in (*streams, *own_writer):
         chain = GENESIS
-        for path in sealed(folder, stream):
-            text, count, chain = _without(path, chain, wanted, words, audit)
-            if count:
-                _replace(path, text)
-                done.files += 1
-                done.lines[stream] += count
-            done.left += sum(1 for line in _lines(path) if _is_wanted(line, wanted, words))
+        for path in sealed(folder, stream) if stream in streams else files(folder, stream):
+            chain, count = _erase_file(path, chain, wanted, words, audit)
+            done.files += count > 0
+            done.lines[stream] += count
+            left = _lines(path.read_bytes())
+            done.left += sum(1 for line in left if _is_wanted(line, wanted, words))
+    done.lines = +done.lines
     return done
+
+
+def _erase_file(
+    path: Path, chain: str, wanted: Wanted, words: tuple[bytes, ...], audit: str
+) -> tuple[str, int]:
+    """The file's last chain value, and how many of its lines were erased."""
+    descriptor = os.open(path, os.O_RDWR)  # it may be sealed, and so renamed, meanwhile
+    try:
+        before = _lines(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+        after, chain = _without(before, chain, wanted, words, audit)
+        count = sum(old != new for old, new in zip(before, after, strict=True))
+        if count and path.suffix[1:].isdigit():
+            _replace(path, b"\n".join([*after, b""]))
+        elif count:
+            _overwrite(descriptor, before, after)
+    finally:
+        os.close(descriptor)
+    return chain, count
+
+
+def _overwrite(descriptor: int, before: list[bytes], after: list[bytes]) -> None:
+    place = 0
+    for old, new in zip(before, after, strict=True):
+        if old != new:
+            os.pwrite(descriptor, new, place)
+        place += len(old) + 1
+    os.fsync(descriptor)
 
 
 def seal_active(folder: Path, streams: Iterable[str] = STREAMS, wait_s: float = _WAIT_S) -> None:
@@ -106,16 +136,15 @@ def _seal(active: Path) -> None:
 
 
 def _without(
-    path: Path, chain: str, wanted: Wanted, words: tuple[bytes, ...], audit: str
-) -> tuple[bytes, int, str]:
-    """The file's content with wanted records erased, how many, and its last chain value."""
-    lines, count = [], 0
-    for line in _lines(path):
+    before: list[bytes], chain: str, wanted: Wanted, words: tuple[bytes, ...], audit: str
+) -> tuple[list[bytes], str]:
+    """The lines with wanted records erased, and their last chain value."""
+    lines = []
+    for line in before:
         parts, gone = split(line), _is_wanted(line, wanted, words)
-        count += gone
         lines.append(_erased(line, parts, chain, audit) if gone else line)
         chain = parts[1] if parts is not None else chain
-    return b"\n".join([*lines, b""]), count, chain
+    return lines, chain
 
 
 def _erased(line: bytes, parts: tuple[bytes, str] | None, chain: str, audit: str) -> bytes:
@@ -142,8 +171,9 @@ def _is_wanted(line: bytes, wanted: Wanted, words: tuple[bytes, ...]) -> bool:
     return isinstance(record, dict) and wanted(record)
 
 
-def _lines(path: Path) -> list[bytes]:
-    return path.read_bytes().split(b"\n")[:-1]
+def _lines(text: bytes) -> list[bytes]:
+    """Whole lines, without their newlines."""
+    return text.split(b"\n")[:-1]
 
 
 def _replace(path: Path, text: bytes) -> None:

@@ -27,7 +27,7 @@ from bls.settlement.reader import Reader
 from bls.settlement.recompute import settle
 from bls.settlement.record import BIDS, RECEIPTS, STREAMS, VCG
 from bls.settlement.replay import replay
-from bls.settlement.segments import files, sealed
+from bls.settlement.segments import Appender, files, sealed
 from client.commands.settle import report
 from tests.settlement.workshop import Workshop, write
 
@@ -68,6 +68,37 @@ def test_content_goes_and_bills_of_the_others_stand(tmp_path: Path, workshop: Ma
     assert "erased by request: 4 of auction.bids" in report(result)
     audit = replay(tmp_path, tmp_path / "audit.csv")
     assert audit.ok and audit.tokens == 11
+
+
+def test_a_stream_with_a_writer_of_its_own_is_changed_in_place(tmp_path: Path) -> None:
+    """Its writer holds the file open and goes on; sealed files are replaced as always."""
+    appender = Appender(tmp_path, "click.logs", 1 << 20)
+
+    def click(number: int, conv: str) -> None:
+        body = {"v": 1, "ts": 1e9, "conv_id": conv, "request_id": "r", "advertiser": "a"}
+        appender.add([orjson.dumps(body | {"token_idx": number, "dwell_ms": 12345})])
+        appender.write()
+
+    for number in range(6):
+        click(number, f"conv-{number % 2}")
+        if number == 2:
+            appender.seal()
+    size = (tmp_path / "click.logs").stat().st_size
+    done = erase_records(
+        tmp_path,
+        lambda record: record["conv_id"] == "conv-1",
+        ['"conv-1"'],
+        "gdpr_1",
+        own_writer=["click.logs"],
+    )
+    assert (done.lines, done.files, done.left) == ({"click.logs": 3}, 2, 0)
+    assert (tmp_path / "click.logs").stat().st_size == size
+    click(6, "conv-1")
+    appender.close()
+    faults = Faults()
+    reader = Reader(tmp_path, faults)
+    found = [record["token_idx"] for record in reader.lines("click.logs")]
+    assert found == [0, 2, 4, 6] and not faults.counts and reader.erased == {"click.logs": 3}
 
 
 def test_again_changes_nothing(tmp_path: Path, workshop: Make) -> None:

@@ -25,7 +25,7 @@ from pipelines_dagster.defs.gdpr.creatives import IndexHook, erased_creatives
 from pipelines_dagster.defs.gdpr.gold import gold_sets, holds, remove
 from pipelines_dagster.defs.gdpr.hubs import erase_windows
 from pipelines_dagster.defs.gdpr.layers import erase_table, plan, tables
-from pipelines_dagster.defs.gdpr.links import links_of
+from pipelines_dagster.defs.gdpr.links import days_of, links_of
 from pipelines_dagster.defs.gdpr.logs import erase_logs
 from pipelines_dagster.defs.gdpr.models import invalidate
 from pipelines_dagster.defs.gdpr.predicate import Keys, where
@@ -77,7 +77,10 @@ def erase(
     """
     subject = subject_of(conv_id, adv_id, msg_id, ctx_id)
     lake = settings.open_lake()
-    request = requests.begin(lake, subject, keep_billing, links_of(lake, tables(lake), subject))
+    known = tables(lake)
+    links = links_of(lake, known, subject)
+    days = days_of(lake, known, subject, links)
+    request = requests.begin(lake, subject, keep_billing, links, days)
     return _carry_out(settings, lake, request, index)
 
 
@@ -95,10 +98,12 @@ def finish_one(settings: PipelineSettings, request: Request) -> Erasure:
 def dry_run(settings: PipelineSettings, subject: Subject, keep_billing: bool) -> list[Step]:
     """What would go from the lake; nothing is changed."""
     lake = settings.open_lake()
-    keys = Keys(subject, links_of(lake, tables(lake), subject))
+    links = links_of(lake, tables(lake), subject)
+    keys, days = Keys(subject, links), days_of(lake, tables(lake), subject, links)
     steps = list(plan(lake, keys, tombstones.BILLING if keep_billing else ()))
     for one in gold_sets(lake):
-        if count := holds(lake, one, keys):
+        count = holds(lake, one, keys)
+        if count or one.saw(days):
             steps.append(Step(one.path, removed=count, files=len(one.files)))
     return steps
 
@@ -136,9 +141,11 @@ def _steps(
         fresh = (index or erased_creatives(serving)).delete(subject.value)
         yield Step(CREATIVES, removed=int(fresh), note="never chosen again")
     yield from cut_topics(serving.kafka_servers, lake, subject)
-    yield from _training_sets(settings, lake, request.number, keys)
+    yield from _training_sets(settings, lake, request, keys)
     for table in tables(lake):
         kept = keep and table in tombstones.BILLING
+        if subject.kind is Kind.CTX and table in tombstones.BILLING:
+            continue  # a reply's charges are no samples of its context
         step = erase_table(lake, table, keys, kept)
         if step is not None:
             yield step
@@ -147,14 +154,14 @@ def _steps(
 
 
 def _training_sets(
-    settings: PipelineSettings, lake: Lake, number: str, keys: Keys
+    settings: PipelineSettings, lake: Lake, request: Request, keys: Keys
 ) -> Iterator[Step]:
     """Models are marked before the set goes: a crash in between marks them again."""
     for one in gold_sets(lake):
         count = 0 if one.retired else holds(lake, one, keys)
-        if not count and not one.retired:
+        if not (count or one.retired or one.saw(request.days)):
             continue
-        marked = invalidate(settings, lake, number, one.words)
+        marked = invalidate(settings, lake, request.number, one.words)
         note = ", ".join(f"{model.subsystem} {model.version}" for model in marked)
         files = remove(lake, one)
         if files or marked:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frozen training sets: one that holds the subject goes whole, its card stays for the lineage.
 
+A set numbers contexts and ads anew and may name nobody: one made of tables that had the subject, on
+its days, goes too.
+
 A card has hashes and table versions, nothing of anybody. A set whose rows went before, by
 retention, cannot be looked into any more: what was trained on it is taken to have seen the subject.
 """
@@ -9,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -32,12 +37,23 @@ class GoldSet:
         path: `gold/<name>/<version>`.
         words: what names it in a manifest or ledger: path, hash of its card, of its files.
         retired: its rows are gone already.
+        tables, days: of the lake that it was made of, by its card.
     """
 
     path: str
     files: tuple[str, ...]
     words: frozenset[str]
     retired: bool
+    tables: frozenset[str] = frozenset()
+    days: tuple[str, str] = ("", "9999-12-31")
+
+    def saw(self, days: Mapping[str, tuple[str, str]]) -> bool:
+        """Whether it was made of a table that had the subject on one of its days."""
+        return any(
+            low <= self.days[1] and self.days[0] <= high
+            for table, (low, high) in days.items()
+            if table in self.tables
+        )
 
 
 def gold_sets(lake: Lake) -> Iterator[GoldSet]:
@@ -49,13 +65,17 @@ def gold_sets(lake: Lake) -> Iterator[GoldSet]:
         if len(parts) >= 4:
             folders["/".join(parts[:3])].append(file.path)
     for path, found in sorted(folders.items()):
-        words = {path}
+        words, card = {path}, _card(b"")
         if f"{path}/{CARD}" in found:
-            words.add(hashlib.sha256(files.read(f"{path}/{CARD}")).hexdigest())
+            text = files.read(f"{path}/{CARD}")
+            words.add(hashlib.sha256(text).hexdigest())
+            card = _card(text)
         data = tuple(one for one in found if one.endswith(".parquet"))
         if data and isinstance(files, FolderFiles):
             words.add(dataset_hash(files.root / path))
-        yield GoldSet(path, data, frozenset(words), not data)
+        days = tuple(card.get("days", ())) or ("", "9999-12-31")
+        tables = frozenset(card.get("lake", ()))
+        yield GoldSet(path, data, frozenset(words), not data, tables, (days[0], days[-1]))
 
 
 def holds(lake: Lake, one: GoldSet, keys: Keys) -> int:
@@ -74,3 +94,12 @@ def remove(lake: Lake, one: GoldSet) -> int:
     """Remove the rows of a set and leave its card; how many files went."""
     open_files(lake).remove(one.files)
     return len(one.files)
+
+
+def _card(text: bytes) -> dict[str, Any]:
+    """What a card says; nothing of one that is damaged."""
+    try:
+        card = json.loads(text)
+    except ValueError:
+        return {}
+    return card if isinstance(card, dict) else {}

@@ -7,21 +7,22 @@ Looked up before anything is deleted, and kept with the request until all of it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from pipelines_dagster.defs.gdpr.predicate import Keys, Value, rows
+from pipelines_dagster.defs.gdpr.predicate import Keys, Value, anything, rows
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
-from pipelines_dagster.lake.lake import Lake
+from pipelines_dagster.lake.lake import PARTITION, Lake
 
 _OWNED: dict[Kind, tuple[str, ...]] = {
     Kind.CONV: ("ctx_id", "ctx_key"),
     Kind.ADV: ("ad_id", "ad_key", "msg_id"),
     Kind.MSG: ("ad_id", "ad_key"),
-    Kind.CTX: (),
+    Kind.CTX: ("request_id",),
 }
 _REQUEST = "request_id"
+_EVER = "9999-12-31"
 
 
 def links_of(lake: Lake, tables: Iterable[str], subject: Subject) -> dict[str, tuple[Value, ...]]:
@@ -43,6 +44,26 @@ def links_of(lake: Lake, tables: Iterable[str], subject: Subject) -> dict[str, t
             for reply in replies[_REQUEST].drop_nulls().to_list():
                 found["conv_id"].add(f"{subject.value}:{reply}")
     return {column: tuple(sorted(values, key=str)) for column, values in found.items() if values}
+
+
+def days_of(
+    lake: Lake, tables: Iterable[str], subject: Subject, links: Mapping[str, tuple[Value, ...]]
+) -> dict[str, tuple[str, str]]:
+    """Table -> first and last day with rows of the subject: training sets made of these tables and
+    days saw it, also where they name nobody. Tables without days have seen every day."""
+    found = {}
+    for table in tables:
+        frame = lake.scan(table)
+        schema = frame.collect_schema()
+        wanted = anything(Keys(subject, links), schema, table)
+        if wanted is None:
+            continue
+        day = pl.col(PARTITION) if PARTITION in schema else pl.lit("")
+        own = frame.filter(wanted).select(low=day.min(), high=day.max(), count=pl.len()).collect()
+        low, high, count = own.row(0)
+        if count:
+            found[table] = (low, high or _EVER)
+    return found
 
 
 def _exclusive(frame: pl.LazyFrame, own: pl.Expr, column: str) -> set[Value]:

@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
-from bls.settlement.record import STREAMS
 from pipelines_dagster.defs.gdpr.audit import STREAM, Step
+from pipelines_dagster.defs.gdpr.records import ALL
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
 
 PLACE = "logs"
-_LEDGER = re.compile("|".join(rf"{re.escape(stream)}(\.\d+|\.erasing)*" for stream in STREAMS))
+_LEDGER = re.compile("|".join(rf"{re.escape(stream)}(\.\d+|\.erasing)*" for stream in ALL))
 _TEXT = (".txt", ".csv")
 _PART = 1 << 20
 
@@ -100,14 +100,13 @@ def _token(subject: Subject) -> re.Pattern[bytes]:
 
 
 def _names(value: Any, subject: Subject) -> bool:
-    """Whether the id is a value or a name anywhere in it; for a conversation, also the beginning
-    of an event's id."""
+    """Whether the id is a value or a name anywhere in it, also in a line kept as text."""
     if isinstance(value, dict):
         return any(_names(x, subject) for pair in value.items() for x in pair)
     if isinstance(value, list):
         return any(_names(x, subject) for x in value)
     if not isinstance(value, str):
         return False
-    return value == subject.value or (
-        subject.kind is Kind.CONV and value.startswith(f"{subject.value} ")
-    )
+    if subject.kind is Kind.CONV and value.startswith(f"{subject.value} "):
+        return True
+    return value == subject.value or f'"{subject.value}"' in value

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bls.events.topics import TOPICS
 from bls.settlement.erasure import erase_records, seal_active
 from bls.settlement.faults import Faults
 from bls.settlement.reader import Reader
@@ -19,6 +20,9 @@ from pipelines_dagster.defs.gdpr.audit import Step
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
 
 PLACE = "ledger"
+OTHERS = tuple(t.name for t in TOPICS.values() if t.billing and t.name not in STREAMS)
+"""Chained streams with a writer of their own: clicks."""
+ALL = (*STREAMS, *OTHERS)
 Reply = tuple[str, str]
 
 
@@ -33,17 +37,26 @@ def erase_ledger(folder: Path, subject: Subject, audit: str, keep: bool) -> Step
         return Step(PLACE, kept=True, note="kept: records of charges (keep_billing)")
     if subject.kind is Kind.CONV:
         done = erase_records(
-            folder, lambda record: _conv(record) == subject.value, [f'"{subject.value}"'], audit
+            folder,
+            lambda record: _conv(record) == subject.value,
+            [f'"{subject.value}"'],
+            audit,
+            own_writer=OTHERS,
         )
     else:
-        seal_active(folder)
+        if any(files(folder, stream) for stream in STREAMS):
+            seal_active(folder)
         replies = replies_of(folder, subject.value)
         needles = [f'"{conv}"' for conv, _ in sorted(replies)] + [f'"{subject.value}"']
         done = erase_records(
-            folder, lambda record: _is_of(record, subject.value, replies), needles, audit
+            folder,
+            lambda record: _is_of(record, subject.value, replies),
+            needles,
+            audit,
+            own_writer=OTHERS,
         )
     count = done.lines.total()
-    scanned = sum(len(files(folder, stream)) for stream in STREAMS)
+    scanned = sum(len(files(folder, stream)) for stream in ALL)
     return Step(PLACE, removed=count, files=done.files, scanned=scanned, found=done.left)
 
 
@@ -77,4 +90,4 @@ def _advertisers(record: dict[str, Any]) -> list[str]:
 
 
 def _any(folder: Path) -> bool:
-    return any(files(folder, stream) for stream in STREAMS)
+    return any(files(folder, stream) for stream in ALL)

@@ -21,7 +21,7 @@ class Kind(Enum):
     CONV = ("conv", ID_PATTERN, ("conv_id", "convo_id", "rejected_conv_id"))
     ADV = ("adv", ID_PATTERN, ("advertiser", "adv_id", "rejected_advertiser"))
     MSG = ("msg", ID_PATTERN, ("msg_id",))
-    CTX = ("ctx", ID_PATTERN, ("ctx_id",))
+    CTX = ("ctx", ID_PATTERN, ("ctx_id", "ctx_key"))
 
     def __init__(self, title: str, pattern: str, columns: tuple[str, ...]) -> None:
         self.title = title

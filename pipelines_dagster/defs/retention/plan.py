@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from bls.settlement.record import STREAMS
 from bls.settlement.segments import sealed
+from pipelines_dagster.defs.gdpr.records import ALL
 from pipelines_dagster.defs.retention.ttl import LEDGER_DAYS, ttl_of
 from pipelines_dagster.lake.files import Files, Found
 
@@ -85,7 +85,7 @@ def due_ledger(folder: Path, taken: Mapping[str, int], today: date) -> list[Due]
     """
     return [
         Due("ledger", str(path), stream, day.isoformat(), 1, path.stat().st_size)
-        for stream in STREAMS
+        for stream in ALL
         for path, day in _old_segments(folder, stream, today)
         if int(path.name.rsplit(".", 1)[1]) <= taken.get(stream, 0)
     ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from bls.settlement.record import STREAMS
+from pipelines_dagster.defs.gdpr.records import ALL
 from pipelines_dagster.defs.retention.plan import Due, due_gold, due_ledger, due_partitions
 from pipelines_dagster.lake.files import Files, open_files
 from pipelines_dagster.lake.lake import PARTITION, Lake
@@ -76,7 +76,7 @@ def taken_segments(logs: Path) -> dict[str, int]:
         noted: Mapping[str, Mapping[str, int]] = json.loads((logs / _INGESTED).read_text())
         return {
             stream: min((int(seq) >> _SEGMENT_SHIFT) - 1 for seq in noted[stream].values())
-            for stream in STREAMS
+            for stream in ALL
             if noted.get(stream)
         }
     except (OSError, ValueError, TypeError, AttributeError):

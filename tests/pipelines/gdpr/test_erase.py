@@ -22,6 +22,7 @@ from pipelines_dagster.defs.gdpr.models import retrain_due
 from pipelines_dagster.defs.gdpr.predicate import BLANK, Keys, anything
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
 from pipelines_dagster.defs.gdpr.tombstones import BILLING, Tombstones
+from pipelines_dagster.defs.market.from_events import bids_from_events
 from pipelines_dagster.lake.lake import Lake
 from tests.pipelines.gdpr.world import CONVS, World, copied, make, texts
 
@@ -152,6 +153,42 @@ def test_a_context_goes_and_the_rebuilt_set_has_none_of_it(world: World) -> None
     assert result.done and result.rows("silver/tve_samples") == 1
     samples = world.lake.scan("silver/tve_samples").collect()
     assert 2 not in samples["ctx_id"] and len(samples) == CONVS - 1
+
+
+@pytest.mark.spec("TVE-S-03")
+def test_a_context_is_gone_from_what_it_would_be_made_again_from(world: World) -> None:
+    """Samples are made of the feedback of its replies: that goes too, the charges stay."""
+    lake, trace = world.lake, world.lake.scan("bronze/e2e_trace").collect()
+    replies = trace.select("conv_id", "request_id")
+    keys = pl.Series("ctx_key", [f"k{n}" for n in range(len(replies))])
+    lake.append("silver/contexts_by_key", replies.with_columns(keys))
+    lake.append("bronze/tve_feedback", replies.with_columns(ctx_vec=pl.lit([0.1])))
+    result = erase(world.settings, ctx_id="k1")
+    assert result.done and result.rows("bronze/tve_feedback") == 1
+    gone = replies.row(1)
+    assert gone not in lake.scan("bronze/tve_feedback").select(replies.columns).collect().rows()
+    assert lake.scan("bronze/e2e_trace").collect().equals(trace)
+
+
+@pytest.mark.spec("ORC-I-04", "CG-S-02")
+def test_a_set_that_names_nobody_goes_when_it_was_made_of_the_days(world: World) -> None:
+    days = world.lake.scan("bronze/e2e_trace").collect().sort("ts")["dt"].to_list()
+    gold = Path(world.lake.root) / "gold" / "tve_dataset"
+    for version, window in (("on", days), ("later", ["2030-01-01", "2030-01-02"])):
+        (gold / version / "held").mkdir(parents=True)
+        card = {"lake": {"bronze/e2e_trace": 0}, "days": [window[0], window[-1]]}
+        (gold / version / "dataset.json").write_text(json.dumps(card))
+        for part in ("", "held"):
+            frame = pl.DataFrame({"ctx_id": [99], "ctx_vec": [[0.1]]})
+            frame.write_parquet(gold / version / part / "contexts.parquet")
+    dry = {step.place for step in dry_run(world.settings, Subject(Kind.CONV, world.conv), False)}
+    erase(world.settings, conv_id=world.conv)
+    assert "gold/tve_dataset/on" in dry and "gold/tve_dataset/later" not in dry
+    assert not list((gold / "on").rglob("*.parquet")) and (gold / "on/dataset.json").exists()
+    assert len(list((gold / "later").rglob("*.parquet"))) == 2
+    series = bids_from_events(world.logs)
+    names = {name.partition(":")[0] for name in series["conv_id"]}
+    assert len(names) == CONVS - 1 and world.conv not in names, "the next set has none of it"
 
 
 @pytest.mark.spec("TVE-S-03")

@@ -90,9 +90,13 @@ def test_debug_streams_are_struck_under_a_running_writer(tmp_path: Path) -> None
 def test_odd_lines_are_struck_too(tmp_path: Path) -> None:
     (tmp_path / "torn").write_bytes(b'{"conv_id":"c1","x":\n{"a":["c1"]}\n"c1"\n{"c1":2}\n"c1 r"\n')
     (tmp_path / "gateway.txt").write_text("c1 c10 xc1 c1.\n")
+    buried = [json.dumps({"line": json.dumps({"conv_id": conv})}) for conv in ("c1", "c10")]
+    (tmp_path / "dead.letters").write_text("".join(f"{line}\n" for line in buried))
     mine = Subject(Kind.CONV, "c1")
     assert erase_logs([tmp_path], mine, "gdpr_1").found == 0
     assert b"c1" not in (tmp_path / "torn").read_bytes()
+    left = (tmp_path / "dead.letters").read_text().splitlines()
+    assert json.loads(left[0]) == {"erased": "gdpr_1"} and left[1] == buried[1]
     assert (tmp_path / "gateway.txt").read_text() == "** c10 xc1 c1.\n"
     (tmp_path / "gateway.txt").write_text("the hotel page\n")
     (tmp_path / "alerts").write_text('{"advertiser":"hotel"}\n{"why":"a hotel"}\n')

@@ -14,6 +14,9 @@ import re
 from bls.errors import SkynetError
 from bls.settlement.chain import digest
 
+ERASED = b'{"erased":"'
+"""How such a line begins, and no other."""
+
 _FORM = re.compile(rb'\{"erased":"([0-9a-f]{32})","audit":"([0-9a-z_]{1,32})" *\}')
 
 

@@ -34,6 +34,8 @@ DATASET = dg.AssetKey(["gold", "predictor_dataset"])
 GATE = dg.AssetCheckKey(MODEL, "gate")
 _GATE_JOB = "loop_gate"
 _POLL_S = 5.0
+_HELD = 0.25
+"""Share of the few conversations that are kept for the gate."""
 _REHEARSAL = "made for a rehearsal"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The runs' events are in the instance; the terminal has the circle's own lines."""
@@ -76,7 +78,8 @@ class DagsterSteps:
     def build(self) -> str:
         wanted = dg.AssetSelection.assets(DATASET).upstream()
         keys = [key for key in self._resolved(wanted) if key.path[0] != "bronze"]
-        return _words(self._done(self._run(keys)), DATASET) or "built"
+        configs = {DATASET: {"held": _HELD}} if DATASET in keys else {}
+        return _words(self._done(self._run(keys, configs)), DATASET) or "built"
 
     def train(self) -> Version:
         before = self._desk.ledger.candidate(PREDICTOR)

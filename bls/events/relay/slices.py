@@ -15,6 +15,7 @@ from bls.events.from_line import FromLine
 from bls.events.relay.batch import Record, record_batch
 from bls.events.relay.tail import Chunk
 from bls.events.schema import encoder, header
+from bls.settlement.erased import ERASED
 
 _CONVERSATIONS = 1 << 16
 _LARGEST = 900_000
@@ -68,6 +69,8 @@ class Slicer:
         records: dict[int, list[Record]] = {}
         count = 0
         for line, seq in zip(chunk.lines, chunk.seqs, strict=True):
+            if line.startswith(ERASED) or not line.strip():
+                continue
             try:
                 event = from_line(line, seq)
                 message = head + encode(event)

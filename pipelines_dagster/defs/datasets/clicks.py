@@ -2,8 +2,8 @@
 """Readers' reactions joined to what they were shown.
 
 A click belongs to what its reply showed of its advertiser, if it came within `ATTRIBUTION_S`. No
-event is no click of one reader. Several events add up: clicks and dwell are summed; impressions are
-the most that one event counted, for every event tells of the same readers.
+event is no click of one reader. An event may be told again by whoever is not sure that it
+arrived: of several for one showing the last counts.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def attributed(shown: pl.LazyFrame, clicks: pl.LazyFrame) -> pl.LazyFrame:
         .unique()
         .join(events, on=KEY, how="inner")
         .filter(after.is_between(-REPLY_S, ATTRIBUTION_S))
-        .group_by(*KEY, "ts")
-        .agg(pl.col("impressions").max(), pl.col("clicks", "dwell_ms").sum())
+        .sort("clicked_at")
+        .unique([*KEY, "ts"], keep="last", maintain_order=True)
+        .select(*KEY, "ts", *counted)
     )
     return shown.join(reactions, on=[*KEY, "ts"], how="left", maintain_order="left").with_columns(
         pl.col("impressions").fill_null(1),

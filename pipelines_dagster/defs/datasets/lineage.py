@@ -42,8 +42,8 @@ def versions_behind(
 def offsets_of(lake: Lake, versions: Mapping[str, int]) -> dict[str, list[Range]]:
     """By topic, the offsets that bronze tables hold as of these versions.
 
-    Ingest notes them on its commits as `cluster` and `offsets`, JSON by partition: the offset after
-    the last one, or [first, last]. Commits that say nothing of it add nothing.
+    Ingest notes them on its commits as `cluster` and `ranges`, JSON by partition: the first offset
+    and the next one. Commits that say nothing of it add nothing.
     """
     return {
         BY_TABLE[table]: _ranges(lake, table, version)
@@ -57,9 +57,9 @@ def _ranges(lake: Lake, table: str, version: int) -> list[Range]:
     commits = [] if found is None else found.history()
     spans: dict[tuple[str, str], tuple[int, int]] = {}
     for commit in commits:
-        if commit.get("version", 0) > version or "offsets" not in commit:
+        if commit.get("version", 0) > version or "ranges" not in commit:
             continue
-        for partition, (first, last) in _offsets(commit["offsets"]).items():
+        for partition, (first, last) in _included(commit["ranges"]).items():
             key = (str(commit.get("cluster", "")), partition)
             low, high = spans.get(key, (first, last))
             spans[key] = (min(low, first), max(high, last))
@@ -69,7 +69,7 @@ def _ranges(lake: Lake, table: str, version: int) -> list[Range]:
     ]
 
 
-def _offsets(text: Any) -> dict[str, tuple[int, int]]:
+def _included(text: Any) -> dict[str, tuple[int, int]]:
     """(first, last) by partition; nothing from a note in another form."""
     try:
         told = json.loads(text)
@@ -78,8 +78,6 @@ def _offsets(text: Any) -> dict[str, tuple[int, int]]:
     found = {}
     for partition, span in told.items() if isinstance(told, dict) else ():
         match span:
-            case int(after):
-                found[str(partition)] = (0, after - 1)
-            case [int(first), int(last)]:
-                found[str(partition)] = (first, last)
+            case [int(first), int(after)] if first < after:
+                found[str(partition)] = (first, after - 1)
     return found

@@ -22,6 +22,7 @@ import polars as pl
 
 from bls.errors import SkynetError
 from bls.events.topics import TOPICS
+from pipelines_dagster.defs.gdpr.tombstones import Tombstones
 from pipelines_dagster.defs.ingest import dead_letters
 from pipelines_dagster.defs.ingest.columns import bronze_schema
 from pipelines_dagster.defs.ingest.commit import Committer
@@ -181,13 +182,15 @@ class Ingest:
         self._step("decoded")
         seen = self._commit.progress(bronze(topic), seq_names(topic, decoded.rows))
         new = fresh(topic, decoded.rows, seen)
+        erased = self._commit.patiently(lambda: Tombstones.load(self.lake))
+        rows = erased.filter(bronze(topic), new.rows)
         marks = {offset_name(cluster, topic, p): self._marks[topic, p] for p in ranges}
         version = self._commit.commit(
             bronze(topic),
-            new.rows,
+            rows,
             {**offsets, **new.marks},
             {**marks, **seen},
-            origin(topic, cluster, ranges, new.rows, self._lost[topic]),
+            origin(topic, cluster, ranges, rows, self._lost[topic]),
         )
         self._step("committed")
         self._gone[topic] += sum(self._lost.pop(topic).values())
@@ -197,10 +200,10 @@ class Ingest:
         report = self.report.topic(topic)
         report.version = version
         report.commits += 1
-        report.rows += len(new.rows)
+        report.rows += len(rows)
         report.duplicates += new.duplicates
         report.disordered += new.disordered
-        self._date(topic, new.rows)
+        self._date(topic, rows)
 
     def _ranges(self, topic: str, batch: Batch) -> Ranges:
         found = {}

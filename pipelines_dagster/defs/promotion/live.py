@@ -92,7 +92,7 @@ def _tve(lake: Lake, since: float, names: tuple[str, str]) -> pl.DataFrame:
     if fed is None or clicked is None:
         return _empty()
     key = (*_REPLY, "advertiser")
-    clicks = clicked.group_by(*key).agg(pl.col("clicks").sum())
+    clicks = clicked.sort("ts").group_by(*key).agg(pl.col("clicks").last())
     value = pl.col("v_max") / (1 + (pl.col("a") * (pl.col("k_0") - pl.col("delivered"))).exp())
     return (
         fed.filter(pl.col("tve").is_in(list(names)) & (pl.col("delivered") > 0))

@@ -210,20 +210,22 @@ def test_a_set_names_the_offsets_it_came_from(tmp_path: Path) -> None:
     lake = lake_of(tmp_path, {n: s for n, s in streams.items() if n != "tve.feedback"})
     halves = streams["tve.feedback"].head(20), streams["tve.feedback"].slice(20)
     for number, half in enumerate(halves):
-        note = {"topic": "tve.feedback", "cluster": "c1", "offsets": _OFFSETS[number]}
+        note = {"topic": "tve.feedback", "cluster": "c1", "ranges": _RANGES[number]}
         pour_with(lake, half, number, note)
     refresh_all(lake, encode=encode)
     card = freeze(lake, TVE, tmp_path / ROOT).card
-    assert card["lake"]["bronze/tve_feedback"] == 1 and card["lake"]["bronze/click_logs"] == 0
+    last = {name: lake.open(f"bronze/{name}").version() for name in ("tve_feedback", "click_logs")}
+    assert card["lake"]["bronze/tve_feedback"] == last["tve_feedback"]
+    assert card["lake"]["bronze/click_logs"] == last["click_logs"]
     spans = [("0", 3, 40), ("1", 0, 9)]
     expected = [{"cluster": "c1", "partition": p, "first": a, "last": b} for p, a, b in spans]
     assert card["offsets"] == {"tve.feedback": expected, "click.logs": []}
     assert len(card["code"].split("+")[1]) == 16
-    older = offsets_of(lake, {"bronze/tve_feedback": 0})
+    older = offsets_of(lake, {"bronze/tve_feedback": last["tve_feedback"] - 1})
     assert older["tve.feedback"][0]["last"] == 19
 
 
-_OFFSETS = (json.dumps({"0": [3, 19], "1": 10}), json.dumps({"0": [20, 40], "x": "y"}))
+_RANGES = (json.dumps({"0": [3, 20], "1": [0, 10]}), json.dumps({"0": [20, 41], "x": "y"}))
 
 
 def pour_with(lake: Lake, lines: pl.DataFrame, number: int, note: dict[str, str]) -> None:
@@ -234,7 +236,7 @@ def pour_with(lake: Lake, lines: pl.DataFrame, number: int, note: dict[str, str]
 def test_notes_in_another_form_say_nothing(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     for number, text in enumerate(("{", "[]", '{"0": null}')):
-        pour_with(lake, traffic(count=1)["tve.feedback"], number, {"offsets": text})
+        pour_with(lake, traffic(count=1)["tve.feedback"], number, {"ranges": text})
     assert offsets_of(lake, {"bronze/tve_feedback": 2, "bronze/x": 1}) == {"tve.feedback": []}
 
 

@@ -93,7 +93,7 @@ def click(ts: float, clicks: int, **other: object) -> dict[str, object]:
         ([], (1, 0, 0)),
         ([click(0.0, 1)], (1, 1, 10)),
         ([click(-5.0, 1)], (1, 1, 10)),
-        ([click(1.0, 1), click(2.0, 2, impressions=3)], (3, 3, 20)),
+        ([click(2.0, 2, impressions=3), click(1.0, 1)], (3, 2, 10)),
         ([click(ATTRIBUTION_S + 1, 1)], (1, 0, 0)),
         ([click(-REPLY_S - 1, 1)], (1, 0, 0)),
         ([click(0.0, 1, advertiser="b")], (1, 0, 0)),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`live/*`: what `models/*` made, on live traffic."""
+"""`live/*`: what `models/*` made, on live traffic.
 
-from __future__ import annotations
+Dagster reads the annotations of a configuration: they are not postponed here.
+"""
 
 from collections.abc import Iterator
 from typing import Any

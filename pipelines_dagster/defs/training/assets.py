@@ -3,9 +3,9 @@
 
 An asset without a trainer, without data, or whose search found nothing better, yields nothing: what
 is below it is skipped, nothing fails. A failed gate stops the run before anything is live.
-"""
 
-from __future__ import annotations
+Dagster reads the annotations of a configuration: they are not postponed here.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -21,6 +21,7 @@ from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
 from pipelines_dagster.defs.promotion.ledger import Event
 from pipelines_dagster.defs.training import gold
+from pipelines_dagster.defs.training.offer import offer
 from pipelines_dagster.loop.keys import RehearsalKeys
 from pipelines_dagster.loop.live import BIDS, Observed, observe
 from pipelines_dagster.loop.steps import Verdict, Version
@@ -36,7 +37,6 @@ _GATE_JOB = "loop_gate"
 _POLL_S = 5.0
 _HELD = 0.25
 """Share of the few conversations that are kept for the gate."""
-_REHEARSAL = "made for a rehearsal"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The runs' events are in the instance; the terminal has the circle's own lines."""
 
@@ -58,7 +58,7 @@ class DagsterSteps:
         self._definitions = dg.Definitions.merge(definitions, dg.Definitions(jobs=[gate]))
         self._settings, self._instance = settings, instance
         self._desk: Desk = open_desk(settings)
-        self.keys = RehearsalKeys(settings.serving.keys_folder)
+        self.keys = RehearsalKeys(settings.serving)
         self._gate: dict[str, Verdict] = {}
 
     def crown(self, flaw: Flaw) -> Version:
@@ -93,8 +93,8 @@ class DagsterSteps:
     def offer(self, flaw: Flaw) -> Version:
         stored = self._flawed("bad", flaw)
         dataset = gold.newest(self._settings, DATASET.path[-1])
-        details = {"dataset": str(dataset), "rehearsal": _REHEARSAL}
-        self._desk.ledger.append(Event(stored.version, log.TRAINED, stored, details=details))
+        folder = self._desk.artefacts.fetch(stored)
+        offer(self._desk, PREDICTOR, stored.version, folder, dataset)
         return Version(stored.version, stored.sha256)
 
     def validate(self, challenger: Version) -> Verdict:

@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from bls.keys.entry import Entry, Value
-from bls.keys.folder import FolderStore
+from bls.keys.store import open_store
 from bls.models.model_key import PREDICTOR, ModelKey, canary_key, model_key
+from bls.settings import Settings
 
 
 class RehearsalKeys:
-    """`/pred/model` in a folder of keys, unsigned. Raises what the store raises."""
+    """`/pred/model` in the key store, unsigned. Raises what the store raises."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._store = FolderStore(folder)
+    def __init__(self, settings: Settings) -> None:
+        self._store = open_store(settings.key_store, settings.etcd_password)
         self._before = self._value()
 
     def crown(self, key: ModelKey) -> None:

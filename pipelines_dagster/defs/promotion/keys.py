@@ -16,7 +16,7 @@ from bls.keys.entry import Entry, Value
 from bls.keys.folder import FolderStore
 from bls.keys.refusal import RefusedError
 from bls.keys.signing import sign
-from bls.keys.store import KeyStore
+from bls.keys.store import KeyStore, open_store
 from bls.models.model_key import ModelKey, canary_key, model_key
 from pipelines_dagster.settings import PipelineSettings
 
@@ -79,10 +79,6 @@ def open_keys(settings: PipelineSettings) -> Keys:
         SkynetError: `bad_signing_key`.
     """
     signer = private.load(Path(settings.signing_key)) if settings.signing_key else None
-    return Keys(_store(settings), [FolderStore(settings.serving.keys_kept)], signer)
-
-
-def _store(settings: PipelineSettings) -> KeyStore:
-    folder = settings.serving.keys_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    return FolderStore(folder)
+    serving = settings.serving
+    store = open_store(serving.key_store, serving.etcd_password)
+    return Keys(store, [FolderStore(serving.keys_kept)], signer)

@@ -19,7 +19,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from bls.errors import SkynetError
-from pipelines_dagster.lake import maintenance, origins, rewrite
+from pipelines_dagster.lake import erase, maintenance, origins
 from pipelines_dagster.lake.evolution import check_additive
 from pipelines_dagster.lake.faults import guarded, insist
 from pipelines_dagster.lake.layout import PARTITION, ZSTD, check_days, create, schema_of, writer
@@ -181,17 +181,17 @@ class Lake:
         gone after `vacuum(table, 0)`, which `residue` proves.
         """
         gone = 0
-        for day in insist(table, lambda: rewrite.days_of(self._existing(table), predicate)):
+        for day in insist(table, lambda: erase.days_of(self._existing(table), predicate)):
             gone += insist(table, partial(self._erase, table, day, predicate))
         return gone
 
     def residue(self, table: str, predicate: str) -> list[str]:
         """Parquet files of the table, in use or not, that hold a row for which it holds."""
         with guarded(table):
-            return rewrite.residue(self._existing(table), self.uri(table), self.options, predicate)
+            return erase.residue(self._existing(table), self.uri(table), self.options, predicate)
 
     def _erase(self, table: str, day: str | None, predicate: str) -> int:
-        return rewrite.rewrite(self._existing(table), day, predicate)
+        return erase.rewrite(self._existing(table), day, predicate)
 
     @property
     def _insisting(self) -> dict[str, str]:

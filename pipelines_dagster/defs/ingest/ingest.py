@@ -234,6 +234,7 @@ class Ingest:
             report.lost = self._gone[topic] + sum(self._lost[topic].values())
             report.waiting = sum(max(0, end[topic, p] - at) for p, at in mine.items())
         self.report.caught_up = self.report.waiting == 0 and session.drained()
+        self.report.reached = session.reached()
 
     def _date(self, topic: str, rows: pl.DataFrame) -> None:
         if len(rows):

@@ -51,9 +51,9 @@ def ingest_once(
     """Everything that is in Kafka when it begins. Raises as `Ingest.cycle`, past `give_up_s`."""
     ingest = build(settings, limits, stop)
     create_tables(ingest.lake)
-    began = time.monotonic()
+    began, asked = time.monotonic(), time.time()
     try:
-        while not _cycled(ingest, began, limits) or not ingest.report.caught_up:
+        while not _cycled(ingest, began, limits) or not ingest.report.has(asked):
             pass
     except StoppedError:
         pass

@@ -50,6 +50,7 @@ class Report:
     retries: of commits that the store did not take at once.
     restarts: sessions that ended because Kafka went away or became another cluster.
     caught_up: nothing that was in Kafka when the last cycle began is missing.
+    reached: see `Source.reached`.
     """
 
     topics: dict[str, TopicReport] = field(default_factory=dict)
@@ -57,6 +58,11 @@ class Report:
     retries: int = 0
     restarts: int = 0
     caught_up: bool = False
+    reached: float = 0.0
+
+    def has(self, asked: float) -> bool:
+        """Whether everything is taken that was in Kafka at that Unix second."""
+        return self.caught_up or self.reached > asked
 
     def topic(self, name: str) -> TopicReport:
         return self.topics.setdefault(name, TopicReport())

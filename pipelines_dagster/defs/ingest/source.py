@@ -8,6 +8,7 @@ only when it is still the same.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -45,6 +46,7 @@ class Source:
         self._consumer: Any = None
         self._admin: Any = None
         self._at: dict[Place, int] = {}
+        self._newest: dict[Place, float] = {}
         self.out_of_range: list[Place] = []
         try:
             common = {
@@ -93,9 +95,23 @@ class Source:
 
     def drained(self) -> bool:
         """Whether everything was read that was there when each partition was last asked."""
-        waters = {place: self._highwater(place) for place in self._at}
-        return all(
-            water is not None and self._at[place] >= water for place, water in waters.items()
+        return all(self._read_up(place) for place in self._at)
+
+    def _read_up(self, place: Place) -> bool:
+        water = self._highwater(place)
+        return water is not None and self._at[place] >= water
+
+    def reached(self) -> float:
+        """Unix seconds: whatever Kafka took before this has been read.
+
+        A producer that never pauses is never caught up with, but this moves on.
+        """
+        return min(
+            (
+                math.inf if self._read_up(place) else self._newest.get(place, 0.0)
+                for place in self._at
+            ),
+            default=math.inf,
         )
 
     def poll(
@@ -123,6 +139,7 @@ class Source:
                 taken[pair.topic] += messages
                 records -= len(messages)
                 self._at[pair.topic, pair.partition] = messages[-1].offset + 1
+                self._newest[pair.topic, pair.partition] = messages[-1].timestamp / 1e3
             if not wait and not found and self.drained():
                 break
         return {topic: _batch(topic, messages) for topic, messages in taken.items()}

@@ -34,7 +34,8 @@ MODEL, LIVE = dg.AssetKey(["models", "predictor"]), dg.AssetKey(["live", "predic
 DATASET = dg.AssetKey(["gold", "predictor_dataset"])
 GATE = dg.AssetCheckKey(MODEL, "gate")
 _GATE_JOB = "loop_gate"
-_POLL_S = 5.0
+_CANARY = {"poll_s": 5.0, "conversations": 8}
+"""A rehearsal's flaws are large: a few conversations of each arm show them."""
 _HELD = 0.25
 """Share of the few conversations that are kept for the gate."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -108,7 +109,7 @@ class DagsterSteps:
 
     def promote(self, challenger: Version, *, forced: bool = False) -> Verdict:
         stored = self._candidate(challenger)
-        self._run([LIVE], {LIVE: {"poll_s": _POLL_S, "rehearsal": forced}})
+        self._run([LIVE], {LIVE: {**_CANARY, "rehearsal": forced}})
         live = self.champion()
         passed = live is not None and live.sha256 == challenger.sha256
         return Verdict(passed, self._ended(stored))

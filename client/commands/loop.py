@@ -138,7 +138,9 @@ def loop(
     end_on_sigterm()
     settings = load_pipeline_settings()
     budget = Budget(minutes)
-    plan = TrafficPlan(concurrency=concurrency, seed=seed, scenario=scenario, tokens=(16, 28))
+    plan = TrafficPlan(
+        concurrency=concurrency, seed=seed, scenario=scenario, rivals=(1, 2), tokens=(24, 40)
+    )
     if url:
         if state is not None:
             raise SkynetError("bad_option", "A running server has its state already.", 400)

@@ -31,6 +31,7 @@ class Gold(dg.Config):
 
 class Canary(dg.Config):
     poll_s: float = 0.0
+    conversations: int = 0
     rehearsal: bool = False
 
 

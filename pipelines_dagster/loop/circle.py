@@ -180,7 +180,7 @@ class Circle:
         def run() -> None:
             try:
                 while not over.wait(self._every_s):
-                    self._steps.ingest()
+                    self._steps.feed()
             except SkynetError as fault:  # told to whoever waits for the canary
                 faults.append(fault)
 

@@ -17,6 +17,7 @@ import dagster as dg
 from bls.errors import SkynetError
 from bls.models.model_key import PREDICTOR
 from export.bid_predictor.artefact import SHIPPED
+from pipelines_dagster.defs.ingest.once import ingest_once
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
 from pipelines_dagster.defs.promotion.ledger import Event
@@ -27,6 +28,7 @@ from pipelines_dagster.loop.live import BIDS, Observed, observe
 from pipelines_dagster.loop.steps import Verdict, Version
 from pipelines_dagster.loop.variants import Flaw, degraded_predictor
 from pipelines_dagster.notify.notifier import STREAM
+from pipelines_dagster.registry.mlflow_registry import open_registry
 from pipelines_dagster.registry.names import Stored
 from pipelines_dagster.settings import PipelineSettings
 
@@ -76,6 +78,9 @@ class DagsterSteps:
         table = self._desk.lake.open(BIDS)
         return 0 if table is None else int(table.count())
 
+    def feed(self) -> None:
+        ingest_once(self._settings)  # a run of its own would take the terminal from the other
+
     def build(self) -> str:
         wanted = dg.AssetSelection.assets(DATASET).upstream()
         keys = [key for key in self._resolved(wanted) if key.path[0] != "bronze"]
@@ -95,7 +100,8 @@ class DagsterSteps:
         stored = self._flawed("bad", flaw)
         dataset = gold.newest(self._settings, DATASET.path[-1])
         folder = self._desk.artefacts.fetch(stored)
-        offer(self._desk, PREDICTOR, stored.version, folder, dataset)
+        records = open_registry(self._settings)
+        offer(self._desk, PREDICTOR, stored.version, folder, dataset, records)
         return Version(stored.version, stored.sha256)
 
     def validate(self, challenger: Version) -> Verdict:
@@ -214,7 +220,7 @@ def _listed(metadata: Mapping[str, dg.MetadataValue[Any]]) -> str:
     return ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in short.items()
-        if isinstance(value, str | int | float) and len(str(value)) < 80
+        if isinstance(value, str | int | float) and len(str(value)) < 40
     )
 
 

@@ -42,7 +42,10 @@ class Steps(Protocol):
         """Whom the model key names now."""
 
     def ingest(self) -> int:
-        """Take what is in Kafka into bronze; rows in bronze now. May run beside any other step."""
+        """Take what is in Kafka into bronze; rows in bronze now."""
+
+    def feed(self) -> None:
+        """The same beside another step, from another thread, and no more than that."""
 
     def build(self) -> str:
         """Silver and gold of what is in bronze, with simulator rows; what they hold, in words."""

@@ -9,6 +9,7 @@ onnx flavour is used: nothing here is ever pickled.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -175,6 +176,8 @@ class ModelRegistry:
 
 def open_registry(settings: PipelineSettings) -> ModelRegistry:
     """The registry of the settings."""
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return ModelRegistry(settings.registry_uri, settings.serving.state / "mlflow" / "artifacts")
 
 

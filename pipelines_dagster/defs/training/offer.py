@@ -5,12 +5,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from export.model_manifest import ModelManifest
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.desk import Desk
 from pipelines_dagster.defs.promotion.ledger import Event
+from pipelines_dagster.defs.training.run import Records, record
+from pipelines_dagster.defs.training.trainer import Made
 
 
-def offer(desk: Desk, subsystem: str, version: str, folder: Path, dataset: Path) -> Event:
+def offer(
+    desk: Desk,
+    subsystem: str,
+    version: str,
+    folder: Path,
+    dataset: Path,
+    records: Records | None = None,
+) -> Event:
     """Put `folder` into the store and write it down as trained.
 
     Args:
@@ -23,4 +33,7 @@ def offer(desk: Desk, subsystem: str, version: str, folder: Path, dataset: Path)
     details = {"dataset": str(dataset), "offered": True}
     event = Event(version, log.TRAINED, stored, details=details)
     desk.ledger.append(event)
+    if records is not None:
+        metrics = ModelManifest.load(folder, verify=False).metrics
+        record(records, stored, Made(folder, metrics, {}), details, desk)
     return event

@@ -81,7 +81,7 @@ def train_one(
         desk.ledger.append(event)
         _tell(name, trainer, stored, elapsed, desk)
         if records is not None:
-            _record(records, stored, made, details, desk)
+            record(records, stored, made, details, desk)
         return event
     finally:
         shutil.rmtree(out, ignore_errors=True)
@@ -165,9 +165,10 @@ def _tell(name: str, trainer: Trainer, stored: Stored, elapsed: float, desk: Des
         desk.notifier.tell("sla_missed", text, model=name, elapsed_s=elapsed, sla_s=trainer.sla_s)
 
 
-def _record(
+def record(
     records: Records, stored: Stored, made: Made, details: Mapping[str, Any], desk: Desk
 ) -> None:
+    """Write a version down in the registry; one that is down is told of, and holds nothing up."""
     from pipelines_dagster.registry.mlflow_registry import RunRecord  # noqa: PLC0415  (slow)
 
     tags = {k: str(v) for k, v in details.items() if k != "metrics"}

@@ -51,6 +51,9 @@ class Double:
         self.calls.append("ingest")
         return 7
 
+    def feed(self) -> None:
+        self.ingest()
+
     def build(self) -> str:
         self._called("build")
         return "rows 7"

@@ -101,7 +101,7 @@ class DagsterSteps:
         dataset = gold.newest(self._settings, DATASET.path[-1])
         folder = self._desk.artefacts.fetch(stored)
         records = open_registry(self._settings)
-        offer(self._desk, PREDICTOR, stored.version, folder, dataset, records)
+        offer(self._desk, PREDICTOR, stored.version, folder, dataset, records=records)
         return Version(stored.version, stored.sha256)
 
     def validate(self, challenger: Version) -> Verdict:

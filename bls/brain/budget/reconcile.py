@@ -6,6 +6,7 @@ A receipt that was written bills its reply; a reply without one bills nobody (do
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from bls.brain.budget.budgets import Budgets
@@ -15,8 +16,8 @@ from bls.settlement.reader import Reader
 
 
 def reply_key(conv_id: str, request_id: str) -> str:
-    """The key of a reply in the budgets; neither id holds a space."""
-    return f"{conv_id} {request_id}"
+    """The key of a reply in the budgets, whose file outlives the conversation: it names nobody."""
+    return hashlib.sha256(f"{conv_id} {request_id}".encode()).hexdigest()[:32]
 
 
 def reconcile(budgets: Budgets, logs: Path) -> int:

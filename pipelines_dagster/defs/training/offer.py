@@ -19,6 +19,7 @@ def offer(
     version: str,
     folder: Path,
     dataset: Path,
+    *,
     records: Records | None = None,
 ) -> Event:
     """Put `folder` into the store and write it down as trained.

@@ -27,13 +27,14 @@ from bls.settings import Settings
 from bls.settlement.recompute import settle
 from client.commands.invoices import invoices as command
 from pipelines_dagster.defs.billing.charges import Line, charges_of
-from pipelines_dagster.defs.billing.definitions import DEFS, NIGHTLY
+from pipelines_dagster.defs.billing.definitions import DEFS
 from pipelines_dagster.defs.billing.invoice import MICROS_PER_MINOR, Invoice
 from pipelines_dagster.defs.billing.issued import TABLE, issued
 from pipelines_dagster.defs.billing.period import Period, yesterday
 from pipelines_dagster.defs.billing.run import STREAM, invoice_period
 from pipelines_dagster.defs.billing.sinks import FileSink, HttpSink, InvoiceSink, open_sink
 from pipelines_dagster.defs.gdpr.erase import erase
+from pipelines_dagster.defs.operations.plan import INVOICES
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.resources import Pipelines
 from pipelines_dagster.settings import PipelineSettings
@@ -392,4 +393,4 @@ def test_the_command_and_the_asset(world: World, monkeypatch: pytest.MonkeyPatch
     defs = dg.Definitions.merge(DEFS, dg.Definitions(resources={"pipelines": Pipelines()}))
     result = defs.get_job_def("invoices").execute_in_process()
     assert result.success and all(one.passed for one in result.get_asset_check_evaluations())
-    assert NIGHTLY.cron_schedule == "0 3 * * *"
+    assert INVOICES.cron == "0 3 * * *"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines_dagster.defs.operations.plan import INGEST, LORA, NIGHTLY, TUNER, last_due
+from pipelines_dagster.defs.operations.plan import LORA, NIGHTLY, SILVER, TUNER, last_due
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -40,4 +40,4 @@ def test_a_local_clock_is_read_in_utc() -> None:
 
 
 def test_ingest_has_no_deadline() -> None:
-    assert last_due(INGEST, at(22, 6)) is None
+    assert last_due(SILVER, at(22, 6)) is None

@@ -24,7 +24,8 @@ from bls.settlement.recompute import settle
 from bls.settlement.record import BIDS, STREAMS
 from bls.settlement.segments import files as ledger_files
 from bls.settlement.segments import sealed
-from pipelines_dagster.defs.retention.definitions import DEFS, NIGHTLY
+from pipelines_dagster.defs.operations.plan import RETENTION
+from pipelines_dagster.defs.retention.definitions import DEFS
 from pipelines_dagster.defs.retention.plan import due_partitions
 from pipelines_dagster.defs.retention.run import LOG, PLAN_LOG, collect, plan, taken_segments
 from pipelines_dagster.defs.retention.ttl import TTL_DAYS, ttl_of
@@ -189,7 +190,7 @@ def test_the_asset_runs_at_two_at_night(
     result = defs.get_job_def("retention").execute_in_process()
     (made,) = result.asset_materializations_for_node("ops__retention")
     assert made.metadata["days"].value >= 1 and made.metadata["erasures_open"].value == 0
-    assert NIGHTLY.cron_schedule == "0 2 * * *" and NIGHTLY.execution_timezone == "UTC"
+    assert RETENTION.cron == "0 2 * * *"
 
 
 def test_the_rate_of_nothing_is_zero(settings: PipelineSettings) -> None:

@@ -34,6 +34,7 @@ from pipelines_dagster.defs.billing.period import Period, yesterday
 from pipelines_dagster.defs.billing.run import STREAM, invoice_period
 from pipelines_dagster.defs.billing.sinks import FileSink, HttpSink, InvoiceSink, open_sink
 from pipelines_dagster.defs.gdpr.erase import erase
+from pipelines_dagster.defs.operations.jobs import JOBS
 from pipelines_dagster.defs.operations.plan import INVOICES
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.resources import Pipelines
@@ -390,7 +391,9 @@ def test_the_command_and_the_asset(world: World, monkeypatch: pytest.MonkeyPatch
     assert run(command, ["--day", day, "--month", day[:7]]).exit_code == 2
     files = list((world.settings.serving.state / "invoices").iterdir())
     assert len(files) == 2 * len(issued(world.lake))
-    defs = dg.Definitions.merge(DEFS, dg.Definitions(resources={"pipelines": Pipelines()}))
-    result = defs.get_job_def("invoices").execute_in_process()
+    defs = dg.Definitions.merge(
+        DEFS, dg.Definitions(resources={"pipelines": Pipelines()}, jobs=[JOBS["invoices"]])
+    )
+    result = defs.resolve_job_def("invoices").execute_in_process()
     assert result.success and all(one.passed for one in result.get_asset_check_evaluations())
     assert INVOICES.cron == "0 3 * * *"

@@ -101,9 +101,9 @@ def _derived(world: World, receipts: list[dict[str, object]]) -> None:
     count = len(receipts)
     lake = world.lake
     series = pl.DataFrame({"conv_id": names, "log_w": [0.1] * count, "dt": ["2026-01-01"] * count})
-    contexts = pl.DataFrame({"conv_id": convs, "ctx_id": range(count)}).cast({"ctx_id": pl.UInt32})
+    contexts = pl.DataFrame({"conv_id": convs, "ctx_id": range(count)}).cast({"ctx_id": pl.Int32})
     samples = pl.DataFrame({"ctx_id": range(count), "clicks": [1] * count})
-    samples = samples.cast({"ctx_id": pl.UInt32})
+    samples = samples.cast({"ctx_id": pl.Int32})
     lake.append("silver/bids", series)
     lake.append("silver/contexts", contexts)
     lake.append("silver/tve_samples", samples)

@@ -24,6 +24,7 @@ from bls.settlement.recompute import settle
 from bls.settlement.record import BIDS, STREAMS
 from bls.settlement.segments import files as ledger_files
 from bls.settlement.segments import sealed
+from pipelines_dagster.defs.operations.jobs import JOBS
 from pipelines_dagster.defs.operations.plan import RETENTION
 from pipelines_dagster.defs.retention.definitions import DEFS
 from pipelines_dagster.defs.retention.plan import due_partitions
@@ -186,8 +187,10 @@ def test_the_asset_runs_at_two_at_night(
     rows(settings, "bronze/auction_bids", [0])
     old = pl.DataFrame({"a": [1], "dt": ["2020-01-01"]})
     settings.open_lake().append("bronze/auction_bids", old)
-    defs = dg.Definitions.merge(DEFS, dg.Definitions(resources={"pipelines": Pipelines()}))
-    result = defs.get_job_def("retention").execute_in_process()
+    defs = dg.Definitions.merge(
+        DEFS, dg.Definitions(resources={"pipelines": Pipelines()}, jobs=[JOBS["retention"]])
+    )
+    result = defs.resolve_job_def("retention").execute_in_process()
     (made,) = result.asset_materializations_for_node("ops__retention")
     assert made.metadata["days"].value >= 1 and made.metadata["erasures_open"].value == 0
     assert RETENTION.cron == "0 2 * * *"

@@ -106,9 +106,17 @@ def test_the_harness_runs_in_the_gate(settings: PipelineSettings, desk: Desk) ->
     assert line["pass"] is True and line["job_id"] == "pred_better"
 
 
+@pytest.mark.spec("ORC-C-02")
 @pytest.mark.usefixtures("tiny")
 def test_a_value_model_is_trained_and_measured(settings: PipelineSettings, desk: Desk) -> None:
+    """The duration is measured against the limit of five hours; `test_a_slow_training_is_told`
+    has a run past it."""
     event = train_one("tve", settings, desk)
+    told = (desk.metrics / "orch_train_tve_ms.prom").read_text().splitlines()[-1]
+    trainer = TRAINERS["tve"]
+    assert trainer is not None and trainer.sla_s == 5 * 3600
+    assert 0 < float(told.split()[-1]) < 1e3 * trainer.sla_s
+    assert "sla_missed" not in [line["kind"] for line in notices(desk)]
     verdict = validate(event, settings, desk)
     assert {check.name for check in verdict.checks} == {"r2", "crps"}
     assert not verdict.passed
@@ -164,6 +172,7 @@ def test_a_fault_of_the_trainer_is_told(
     assert desk.ledger.candidate("pred") is None
 
 
+@pytest.mark.spec("ORC-C-02")
 def test_a_slow_training_is_told(
     settings: PipelineSettings, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

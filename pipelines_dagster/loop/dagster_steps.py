@@ -19,6 +19,7 @@ from bls.models.model_key import PREDICTOR
 from export.bid_predictor.artefact import SHIPPED
 from pipelines_dagster.defs.ingest.once import ingest_once
 from pipelines_dagster.defs.promotion import ledger as log
+from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
 from pipelines_dagster.defs.promotion.ledger import Event
 from pipelines_dagster.defs.training import gold
@@ -62,7 +63,13 @@ class DagsterSteps:
         self._settings, self._instance = settings, instance
         self._desk: Desk = open_desk(settings)
         self.keys = RehearsalKeys(settings.serving)
+        self._before = champion(PREDICTOR, self._desk.keys, self._desk.artefacts, settings)
         self._gate: dict[str, Verdict] = {}
+
+    def restore(self) -> None:
+        """The champion there was before, the shipped version where no key named one."""
+        if self._before is not None:
+            self.keys.restore(self._before.key())
 
     def crown(self, flaw: Flaw) -> Version:
         stored = self._flawed("weak", flaw)

@@ -16,29 +16,25 @@ class RehearsalKeys:
 
     def __init__(self, settings: Settings) -> None:
         self._store = open_store(settings.key_store, settings.etcd_password)
-        self._before = self._value()
 
     def crown(self, key: ModelKey) -> None:
         """Make a version the champion, without anybody's gate."""
         self._put(key.value())
 
     def champion(self) -> ModelKey | None:
-        value = self._value()
-        return None if value is None else ModelKey.of(value)
+        entry = self._store.get(model_key(PREDICTOR))
+        return None if entry is None else ModelKey.of(entry.value)
 
-    def restore(self) -> None:
-        """The champion there was before, if there was one; and no canary."""
-        if (live := self.champion()) is not None:
+    def restore(self, before: ModelKey) -> None:
+        """Make `before` the champion again, and end every canary."""
+        live = self.champion()
+        if live is not None:
             self._put({**live.value(), "share": 0.0}, canary_key(PREDICTOR))
-        if self._before is not None and self._before != self._value():
-            self._put(self._before)
+        if live != before:
+            self._put(before.value())
 
     def close(self) -> None:
         self._store.close()
-
-    def _value(self) -> Value | None:
-        entry = self._store.get(model_key(PREDICTOR))
-        return None if entry is None else entry.value
 
     def _put(self, value: Value, key: str = model_key(PREDICTOR)) -> None:
         version = self._store.newest(key) + 1

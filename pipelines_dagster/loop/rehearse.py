@@ -43,7 +43,7 @@ def rehearse(
     """
     endless = dataclasses.replace(plan, seconds=3_600.0 * 24)
     if not url:
-        settings = dataclasses.replace(settings, serving=_own(settings.serving, plan))
+        settings = PipelineSettings(_own(settings.serving, plan))
     settings = dataclasses.replace(
         settings,
         webhook=settings.webhook or "log",
@@ -58,7 +58,7 @@ def rehearse(
         steps = DagsterSteps(settings, defs, instance)
         stack.callback(steps.keys.close)
         if url:
-            stack.callback(steps.keys.restore)
+            stack.callback(steps.restore)
         else:
             show("stack", "starting the server, the relay and the broker")
             url = stack.enter_context(Stack(settings.serving, events=True)).gateway_url
@@ -72,9 +72,14 @@ def _failures(traffic: Background) -> Callable[[], int]:
 
 
 def _own(settings: Settings, plan: TrafficPlan) -> Settings:
-    """Free ports throughout; the broker's is told to Kafka's clients before it is up."""
-    return dataclasses.replace(
-        settings,
+    """Everything below the state folder, on free ports: no key store, lake, broker or server of the
+    operator's is touched. The broker's port is told to Kafka's clients before it is up."""
+    return Settings(
+        cache=settings.cache,
+        state=settings.state,
+        llm=settings.llm,
+        tritonserver=settings.tritonserver,
+        ready_timeout_s=settings.ready_timeout_s,
         port=0,
         triton_grpc_port=0,
         triton_metrics_port=0,
@@ -86,25 +91,25 @@ def _own(settings: Settings, plan: TrafficPlan) -> Settings:
 @contextmanager
 def _environment(settings: PipelineSettings) -> Iterator[None]:
     """The `pipelines` resource of a run reads the environment: it gets these settings."""
-    serving = settings.serving
-    ours = {
-        "SKYNET_STATE": str(serving.state),
-        "SKYNET_KAFKA_PORT": str(serving.kafka_port),
-        "SKYNET_CAMPAIGNS": serving.campaigns,
-        PIPELINES + "WEBHOOK": settings.webhook,
-        PIPELINES + "TRAINING": settings.training,
-        PIPELINES + "CANARY_SHARE": str(settings.canary_share),
-        PIPELINES + "CANARY_S": str(settings.canary_s),
-        "DAGSTER_HOME": str(home_of(settings).resolve()),
-        "DAGSTER_DISABLE_TELEMETRY": "1",
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update({name: value for name, value in ours.items() if value})
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("SKYNET_"):
+            del os.environ[name]
+    os.environ.update(_variables(settings.serving), DAGSTER_HOME=str(home_of(settings).resolve()))
+    os.environ.update(_variables(settings, PIPELINES), DAGSTER_DISABLE_TELEMETRY="1")
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _variables(settings: Settings | PipelineSettings, prefix: str = "SKYNET_") -> dict[str, str]:
+    """Settings as the environment says them; those that stand as they are by default are left."""
+    fields = dataclasses.fields(settings)
+    values = {f.name: (getattr(settings, f.name), f.default) for f in fields if f.name != "serving"}
+    return {
+        prefix + name.upper(): str(int(value) if isinstance(value, bool) else value)
+        for name, (value, default) in values.items()
+        if value != default
+    }

@@ -11,8 +11,9 @@ import pytest
 
 from bls.brain.forecast.predictor import load
 from bls.errors import SkynetError
-from bls.models.model_key import PREDICTOR
+from bls.models.model_key import PREDICTOR, ModelKey
 from bls.models.pointer import Target
+from bls.settings import Settings
 from export.bid_predictor.artefact import MODEL_FILE, SHIPPED, verify
 from export.manifest import MANIFEST_NAME, file_sha256
 from pipelines_dagster.loop.keys import RehearsalKeys
@@ -66,15 +67,14 @@ def test_refused(tmp_path: Path) -> None:
 
 
 def test_the_champion_is_put_back(tmp_path: Path) -> None:
-    keys = RehearsalKeys(tmp_path)
+    settings = Settings(keys=str(tmp_path))
+    mine = ModelKey("mine", (tmp_path / "mine").as_uri(), "a" * 64)
+    keys = RehearsalKeys(settings)
     assert keys.champion() is None
-    keys.crown("mine", tmp_path / "mine", "a" * 64)
-    keys.close()
-    again = RehearsalKeys(tmp_path)
-    again.crown("weak", tmp_path / "weak", "b" * 64)
-    again.restore()
-    champion = again.champion()
-    assert champion is not None
-    assert champion.version == "mine"
+    keys.crown(ModelKey("weak", (tmp_path / "weak").as_uri(), "b" * 64))
+    keys.restore(mine)
+    assert keys.champion() == mine
     assert (tmp_path / PREDICTOR / "canary.json").is_file()
-    again.close()
+    keys.restore(mine)
+    assert keys.champion() == mine
+    keys.close()

@@ -76,7 +76,7 @@ def erase_records(
         while True:
             before = listed(folder, stream)
             with suppress(FileNotFoundError):  # sealed, and so renamed, meanwhile
-                left = _erase_stream(before, stream, wanted, words, audit, done)
+                left = _erase_stream(before, stream, done, wanted=wanted, words=words, audit=audit)
                 if listed(folder, stream) == before:
                     break
         done.left += left
@@ -87,10 +87,11 @@ def erase_records(
 def _erase_stream(
     paths: list[Path],
     stream: str,
+    done: ErasedLines,
+    *,
     wanted: Wanted,
     words: tuple[bytes, ...],
     audit: str,
-    done: ErasedLines,
 ) -> int:
     """One look at a stream's files; wanted lines still there. Raises `FileNotFoundError`."""
     chain, found = GENESIS, 0

@@ -65,7 +65,8 @@ class EventPath:
         if not settings.kafka:
             binary = find_broker()
             port = settings.kafka_port
-            self._kept.append(_Kept(BROKER, lambda: broker_command(binary, port), _bare(environment)))
+            bare = _bare(environment)
+            self._kept.append(_Kept(BROKER, lambda: broker_command(binary, port), bare))
         relay = relay_command(settings.logs, settings.kafka_servers)
         self._kept.append(_Kept(RELAY, lambda: relay, _without_secrets(environment)))
         self._stopping = threading.Event()

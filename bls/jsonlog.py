@@ -13,6 +13,7 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ Fields = Mapping[str, object]
 
 _MAX_BYTES = 64 * 1024 * 1024
 _KEPT = 3
+_CLOSE_S = 10.0
 _COUNTED = 1 << 20
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
@@ -38,6 +40,7 @@ class JsonLog:
         self.dropped = 0
         self._folder = folder
         self._open: dict[str, IO[bytes]] = {}
+        self._held: Counter[str] = Counter()  # lines since the last flush
         self._queue: queue.Queue[Sequence[tuple[str, Fields]] | None] = queue.Queue(size)
         self._thread = threading.Thread(target=self._run, name="json-log", daemon=True)
         self._thread.start()
@@ -60,23 +63,54 @@ class JsonLog:
 
     def close(self) -> None:
         """Write what is queued and close the files."""
-        self._queue.put(None)
-        self._thread.join(timeout=10)
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=_CLOSE_S)
+        self._thread.join(timeout=_CLOSE_S)
 
     def _run(self) -> None:
         while (lines := self._queue.get()) is not None:
             for stream, fields in lines:
-                self._file(stream).write(orjson.dumps(fields, option=_OPTIONS))
+                self._write(stream, fields)
             if self._queue.empty():
-                for file in self._open.values():
-                    file.flush()
-        for file in self._open.values():
-            file.close()
+                for stream in tuple(self._open):
+                    self._flush(stream)
+        for stream in tuple(self._open):
+            self._shut(stream)
+
+    def _write(self, stream: str, fields: Fields) -> None:
+        """One line, or one more that is dropped: a full disk must not end the thread."""
+        try:
+            line = orjson.dumps(fields, option=_OPTIONS)
+        except TypeError:  # not JSON
+            self.dropped += 1
+            return
+        try:
+            self._file(stream).write(line)
+            self._held[stream] += 1
+        except OSError:
+            self.dropped += 1
+            self._shut(stream)
+
+    def _flush(self, stream: str) -> None:
+        try:
+            self._open[stream].flush()
+            self._held[stream] = 0
+        except OSError:
+            self._shut(stream)
+
+    def _shut(self, stream: str) -> None:
+        """The next line opens the file anew. Lines that cannot be written any more are counted."""
+        file, held = self._open.pop(stream, None), self._held.pop(stream, 0)
+        try:
+            if file is not None:
+                file.close()
+        except OSError:
+            self.dropped += held
 
     def _file(self, stream: str) -> IO[bytes]:
         file = self._open.get(stream)
         if file is not None and file.tell() > _MAX_BYTES:
-            file.close()
+            self._shut(stream)
             self._seal(stream)
             file = None
         if file is None:
@@ -96,10 +130,7 @@ class JsonLog:
 
 def removed_lines(folder: Path, stream: str) -> int:
     """How many lines of a stream were in files that are gone."""
-    try:
-        return int(orjson.loads((folder / f"{stream}.removed").read_bytes())["lines"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
+    return _removed(folder, stream)[1]
 
 
 def count_lines(path: Path, end: int | None = None) -> int:
@@ -112,9 +143,21 @@ def count_lines(path: Path, end: int | None = None) -> int:
     return found
 
 
+def _removed(folder: Path, stream: str) -> tuple[int, int]:
+    """The newest file that is gone, and the lines of all such; zeros: none."""
+    try:
+        note = orjson.loads((folder / f"{stream}.removed").read_bytes())
+        return int(note["segment"]), int(note["lines"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, 0
+
+
 def _note_removed(folder: Path, stream: str, number: int, path: Path) -> None:
     """Written before the file goes, so that no line is gone that is not counted."""
-    total = removed_lines(folder, stream) + count_lines(path)
+    segment, before = _removed(folder, stream)
+    if segment == number:  # a crash came between the note and the removal
+        return
+    total = before + count_lines(path)
     note = folder / f"{stream}.removed.new"
     note.write_bytes(orjson.dumps({"segment": number, "lines": total}))
     note.replace(folder / f"{stream}.removed")

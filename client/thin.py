@@ -112,8 +112,8 @@ def click(
 ) -> str:
     """Tell what a reader did with an advertiser's part of a reply; the record's id.
 
-    It is on disk when this returns. The same reply and advertiser have one record: telling it again
-    changes nothing. Raises as `stream_chat`.
+    It is on disk when this returns. Each call adds a line with the same id; of several for one
+    reply and advertiser the last counts. Raises as `stream_chat`.
 
     Args:
         impressions: readers it was shown to, more than one where a simulator answers for many.

@@ -150,11 +150,11 @@ class Brain:
 
     def _delivered(self) -> list[Delivered]:
         """What became of each ad."""
-        values, seats = self.values, self.seats
+        values, here = self.values, (self.conv_id, self.request_id)
         if values is None:
             return []
         return [
-            Delivered(self.conv_id, self.request_id, t, seats[t.row - 1].ad_prompt, values.ctx_vec)
+            Delivered(*here, t, self.seats[t.row - 1].ad_prompt, values.ctx_vec, t.curve.tve)
             for t in self.trajectories
         ]
 

@@ -45,9 +45,10 @@ class EtcdStore:
     def get(self, key: str) -> Entry | None:
         try:
             found = self._range(self._key(key))
+            raw = _content(found[0]) if found else None
         except UnavailableError:
             raise RefusedError(Reason.UNREADABLE) from None
-        return decode(unb64(found[0]["value"]), key) if found else None
+        return decode(raw, key) if raw is not None else None
 
     def put(self, entry: Entry) -> None:
         live = self._key(entry.key)
@@ -67,7 +68,7 @@ class EtcdStore:
         with _told("keys_unreachable", "read"):
             for stored in self._pages(self._key(key) + _PAST):
                 with contextlib.suppress(RefusedError):
-                    entry = decode(unb64(stored["value"]), key)
+                    entry = decode(_content(stored), key)
                     if _version(stored) == entry.version:
                         found[entry.version] = entry
             with contextlib.suppress(RefusedError):
@@ -161,6 +162,11 @@ def _told(code: str, what: str) -> Iterator[None]:
 def _after(prefix: str) -> str:
     """The first key past everything that begins with `prefix`."""
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def _content(stored: Json) -> bytes:
+    """Its value, which the gateway leaves out when it is empty. Raises `UnavailableError`."""
+    return unb64(stored.get("value", ""))
 
 
 def _version(stored: Json) -> int:

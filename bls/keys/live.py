@@ -116,6 +116,9 @@ class LiveValue(Generic[T]):
         except RefusedError as refusal:
             self._refuse(refusal)
             return refusal.reason is not Reason.UNREADABLE
+        except Exception as fault:  # of a store or a reader: the watch must outlive it
+            self._refuse(RefusedError(Reason.UNREADABLE, why=type(fault).__name__))
+            return False
         if remember and self._kept is not None:
             with contextlib.suppress(SkynetError):  # then a restart knows an older one
                 self._kept.put(entry)

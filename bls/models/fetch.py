@@ -8,8 +8,11 @@ Keys, region and endpoint come from the environment (`AWS_*`). boto3 is imported
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ KEPT = 8
 """Versions that stay in the cache."""
 
 _CHUNK = 1 << 20
+_SCRATCH = "fetch-"
+_LEFT_S = 3600.0
 
 
 def fetch(uri: str, sha256: str, cache: Path) -> Path:
@@ -35,19 +40,16 @@ def fetch(uri: str, sha256: str, cache: Path) -> Path:
     """
     folder = cache / sha256
     if _whole(folder):
+        with suppress(OSError):
+            os.utime(folder)  # used lately: others are forgotten first
         return folder
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache) as scratch:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=cache) as scratch:
         fresh = Path(scratch, "version")
         fresh.mkdir()
         _Download(bucket, prefix.strip("/"), fresh).version(sha256)
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            fresh.rename(folder)
-        except OSError:  # another process was faster
-            if not _whole(folder):
-                raise
+        _settle(fresh, folder, Path(scratch, "spoilt"))
     _prune(cache, folder)
     return folder
 
@@ -108,12 +110,35 @@ def _whole(folder: Path) -> bool:
     return hashlib.sha256(manifest).hexdigest() == folder.name
 
 
+def _settle(fresh: Path, folder: Path, aside: Path) -> None:
+    """Put a version where it belongs, unless another process was faster."""
+    if _whole(folder):
+        return
+    with suppress(OSError):
+        folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if not _whole(folder):
+            raise
+
+
 def _prune(cache: Path, newest: Path) -> None:
-    """Forget the oldest versions."""
+    """Forget the versions not used for longest, and what killed processes left behind."""
     found = [path for path in cache.iterdir() if len(path.name) == len(newest.name)]
-    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for folder in found[KEPT:]:
+    found.sort(key=_used_at, reverse=True)
+    old = time.time() - _LEFT_S
+    left = [path for path in cache.glob(f"{_SCRATCH}*") if _used_at(path) < old]
+    for folder in (*found[KEPT:], *left):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _used_at(folder: Path) -> float:
+    """Unix time; 0 for one that is gone."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _unreachable(fault: Exception) -> ExportError:

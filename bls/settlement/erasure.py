@@ -15,6 +15,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,15 +72,36 @@ def erase_records(
     if any(files(folder, stream) for stream in streams):
         seal_active(folder, streams, wait_s)
     for stream in (*streams, *own_writer):
-        chain = GENESIS
-        for path in sealed(folder, stream) if stream in streams else files(folder, stream):
-            chain, count = _erase_file(path, chain, wanted, words, audit)
-            done.files += count > 0
-            done.lines[stream] += count
-            left = _lines(path.read_bytes())
-            done.left += sum(1 for line in left if _is_wanted(line, wanted, words))
+        listed = sealed if stream in streams else files
+        while True:
+            before = listed(folder, stream)
+            with suppress(FileNotFoundError):  # sealed, and so renamed, meanwhile
+                left = _erase_stream(before, stream, done, wanted=wanted, words=words, audit=audit)
+                if listed(folder, stream) == before:
+                    break
+        done.left += left
     done.lines = +done.lines
     return done
+
+
+def _erase_stream(
+    paths: list[Path],
+    stream: str,
+    done: ErasedLines,
+    *,
+    wanted: Wanted,
+    words: tuple[bytes, ...],
+    audit: str,
+) -> int:
+    """One look at a stream's files; wanted lines still there. Raises `FileNotFoundError`."""
+    chain, found = GENESIS, 0
+    for path in paths:
+        chain, count = _erase_file(path, chain, wanted, words, audit)
+        done.files += count > 0
+        done.lines[stream] += count
+        left = _lines(path.read_bytes())
+        found += sum(1 for line in left if _is_wanted(line, wanted, words))
+    return found
 
 
 def _erase_file(

@@ -19,12 +19,18 @@ class Child:
     """A running program. It dies with us even if we are killed."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        again: bool = False,
     ) -> None:
+        """`again`: the log goes on from the last run. Raises `OSError` or `SubprocessError`."""
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        with log.open("ab" if again else "wb") as output:
             self._process = subprocess.Popen(
                 command,
                 env=dict(environment),

@@ -18,7 +18,8 @@ import pytest
 from bls import jsonlog
 from bls.events.relay import __main__ as command
 from bls.events.relay.checkpoint import source_id
-from bls.events.relay.relay import DEAD_LETTERS, known_topics
+from bls.events.relay.relay import DEAD_LETTERS, Relay, known_topics
+from bls.events.relay.slices import Slicer
 from bls.jsonlog import JsonLog
 from tests.events.spool import CLICKS, REFUSED, LiveRelay, RelayProcess, Spool, behind, checkpoint
 from tests.events.tansu import TestBroker, eventually, taken_once
@@ -199,13 +200,25 @@ def test_a_line_that_is_no_event_is_put_aside(spool: Spool, shared: TestBroker) 
 
 
 def test_an_event_no_broker_would_take_is_put_aside(spool: Spool, shared: TestBroker) -> None:
-    spool.write(1)
     large = spool.refused(7) | {"reason": "x" * 950_000}
     (spool.folder / REFUSED).open("ab").write(json.dumps(large).encode() + b"\n")
+    spool.write(1)
     with LiveRelay(spool.options(shared.address)) as live:
-        eventually(lambda: live.stats.dead_letters[REFUSED] == 1)
-    (letter,) = (spool.folder / DEAD_LETTERS).read_text().splitlines()
-    assert json.loads(letter)["code"] == "too_large"
+        eventually(lambda: live.stats.sent[REFUSED] == 1)
+    letters = (spool.folder / DEAD_LETTERS).read_text().splitlines()
+    assert [json.loads(letter)["code"] for letter in letters] == ["bad_event"] * 3, "in pieces"
+
+
+def test_what_is_sent_was_synced_first(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, made = [], []
+    monkeypatch.setattr("bls.events.relay.tail.os.fdatasync", synced.append)
+    monkeypatch.setattr(Slicer, "add", lambda *_: made.append(len(synced)))
+    relay = Relay(spool.options("127.0.0.1:1"))
+    relay._broker.partitions = dict.fromkeys((CLICKS, REFUSED), 4)
+    spool.write(3)
+    assert relay._gather() is not None and relay._gather() is None
+    assert made == [1, 2] and len(synced) == 2
+    relay.close()
 
 
 def test_a_debug_stream_that_outruns_the_relay_drops_and_counts(

@@ -170,6 +170,21 @@ def test_a_past_entry_under_another_version_is_left_out(etcd: EtcdServer) -> Non
         assert store.history(KEY) == (unsigned(1, {}),) and store.names() == (KEY,)
 
 
+def test_an_emptied_value_is_refused_and_the_watch_goes_on(
+    etcd: EtcdServer, operator: Operator, log: Remembered
+) -> None:
+    """The gateway leaves an empty value out of its answer."""
+    with closing(EtcdStore(f"{etcd.url}/p")) as store:
+        etcd.ask("kv/put", key=b64(f"/p{KEY}"), value="")
+        live = LiveParams(store, operator.trusted, log)
+        assert live.version == 0 and live.refused == {"malformed": 1}
+        etcd.ask("kv/put", key=b64(f"/p{KEY}/history/{1:016d}"), value="")
+        assert store.history(KEY) == ()
+        store.put(operator.entry(2, horizon=2))
+        assert wait_until(lambda: live.version == 2)
+        live.close()
+
+
 def test_urls() -> None:
     assert EtcdUrl.of("etcd://a:1") == EtcdUrl(("a:1",))
     whole = EtcdUrl.of("etcd://me@a:1,[::1]:2/x/y?ca=/ca.pem&cert=/c.pem&key=/k.pem")

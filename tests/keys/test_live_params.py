@@ -257,3 +257,14 @@ def test_keys_that_move_no_money_need_no_signature(store: FolderStore, log: Reme
     live = LiveValue(store, "/tve/model", lambda value: value["folder"], "", keys=None, log=log)
     assert (live.version, live.current) == (1, "a")
     live.close()
+
+
+def test_whatever_a_reader_raises_is_a_refusal(store: FolderStore, log: Remembered) -> None:
+    """The watch goes on, and the next good value is taken."""
+    store.put(unsigned(1, {}, "/tve/model"))
+    live = LiveValue(store, "/tve/model", lambda value: value["folder"], "", keys=None, log=log)
+    assert not live.look() and live.refused == {"unreadable": 1}
+    assert log.of("config.sig.error")[0]["why"] == "KeyError"
+    store.put(unsigned(2, {"folder": "a"}, "/tve/model"))
+    assert wait_until(lambda: live.current == "a")
+    live.close()

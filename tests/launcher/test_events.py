@@ -15,9 +15,10 @@ import pytest
 
 from bls.errors import SkynetError
 from bls.settings import REPOSITORY, Settings
-from client.launcher import broker
+from client.launcher import broker, events
 from client.launcher.events import BROKER, RELAY, EventPath
 from client.launcher.ports import check_ports
+from client.launcher.process import Child
 from client.launcher.stack import Stack
 from tests.events.spool import CLICKS, Spool
 from tests.events.tansu import TestBroker, environment, eventually
@@ -74,6 +75,41 @@ def test_killed_programs_are_started_again_and_nothing_is_lost(
     assert f'lag_bytes{{topic="{CLICKS}"}} 0' in figures(settings.logs)
     assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
     spool.close()
+
+
+def test_what_cannot_be_started_is_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a terminal that is gone ends nothing."""
+    said, starts = [], []
+
+    def child(*arguments: object) -> Child:
+        starts.append(arguments[-1])
+        if len(starts) < 3:
+            raise BlockingIOError("out of processes")
+        return Child(*arguments)  # type: ignore[arg-type]
+
+    def tell(text: str) -> None:
+        said.append(text)
+        raise BrokenPipeError
+
+    monkeypatch.setattr(events, "Child", child)
+    monkeypatch.setattr(events, "_PAUSE_MAX_S", 0.1)
+    theirs = dataclasses.replace(settings, kafka="127.0.0.1:1")
+    path = EventPath(theirs, environment() | {"PYTHONPATH": str(REPOSITORY)}, tell)
+    path.start()
+    eventually(lambda: path.pid(RELAY) is not None, 10)
+    path.stop()
+    assert starts == [False, True, True] and len(said) == 2
+    assert said[0] == "relay cannot be started (BlockingIOError); again in 0 s. Replies go on"
+
+
+def test_children_get_no_secrets(settings: Settings) -> None:
+    ours = {"PATH": "/bin", "LANG": "C", "PYTHONPATH": "x"}
+    secrets = {"SKYNET_ETCD_PASSWORD": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    path = EventPath(settings, ours | secrets, lambda text: None)
+    given = {kept.name: kept.environment for kept in path._kept}
+    assert given == {RELAY: ours, BROKER: {"PATH": "/bin", "LANG": "C"}}
 
 
 def figures(logs: Path) -> str:

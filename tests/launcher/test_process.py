@@ -72,6 +72,13 @@ def test_tail_survives_bytes_that_are_no_text(tmp_path: Path) -> None:
     assert child.tail().startswith("a") and child.tail().endswith("b")
 
 
+def test_the_log_of_a_restart_goes_on(tmp_path: Path) -> None:
+    for again in (False, False, True):
+        child = Child("c", ["/bin/echo", "said"], {}, tmp_path / "log.txt", again)
+        until(lambda child=child: child.exit_code is not None)
+    assert (tmp_path / "log.txt").read_text() == "said\n" * 2
+
+
 def test_away_from_the_terminal(tmp_path: Path) -> None:
     """A session of its own: Ctrl-C reaches only the launcher, which ends children in order."""
     child = start(tmp_path, SLEEP)

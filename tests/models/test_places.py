@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +159,41 @@ def test_old_versions_leave_the_cache(places: Places, s3: Bucket, tmp_path: Path
         folder = write_version(tmp_path / f"made{number}", version=str(number))
         newest = places.folder(s3.upload(folder, f"many/{number}"))
     assert newest.is_dir() and len(list(places.cache.iterdir())) == fetching.KEPT
+
+
+def test_what_is_used_stays_in_the_cache(places: Places, s3: Bucket, tmp_path: Path) -> None:
+    """Others go first, as do leftovers of a killed fetch, but not one that is under way."""
+    target = s3.upload(write_version(tmp_path / "made", version="used"), "used")
+    used, new = places.folder(target), places.cache / "fetch-new"
+    new.mkdir()
+    old = places.cache / "fetch-old"
+    old.mkdir()
+    for folder in (used, old):
+        os.utime(folder, (1, 1))
+    assert places.folder(target) == used and used.stat().st_mtime > 1
+    for number in range(fetching.KEPT):
+        (places.cache / f"{number:064d}").mkdir()
+        os.utime(places.cache / f"{number:064d}", (number + 2, number + 2))
+    places.folder(s3.upload(write_version(tmp_path / "other", version="other"), "other"))
+    assert used.is_dir() and new.is_dir() and not old.exists()
+    assert not (places.cache / f"{0:064d}").exists()
+
+
+def test_a_faster_process_keeps_its_version(places: Places, s3: Bucket, tmp_path: Path) -> None:
+    source = write_version(tmp_path / "made", version="raced")
+    target = s3.upload(source, "raced")
+    theirs = places.cache / target.sha256
+    real = fetching._settle
+
+    def late(*places_: Path) -> None:
+        shutil.copytree(source, theirs)
+        (theirs / "mark").touch()
+        real(*places_)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetching, "_settle", late)
+        assert places.folder(target) == theirs
+    assert (theirs / "mark").exists()
 
 
 def test_without_boto3_it_says_so(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
+from bls.settlement import erasure
 from bls.settlement.chain import GENESIS, digest, plain_link, seal, split
 from bls.settlement.erased import digest_of, erase
 from bls.settlement.erasure import ErasedLines, erase_records, seal_active
@@ -99,6 +100,39 @@ def test_a_stream_with_a_writer_of_its_own_is_changed_in_place(tmp_path: Path) -
     reader = Reader(tmp_path, faults)
     found = [record["token_idx"] for record in reader.lines("click.logs")]
     assert found == [0, 2, 4, 6] and not faults.counts and reader.erased == {"click.logs": 3}
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_file_sealed_meanwhile_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    """Sealed after it was listed, before it is opened: its name is another file's, or nobody's."""
+    appender = Appender(tmp_path, "click.logs", 1 << 20)
+    body = {"v": 1, "ts": 1e9, "conv_id": "conv-1", "request_id": "r", "advertiser": "a"}
+    listed: list[list[Path]] = []
+
+    def click() -> None:
+        appender.add([orjson.dumps(body | {"dwell_ms": 12345})])
+        appender.write()
+
+    def then_seal(folder: Path, stream: str) -> list[Path]:
+        listed.append(files(folder, stream))
+        if len(listed) == 1:
+            appender.seal()
+            if goes_on:
+                click()
+            else:
+                (folder / stream).unlink()
+        return listed[-1]
+
+    click()
+    monkeypatch.setattr(erasure, "files", then_seal)
+    done = erase_records(
+        tmp_path, lambda _: True, ['"conv-1"'], "gdpr_1", streams=(), own_writer=["click.logs"]
+    )
+    appender.close()
+    assert done.left == 0 and done.lines == {"click.logs": 1 + goes_on}
+    assert all(b"12345" not in path.read_bytes() for path in files(tmp_path, "click.logs"))
 
 
 def test_again_changes_nothing(tmp_path: Path, workshop: Make) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from bls.events.relay.broker import Broker, BrokerDownError, Sending
 from bls.events.relay.checkpoint import Checkpoint, ingested, source_id
 from bls.events.relay.place import Place
-from bls.events.relay.slices import BadLine, Slice, Slicer
+from bls.events.relay.slices import READ, BadLine, Slice, Slicer
 from bls.events.relay.stats import RelayStats
 from bls.events.relay.tail import BEGINNING, Tail
 from bls.events.topics import TOPICS
@@ -39,7 +39,7 @@ class StoppedError(Exception):
 @dataclass(frozen=True)
 class RelayOptions:
     """Attributes:
-    slice_bytes: of lines sent at once; their messages are smaller.
+    slice_bytes: of lines sent at once; of one stream at most `slices.READ`.
     poll_s: between two looks when there was nothing.
     checkpoint_s: between two checkpoints, at least.
     retry_s, retry_max_s: first and longest wait while Kafka is away.
@@ -132,9 +132,10 @@ class Relay:
         topics = self._options.topics
         for position in range(len(topics)):
             topic = topics[(self._turn + position) % len(topics)]
-            chunk = self._tails[topic].read(left)
+            chunk = self._tails[topic].read(min(left, READ))
             if chunk is None:
                 continue
+            self._tails[topic].sync()
             self._slicers[topic].add(chunk, self._broker.partitions[topic], slice_)
             slice_.ends[topic] = self._tails[topic].state
             size = sum(map(len, chunk.lines))

@@ -108,6 +108,14 @@ class Tail:
             self._sealed = True  # read once more: lines came between the two looks
         return None
 
+    def sync(self) -> None:
+        """What was read last survives a loss of power from here on. Raises `OSError`.
+
+        Else a checkpoint could be ahead of its file afterwards, and other lines stand there.
+        """
+        if self._descriptor is not None:
+            os.fdatasync(self._descriptor)
+
     @property
     def lag(self) -> int:
         """Bytes that wait to be read."""

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bls.bidding import LiveBidder, Seat
 from bls.brain.features import PAST
+from bls.brain.feedback import STREAM, FeedbackLog
 from bls.brain.params import MpcParams
 from bls.contracts import Control
+from bls.jsonlog import JsonLog
 from tests.brain.live.rig import TVE, Played, Rig, persistent, seat
 
 PAIR = (seat("a"), seat("b"))
@@ -106,3 +112,12 @@ def test_every_decision_is_told(rig: Rig) -> None:
     assert rig.services.stats.decisions == len(told)
     used = {(record.predictor, record.tve) for record in rig.records}
     assert used == {("00c0ffee00c0ffee", TVE)}
+
+
+def test_feedback_names_the_version_that_valued_the_ad(rig: Rig, tmp_path: Path) -> None:
+    log = JsonLog(tmp_path / "logs", 10)
+    rig.services = dataclasses.replace(rig.services, feedback=FeedbackLog(log))
+    rig.play((*PAIR, RIVAL), tokens=2)
+    log.close()
+    lines = [json.loads(line) for line in (tmp_path / "logs" / STREAM).read_text().splitlines()]
+    assert [(line["advertiser"], line["tve"]) for line in lines] == [("a", TVE), ("b", TVE)]

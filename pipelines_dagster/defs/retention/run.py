@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
+from pipelines_dagster.defs.gdpr.copies import SETTLED_S, drop_copies
 from pipelines_dagster.defs.gdpr.records import ALL
 from pipelines_dagster.defs.retention.plan import Due, due_gold, due_ledger, due_partitions
 from pipelines_dagster.lake.faults import insist
@@ -65,6 +66,7 @@ def collect(settings: PipelineSettings, due: Sequence[Due]) -> Collected:
     files = open_files(lake)
     _drop_days(lake, due)
     count = sum(_remove(files, one, streams) for one in due)
+    drop_copies(settings, SETTLED_S)
     size = sum(one.size for one in due)
     return Collected(tuple(due), count, size, time.monotonic() - began)
 

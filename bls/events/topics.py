@@ -13,11 +13,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Topic:
-    """`key`: fields that, after conv_id and request_id, make the event's id."""
+    """One topic.
+
+    Attributes:
+        key: fields that, after conv_id and request_id, make the event's id.
+        retold: an event may be told again under the same id; the last one counts.
+    """
 
     name: str
     billing: bool
     key: tuple[str, ...]
+    retold: bool = False
 
     @property
     def table(self) -> str:
@@ -31,7 +37,7 @@ TOPICS: dict[str, Topic] = {
         Topic("auction.bids", True, ("token_idx",)),
         Topic("auction.vcg", True, ("token_idx",)),
         Topic("e2e.trace", True, ()),
-        Topic("click.logs", True, ("advertiser",)),
+        Topic("click.logs", True, ("advertiser",), retold=True),
         Topic("auction.policy", False, ("token_idx",)),
         Topic("mpc.decisions", False, ("token_idx", "row")),
         Topic("predictor.errors", False, ("token_idx", "advertiser")),

@@ -147,10 +147,10 @@ class Lake:
             found = self._found(table, self._insisting)
         return {name: found.transaction_version(name) if found else None for name in names}
 
-    def origins(self, table: str) -> list[Origin]:
-        """What every commit said of itself, oldest first. Raises `no_table`."""
+    def origins(self, table: str, last: int | None = None) -> list[Origin]:
+        """What every commit (the `last` ones) said of itself, oldest first. Raises `no_table`."""
         with guarded(table):
-            return origins.origins(self._existing(table))
+            return origins.origins(self._existing(table), last)
 
     def compact(self, table: str, day: date | None = None) -> Compaction:
         """Make the small files of a day (of every day) one. Raises `no_table`."""

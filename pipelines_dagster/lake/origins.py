@@ -43,8 +43,8 @@ class Origin:
     origin: Mapping[str, str]
 
 
-def origins(table: DeltaTable) -> list[Origin]:
-    """Oldest first."""
+def origins(table: DeltaTable, last: int | None = None) -> list[Origin]:
+    """Of the `last` commits, or of all; oldest first."""
     found = [
         Origin(
             int(commit["version"]),
@@ -52,6 +52,6 @@ def origins(table: DeltaTable) -> list[Origin]:
             int(commit.get("timestamp", 0)),
             {name: str(value) for name, value in commit.items() if name not in _OWN},
         )
-        for commit in table.history()
+        for commit in table.history(last)
     ]
     return sorted(found, key=lambda commit: commit.version)

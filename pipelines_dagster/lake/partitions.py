@@ -16,6 +16,7 @@ from deltalake.exceptions import DeltaError
 
 from bls.errors import SkynetError
 from pipelines_dagster.lake.evolution import check_additive
+from pipelines_dagster.lake.faults import guarded
 from pipelines_dagster.lake.lake import PARTITION, ZSTD, Lake
 
 DAY_S = 86_400.0
@@ -39,7 +40,8 @@ def replace_days(
         progress, origin: as in `Lake.append`.
 
     Raises:
-        SkynetError: `schema_violation` as `Lake.append`, `wrong_day` for a row of another day.
+        SkynetError: `schema_violation` as `Lake.append`, `wrong_day` for a row of another day,
+            `lake_conflict` when another writer was first, `lake_unavailable`.
     """
     strange = set(rows[PARTITION].unique()) - set(days)
     if strange:
@@ -47,20 +49,21 @@ def replace_days(
     found = lake.open(table)
     if found is None:
         return lake.append(table, rows, progress=progress, origin=origin)
-    check_additive(table, pl.scan_delta(found).collect_schema(), rows.schema)
     listed = ", ".join(f"'{day}'" for day in sorted(days))
-    write_deltalake(
-        found,
-        rows,
-        mode="overwrite",
-        predicate=f"{PARTITION} IN ({listed})",
-        schema_mode="merge",
-        writer_properties=_WRITER,
-        commit_properties=CommitProperties(
-            custom_metadata=dict(origin or {}),
-            app_transactions=[Transaction(name, at) for name, at in (progress or {}).items()],
-        ),
-    )
+    with guarded(table):
+        check_additive(table, pl.scan_delta(found).collect_schema(), rows.schema)
+        write_deltalake(
+            found,
+            rows,
+            mode="overwrite",
+            predicate=f"{PARTITION} IN ({listed})",
+            schema_mode="merge",
+            writer_properties=_WRITER,
+            commit_properties=CommitProperties(
+                custom_metadata=dict(origin or {}),
+                app_transactions=[Transaction(name, at) for name, at in (progress or {}).items()],
+            ),
+        )
     done = lake.open(table)
     assert done is not None
     return int(done.version())

@@ -20,6 +20,7 @@ from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from bls.errors import SkynetError
+from pipelines_dagster.lake.faults import insist
 from pipelines_dagster.lake.files import Files, Found, open_files
 from pipelines_dagster.lake.lake import PARTITION, ZSTD, Lake
 
@@ -56,12 +57,19 @@ def tables_of(lake: Lake) -> list[str]:
 
 
 def delete_rows(lake: Lake, table: str, predicate: str) -> Removed:
-    """Delete what an SQL predicate is true of, in one commit."""
-    found = _open(lake, table)
-    before = int(found.version())
-    told = found.delete(predicate, writer_properties=_WRITER)
-    rows, files = int(told["num_deleted_rows"]), int(told["num_removed_files"])
-    return Removed(rows, files, before, int(found.version()))
+    """Delete what an SQL predicate is true of, in one commit; again after a lost race.
+
+    Raises `no_table`, `lake_conflict` where others are first all the time, `lake_unavailable`.
+    """
+
+    def step() -> Removed:
+        found = _open(lake, table)
+        before = int(found.version())
+        told = found.delete(predicate, writer_properties=_WRITER)
+        rows, files = int(told["num_deleted_rows"]), int(told["num_removed_files"])
+        return Removed(rows, files, before, int(found.version()))
+
+    return insist(table, step)
 
 
 def rewrite_rows(lake: Lake, table: str, wanted: pl.Expr, change: list[pl.Expr]) -> Removed:

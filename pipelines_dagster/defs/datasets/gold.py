@@ -30,7 +30,7 @@ from pipelines_dagster.defs.datasets.gold_tables import (
 )
 from pipelines_dagster.defs.datasets.lineage import offsets_of, versions_behind
 from pipelines_dagster.defs.datasets.tables import recipes
-from pipelines_dagster.defs.market.dataset import CARD, load_card, write_tables
+from pipelines_dagster.defs.market.dataset import CARD, load_card, whole, write_tables
 from pipelines_dagster.lake.lake import PARTITION, Lake
 from pipelines_dagster.lake.partitions import days_of, version_of
 
@@ -114,8 +114,9 @@ def freeze(lake: Lake, name: str, root: Path, options: GoldOptions = GoldOptions
 
 
 def latest(root: Path, name: str) -> Path | None:
-    """The training set made last; None before the first."""
-    cards = [(load_card(path.parent), path.parent) for path in (root / name).glob(f"*/{CARD}")]
+    """The training set made last of those whose rows are there; None before the first."""
+    folders = [path.parent for path in (root / name).glob(f"*/{CARD}") if whole(path.parent)]
+    cards = [(load_card(folder), folder) for folder in folders]
     return max(cards, key=lambda made: made[0]["created_at"])[1] if cards else None
 
 
@@ -152,7 +153,10 @@ def _window(lake: Lake, table: str, versions: dict[str, int], days: int) -> tupl
 
 
 def _place(root: Path, train: Tables, held: Tables, origin: dict[str, Any]) -> Frozen:
-    """Write beside the others, then rename: a set is there whole or not at all."""
+    """Write beside the others, then rename: a set is there whole or not at all.
+
+    Of one that was retired the card is left; it gets its rows back.
+    """
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=root) as making:
         fresh = Path(making) / "set"
@@ -162,13 +166,25 @@ def _place(root: Path, train: Tables, held: Tables, origin: dict[str, Any]) -> F
             cards[part] = {"rows": {n: t.height for n, t in tables.items()}, "files": files}
         content = _content({str(p.relative_to(fresh)): c["files"] for p, c in cards.items()})
         folder = root / content[:16]
-        if (folder / CARD).is_file():
+        if whole(folder) and whole(folder / HELD):
             return Frozen(folder, load_card(folder), fresh=False)
         about = origin | {"content_sha256": content, "held_rows": cards[fresh / HELD]["rows"]}
         for part, card in cards.items():
             (part / CARD).write_text(json.dumps(about | card, indent=2) + "\n")
-        fresh.rename(folder)
+        _move(fresh, folder)
     return Frozen(folder, load_card(folder), fresh=True)
+
+
+def _move(fresh: Path, folder: Path) -> None:
+    """Rename; where there is a folder already file by file, its card last."""
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    files = [path for path in fresh.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: path == fresh / CARD):
+        target = folder / path.relative_to(fresh)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
 
 
 def _content(files: dict[str, dict[str, str]]) -> str:

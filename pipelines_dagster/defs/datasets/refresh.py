@@ -4,6 +4,7 @@
 What was consumed is in the same commit as the rows, as the sources' versions. So a run without news
 writes nothing, and a run that died before its commit is simply run again: its days replace
 themselves. Rows that went from a source (a deletion) go from the table in the same way.
+What was erased stays out, also where its source was kept.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import polars as pl
 
 from pipelines_dagster.defs.datasets.engine import HERE, Engine
 from pipelines_dagster.defs.datasets.recipe import Job, Recipe
+from pipelines_dagster.defs.gdpr.tombstones import Tombstones
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.lake.partitions import changed_days, days_of, replace_days, version_of
 
@@ -45,8 +47,9 @@ def refresh(lake: Lake, recipe: Recipe, engine: Engine = HERE) -> Refreshed:
     origin = {SOURCES: json.dumps(now, sort_keys=True)}
     version, rows = None, 0
     batches = _marked(_batches(days, engine.run(Job(lake, recipe, now), days)))
-    for (names, frame), last in batches:
+    for (names, made), last in batches:
         progress = now if last else None
+        frame = Tombstones.load(lake).filter(recipe.table, made)
         version = replace_days(lake, recipe.table, names, frame, progress=progress, origin=origin)
         rows += frame.height
     return Refreshed(version, tuple(days), rows)

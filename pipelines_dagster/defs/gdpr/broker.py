@@ -26,12 +26,12 @@ _CONNECT_S = 1.0
 _WAIT = f"gone within {RETENTION_MS // 3_600_000} h by the topic's retention"
 
 
-def taken(lake: Lake, topic: str) -> dict[int, int]:
-    """Partition -> offset up to which the lake has it, as ingest noted with its commits."""
+def taken(lake: Lake, topic: str, cluster: str) -> dict[int, int]:
+    """Partition -> offset of this cluster up to which the lake has it, as ingest noted it."""
     found = lake.open(f"bronze/{TOPICS[topic].table}")
     ends: dict[int, int] = {}
     for commit in found.history(_HISTORY) if found is not None else ():
-        noted = commit.get("ranges") or commit.get("offsets")
+        noted = commit.get("ranges") if commit.get("cluster") == cluster else None
         for partition, (_, end) in json.loads(noted).items() if noted else ():
             ends[int(partition)] = max(end, ends.get(int(partition), 0))
     return ends
@@ -39,19 +39,25 @@ def taken(lake: Lake, topic: str) -> dict[int, int]:
 
 def cut_topics(servers: str, lake: Lake, subject: Subject) -> list[Step]:
     """Ask the broker to drop what the lake has; one step a topic that has been taken from."""
-    topics = {name: ends for name in TOPICS if (ends := taken(lake, name))}
-    if not topics or subject.kind is Kind.CTX:
+    if subject.kind is Kind.CTX or all(
+        lake.open(f"bronze/{t.table}") is None for t in TOPICS.values()
+    ):
         return []
     if not any(map(_answers, servers.split(","))):
         return [Step(PLACE, note=f"no broker answers: {_WAIT}")]
     from kafka import KafkaAdminClient  # noqa: PLC0415  (slow)
+    from kafka.errors import KafkaError  # noqa: PLC0415
 
     try:
         admin: Any = KafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_TIMEOUT_MS)
     except Exception as fault:  # a broker that speaks another version
         return [Step(PLACE, note=f"{type(fault).__name__}: {_WAIT}")]
     try:
+        cluster = str(admin.describe_cluster()["cluster_id"])
+        topics = {name: ends for name in TOPICS if (ends := taken(lake, name, cluster))}
         return [_cut(admin, topic, ends) for topic, ends in topics.items()]
+    except KafkaError as fault:
+        return [Step(PLACE, note=f"{type(fault).__name__}: {_WAIT}")]
     finally:
         admin.close()
 

@@ -20,6 +20,8 @@ from bls.errors import SkynetError
 from pipelines_dagster.defs.gdpr import audit, requests, tombstones
 from pipelines_dagster.defs.gdpr.audit import Step
 from pipelines_dagster.defs.gdpr.broker import cut_topics
+from pipelines_dagster.defs.gdpr.copies import PLACE as COPIES
+from pipelines_dagster.defs.gdpr.copies import drop_copies, drop_trainings
 from pipelines_dagster.defs.gdpr.creatives import PLACE as CREATIVES
 from pipelines_dagster.defs.gdpr.creatives import IndexHook, erased_creatives
 from pipelines_dagster.defs.gdpr.gold import gold_sets, holds, remove
@@ -166,6 +168,9 @@ def _training_sets(
         files = remove(lake, one)
         if files or marked:
             yield Step(one.path, removed=count, files=files, note=f"invalidated: {note or 'none'}")
+    copies = drop_copies(settings) + drop_trainings(settings)
+    if copies:
+        yield Step(COPIES, files=copies, note="copies of training sets")
 
 
 def _tell(streams: Streams, request: Request, step: Step) -> None:

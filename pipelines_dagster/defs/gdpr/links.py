@@ -26,10 +26,11 @@ _EVER = "9999-12-31"
 
 
 def links_of(lake: Lake, tables: Iterable[str], subject: Subject) -> dict[str, tuple[Value, ...]]:
-    """Column -> values that no row of anybody else has. A series of a reply is its two ids in one
-    (`conv_id:request_id`), exactly those of the conversation's replies."""
+    """Column -> values that no row of anybody else has, in any table that says whose a row is. A
+    series of a reply is its two ids in one (`conv_id:request_id`), exactly those of the
+    conversation's replies."""
     found: defaultdict[str, set[Value]] = defaultdict(set)
-    keys = Keys(subject)
+    keys, known = Keys(subject), []
     for table in tables:
         frame = lake.scan(table)
         schema = frame.collect_schema()
@@ -38,11 +39,14 @@ def links_of(lake: Lake, tables: Iterable[str], subject: Subject) -> dict[str, t
             continue
         for column in _OWNED[subject.kind]:
             if column in schema:
-                found[column] |= _exclusive(frame, own, column)
+                known.append((frame, own, column))
+                found[column] |= _distinct(frame.filter(own), column)
         if subject.kind is Kind.CONV and _REQUEST in schema:
             replies = frame.filter(own).select(pl.col(_REQUEST).unique()).collect()
             for reply in replies[_REQUEST].drop_nulls().to_list():
                 found["conv_id"].add(f"{subject.value}:{reply}")
+    for frame, own, column in known:
+        found[column] -= _taken(frame.filter(~own), column, found[column])
     return {column: tuple(sorted(values, key=str)) for column, values in found.items() if values}
 
 
@@ -66,10 +70,15 @@ def days_of(
     return found
 
 
-def _exclusive(frame: pl.LazyFrame, own: pl.Expr, column: str) -> set[Value]:
-    mine = frame.filter(own).select(pl.col(column).unique()).collect()[column].drop_nulls()
-    if mine.is_empty():
+def _distinct(frame: pl.LazyFrame, column: str) -> set[Value]:
+    return set(frame.select(pl.col(column).unique()).collect()[column].drop_nulls().to_list())
+
+
+def _taken(others: pl.LazyFrame, column: str, values: set[Value]) -> set[Value]:
+    """Those of the values that others have too; a number may be a text there."""
+    if not values:
         return set()
-    others = frame.filter(~own & pl.col(column).is_in(mine.implode()))
-    taken = others.select(pl.col(column).unique()).collect()[column]
-    return set(mine.to_list()) - set(taken.to_list())
+    text = pl.col(column).cast(pl.String)
+    same = _distinct(others.filter(text.is_in([str(value) for value in values])), column)
+    names = {str(value) for value in same}
+    return {value for value in values if str(value) in names}

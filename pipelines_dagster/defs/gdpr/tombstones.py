@@ -17,6 +17,7 @@ import polars as pl
 
 from pipelines_dagster.defs.gdpr.predicate import BLANK, Keys, shared
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject, hash_of
+from pipelines_dagster.lake.faults import guarded
 from pipelines_dagster.lake.lake import Lake
 
 TABLE = "ops/tombstones"
@@ -36,12 +37,14 @@ class Tombstones:
 
     @classmethod
     def load(cls, lake: Lake) -> Tombstones:
-        """As they are now. Read them when a batch begins: a new one counts from the next on."""
+        """As they are now. Raises `lake_unavailable`."""
         if lake.open(TABLE) is None:
             return cls()
         held: defaultdict[Kind, dict[str, tuple[float, bool]]] = defaultdict(dict)
         kinds = {kind.title: kind for kind in Kind}
-        for title, digest, at, keep in lake.scan(TABLE).collect().select(list(_COLUMNS)).rows():
+        with guarded(TABLE):
+            found = lake.scan(TABLE).collect().select(list(_COLUMNS))
+        for title, digest, at, keep in found.rows():
             before = held[kinds[title]].get(digest, (0.0, True))
             held[kinds[title]][digest] = (max(at, before[0]), keep and before[1])
         return cls(salt_of(lake), dict(held))
@@ -129,4 +132,5 @@ def salt_of(lake: Lake) -> str:
     """The lake's own, drawn once; of two that were drawn at the same time the smaller counts."""
     if lake.open(SALT) is None:
         lake.append(SALT, pl.DataFrame({"salt": [secrets.token_hex(16)]}))
-    return str(lake.scan(SALT).select(pl.col("salt").min()).collect().item())
+    with guarded(SALT):
+        return str(lake.scan(SALT).select(pl.col("salt").min()).collect().item())

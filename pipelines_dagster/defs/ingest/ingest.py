@@ -22,6 +22,7 @@ import polars as pl
 
 from bls.errors import SkynetError
 from bls.events.topics import TOPICS
+from pipelines_dagster.defs.gdpr.late import strike_late
 from pipelines_dagster.defs.gdpr.tombstones import Tombstones
 from pipelines_dagster.defs.ingest import dead_letters
 from pipelines_dagster.defs.ingest.columns import bronze_schema
@@ -193,6 +194,7 @@ class Ingest:
             origin(topic, cluster, ranges, rows, self._lost[topic]),
         )
         self._step("committed")
+        self._commit.patiently(lambda: strike_late(self.lake, bronze(topic), rows, erased))
         self._gone[topic] += sum(self._lost.pop(topic).values())
         for partition, (_, end) in ranges.items():
             self._marks[topic, partition] = self._next[topic, partition] = end

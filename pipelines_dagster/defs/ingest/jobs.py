@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs: ingest with its checks, and the upkeep of the tables it fills."""
+"""Jobs: ingest with its checks, and the upkeep of every table of the lake."""
 
 import dagster as dg
 
-from bls.events.topics import TOPICS
 from pipelines_dagster.defs.ingest.assets import KEYS
-from pipelines_dagster.defs.ingest.dead_letters import TABLE
-from pipelines_dagster.defs.ingest.ingest import bronze
 from pipelines_dagster.lake.lake import Lake
+from pipelines_dagster.lake.removal import tables_of
 from pipelines_dagster.resources import Pipelines
 
 INGEST = dg.define_asset_job(
@@ -20,11 +18,10 @@ INGEST = dg.define_asset_job(
 def upkeep(lake: Lake) -> dict[str, tuple[int, int]]:
     """Small files made one a day, old ones removed: files joined and removed, by table."""
     done = {}
-    for table in (*(bronze(topic) for topic in TOPICS), TABLE):
-        if lake.open(table) is not None:
-            joined = lake.compact(table).removed
-            gone = lake.vacuum(table)
-            done[table] = (joined, len(gone.files) + len(gone.orphans))
+    for table in tables_of(lake):
+        joined = lake.compact(table).removed
+        gone = lake.vacuum(table)
+        done[table] = (joined, len(gone.files) + len(gone.orphans))
     return done
 
 
@@ -40,5 +37,9 @@ def bronze_upkeep() -> None:
 
 
 HOURLY = dg.ScheduleDefinition(
-    name="bronze_upkeep_hourly", job=bronze_upkeep, cron_schedule="17 * * * *"
+    name="bronze_upkeep_hourly",
+    job=bronze_upkeep,
+    cron_schedule="17 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from bls.events.topics import TOPICS
+
 
 def offset_name(cluster: str, topic: str, partition: int) -> str:
     return f"{cluster}/{topic}:{partition}"
@@ -47,13 +49,18 @@ def seq_names(topic: str, rows: pl.DataFrame) -> list[str]:
 
 
 def fresh(topic: str, rows: pl.DataFrame, marks: Mapping[str, int | None]) -> Fresh:
-    """Rows above their source's mark, each once. `marks`: of all `seq_names`."""
+    """Rows above their source's mark, each once; a topic that is told again keeps every telling.
+
+    `marks`: of all `seq_names`.
+    """
     pairs = rows.select(_BY).unique()
     taken = [marks[seq_name(topic, *pair)] for pair in pairs.iter_rows()]
     known = pairs.with_columns(pl.Series("taken", taken, pl.Int64))
     above = pl.col("taken").is_null() | (pl.col("seq") > pl.col("taken"))
     kept = rows.join(known, on=_BY, how="left", maintain_order="left").filter(above).drop("taken")
-    kept = _once(_once(kept, [*_BY, "seq"]), ["event_id"])
+    kept = _once(kept, [*_BY, "seq"])
+    if not TOPICS[topic].retold:
+        kept = _once(kept, ["event_id"])
     fell = kept.select((pl.col("seq").diff().over(_BY) < 0).sum()).item() or 0
     high = kept.group_by(_BY).agg(pl.col("seq").max()).sort(_BY)
     new = {seq_name(topic, partition, source): seq for partition, source, seq in high.iter_rows()}

@@ -65,6 +65,13 @@ def load_card(folder: Path) -> dict[str, Any]:
     return card
 
 
+def whole(folder: Path) -> bool:
+    """Whether the card and every file it names are there. Raises like `load_card`."""
+    return (folder / CARD).is_file() and all(
+        (folder / name).is_file() for name in load_card(folder).get("files", {})
+    )
+
+
 def read_table(folder: Path, name: str) -> pl.DataFrame:
     """One table of a dataset, checked."""
     path = _file(folder, name)

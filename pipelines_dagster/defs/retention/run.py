@@ -12,10 +12,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
+from pipelines_dagster.defs.gdpr.copies import SETTLED_S, drop_copies
 from pipelines_dagster.defs.gdpr.records import ALL
 from pipelines_dagster.defs.retention.plan import Due, due_gold, due_ledger, due_partitions
+from pipelines_dagster.lake.faults import insist
 from pipelines_dagster.lake.files import Files, open_files
 from pipelines_dagster.lake.lake import PARTITION, Lake
 from pipelines_dagster.notify.streams import Streams
@@ -63,6 +66,7 @@ def collect(settings: PipelineSettings, due: Sequence[Due]) -> Collected:
     files = open_files(lake)
     _drop_days(lake, due)
     count = sum(_remove(files, one, streams) for one in due)
+    drop_copies(settings, SETTLED_S)
     size = sum(one.size for one in due)
     return Collected(tuple(due), count, size, time.monotonic() - began)
 
@@ -89,10 +93,14 @@ def _drop_days(lake: Lake, due: Sequence[Due]) -> None:
         if one.kind == "partition":
             days[one.table].append(one.day)
     for table, old in days.items():
-        found = lake.open(table)
-        if found is not None:
-            listed = ", ".join(f"'{day}'" for day in sorted(old))
-            found.delete(f"{PARTITION} IN ({listed})")
+        listed = ", ".join(f"'{day}'" for day in sorted(old))
+        insist(table, partial(_delete, lake, table, f"{PARTITION} IN ({listed})"))
+
+
+def _delete(lake: Lake, table: str, predicate: str) -> None:
+    found = lake.open(table)
+    if found is not None:
+        found.delete(predicate)
 
 
 def _remove(files: Files, one: Due, streams: Streams) -> int:

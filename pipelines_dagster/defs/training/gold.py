@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the training sets are: `<lake>/gold/<name>/<version>/`, each a frozen market dataset.
 
-The newest is the one whose card was `created_at` last; one without a card is still being written.
+The newest is the one whose card was `created_at` last; one without a card is still being written,
+one without its rows is retired.
 Rows for the gate are in `held/` below it, a market dataset too.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.market.dataset import CARD, load_card
+from pipelines_dagster.defs.market.dataset import CARD, load_card, whole
 from pipelines_dagster.settings import PipelineSettings
 
 HELD = "held"
@@ -26,10 +27,10 @@ def newest(settings: PipelineSettings, name: str) -> Path:
         return fetch_newest(settings, name)
     root = Path(settings.lake_root) / "gold" / name
     found = root.iterdir() if root.is_dir() else ()
-    whole = [path for path in found if (path / CARD).is_file()]
-    if not whole:
+    sets = [path for path in found if whole(path)]
+    if not sets:
         raise no_data(name)
-    return max(whole, key=lambda path: age_of(load_card(path), path.name))
+    return max(sets, key=lambda path: age_of(load_card(path), path.name))
 
 
 def age_of(card: Mapping[str, Any], version: str) -> tuple[float, str]:

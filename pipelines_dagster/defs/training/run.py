@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shutil
 import subprocess
@@ -63,6 +64,7 @@ def train_one(
         dataset = gold.newest(settings, trainer.gold)
     work = settings.serving.state / "training"
     work.mkdir(parents=True, exist_ok=True)
+    _clear(work, name, trainer.sla_s)
     out = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=work))
     began = time.monotonic()
     try:
@@ -85,6 +87,14 @@ def train_one(
         return event
     finally:
         shutil.rmtree(out, ignore_errors=True)
+
+
+def _clear(work: Path, name: str, older_s: float) -> None:
+    """What trainings that died have left: it holds rows."""
+    for path in work.glob(f"{name}.*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > older_s:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def origin(job: Job) -> dict[str, Any]:

@@ -291,3 +291,15 @@ def test_a_damaged_set_does_not_pass(lake: Lake, tmp_path: Path) -> None:
     assert quality.training_set(folder, TVE).faults["dataset_changed"] == 1
     (folder / HELD / CARD).unlink()
     assert quality.training_set(folder, TVE).faults["dataset_missing"] == 1
+
+
+def test_a_retired_set_that_is_made_again_has_its_rows(lake: Lake, tmp_path: Path) -> None:
+    first = freeze(lake, PREDICTOR, tmp_path)
+    for path in first.folder.rglob("*.parquet"):
+        path.unlink()
+    assert latest(tmp_path, PREDICTOR) is None
+    again = freeze(lake, PREDICTOR, tmp_path)
+    assert again.fresh and again.folder == first.folder == latest(tmp_path, PREDICTOR)
+    verify(again.folder)
+    verify(again.folder / HELD)
+    assert not freeze(lake, PREDICTOR, tmp_path).fresh

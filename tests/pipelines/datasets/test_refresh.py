@@ -17,6 +17,8 @@ from pipelines_dagster.defs.datasets.engine import Work
 from pipelines_dagster.defs.datasets.refresh import refresh
 from pipelines_dagster.defs.datasets.samples import RECIPE as SAMPLES
 from pipelines_dagster.defs.datasets.tables import recipes, refresh_all
+from pipelines_dagster.defs.gdpr.subject import Kind, Subject
+from pipelines_dagster.defs.gdpr.tombstones import put
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.lake.partitions import version_of
 from tests.pipelines.datasets.rig import MIDNIGHT, encode, lake_of, pour, rows, traffic
@@ -71,6 +73,17 @@ def test_rows_that_left_the_source_leave_the_table(tmp_path: Path) -> None:
             assert "sim_1_2" not in set(left["conv_id"])
         if "rejected_conv_id" in left.columns:
             assert "sim_1_2" not in set(left["rejected_conv_id"])
+
+
+def test_the_erased_stay_out_where_the_charges_were_kept(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, traffic(count=5))
+    put(lake, Subject(Kind.CONV, "sim_1_2"), keep_billing=True)
+    refresh(lake, RECIPE)
+    refresh(lake, SAMPLES)
+    assert "sim_1_2" in set(lake.scan("bronze/auction_bids").collect()["conv_id"])
+    for table in (RECIPE.table, SAMPLES.table):
+        left = set(rows(lake, table)["conv_id"])
+        assert "sim_1_2" not in left and "sim_1_1" in left, table
 
 
 class DeathError(Exception):

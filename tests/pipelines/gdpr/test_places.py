@@ -173,11 +173,15 @@ def test_the_broker_is_asked_to_cut_off_what_the_lake_has(kafka: str, tmp_path: 
     for number in range(3):
         producer.send("auction.policy", b"%d" % number, partition=0).get(10)
     producer.close()
+    cluster = str(admin.describe_cluster()["cluster_id"])
     admin.close()
     lake = Lake(str(tmp_path / "lake"))
-    noted = {"offsets": json.dumps({"0": [0, 3]}), "topic": "auction.policy"}
-    lake.append("bronze/auction_policy", pl.DataFrame({"conv_id": ["c1"]}), origin=noted)
-    assert broker.taken(lake, "auction.policy") == {0: 3}
+    for one, end in ((cluster, 3), ("another", 1_000)):
+        noted = {"ranges": json.dumps({"0": [0, end]}), "topic": "auction.policy", "cluster": one}
+        lake.append("bronze/auction_policy", pl.DataFrame({"conv_id": ["c1"]}), origin=noted)
+    assert broker.taken(lake, "auction.policy", cluster) == {0: 3}, (
+        "an older cluster's do not count"
+    )
     (step,) = broker.cut_topics(kafka, lake, Subject(Kind.CONV, "c1"))
     assert step.place.startswith("kafka")
     assert "cut off" in step.note or "gone within 24 h" in step.note

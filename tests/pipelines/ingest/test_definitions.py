@@ -148,17 +148,22 @@ def test_the_schema_check_sees_columns_types_and_emptiness(lake: Lake) -> None:
 def test_gaps_and_repeats_are_seen(broker: Broker, lake: Lake) -> None:
     assert gap_fault(lake, CLICKS) is None
     assert repeat_fault(lake, CLICKS) is None
-    publish(broker, CLICKS, 20)
+    for topic in (CLICKS, BIDS):
+        publish(broker, topic, 20)
     once.ingest_once(Pipelines().settings())
     assert gap_fault(lake, CLICKS) is None
     assert repeat_fault(lake, CLICKS) is None
     assert repeat_fault(lake, BIDS) is None
     rows = lake.scan(bronze(CLICKS)).collect()
+    bids = lake.scan(bronze(BIDS)).collect()
     renamed = rows.with_columns(pl.col("event_id") + "x")
     lake.append(bronze(CLICKS), renamed)
     assert "offsets more than once" in str(repeat_fault(lake, CLICKS))
-    lake.append(bronze(CLICKS), rows)
-    assert "event ids more than once" in str(repeat_fault(lake, CLICKS))
+    told_again = rows.with_columns(pl.col("kafka_offset") + 1_000)
+    lake.replace(bronze(CLICKS), pl.concat([rows, told_again]))
+    assert repeat_fault(lake, CLICKS) is None, "a reader's events may be told again"
+    lake.append(bronze(BIDS), bids.with_columns(pl.col("kafka_offset") + 1_000))
+    assert "event ids more than once" in str(repeat_fault(lake, BIDS))
     (cluster,) = {c.origin["cluster"] for c in lake.origins(bronze(CLICKS)) if c.origin}
     said = {"cluster": cluster, "ranges": '{"0": [900, 901]}'}
     lake.append(bronze(CLICKS), rows.clear(), origin=said)

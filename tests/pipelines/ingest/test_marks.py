@@ -64,7 +64,14 @@ def test_nothing_new_moves_no_mark() -> None:
 
 def test_an_event_id_counts_once_whoever_sends_it() -> None:
     batch = rows((0, "a", 1), (0, "a", 2)).with_columns(event_id=pl.lit("same"))
-    assert fresh(TOPIC, batch, none_of(batch)).rows["seq"].to_list() == [1]
+    marks = dict.fromkeys(seq_names("auction.bids", batch))
+    assert fresh("auction.bids", batch, marks).rows["seq"].to_list() == [1]
+
+
+def test_what_is_told_again_is_kept_every_time() -> None:
+    batch = rows((0, "a", 1), (0, "a", 2), (0, "a", 2)).with_columns(event_id=pl.lit("same"))
+    found = fresh(TOPIC, batch, none_of(batch))
+    assert (found.rows["seq"].to_list(), found.duplicates) == ([1, 2], 1)
 
 
 def test_broken_order_is_kept_and_counted() -> None:

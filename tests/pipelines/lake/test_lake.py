@@ -153,3 +153,4 @@ def test_origins_are_remembered_in_order(lake: Lake) -> None:
     assert [commit.origin.get("topic") for commit in found] == [None, "a", "b"]
     assert found[1].operation == "WRITE"
     assert found[1].at > 0
+    assert lake.origins(TABLE, 2) == found[1:]

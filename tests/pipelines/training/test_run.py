@@ -194,6 +194,10 @@ def test_the_newest_whole_dataset_is_taken(settings: PipelineSettings) -> None:
     assert gold.newest(settings, "tve_dataset") == root / "v1"  # v2 has no card yet
     (root / "v2" / CARD).write_text("{}")
     assert gold.newest(settings, "tve_dataset") == root / "v2"
+    (root / "v3").mkdir()
+    retired = json.dumps({"created_at": 9e9, "files": {"bids.parquet": "0"}})
+    (root / "v3" / CARD).write_text(retired)
+    assert gold.newest(settings, "tve_dataset") == root / "v2", "v3 has lost its rows"
     (root / "v0").mkdir()
     (root / "v0" / CARD).write_text('{"created_at": 1.5}')  # names need not be in order
     assert gold.newest(settings, "tve_dataset") == root / "v0"

@@ -18,6 +18,8 @@ from bls.errors import SkynetError
 from bls.models.model_key import SUBSYSTEMS
 from bls.settings import REPOSITORY
 from export.errors import ExportError
+from pipelines_dagster.defs.datasets.lineage import versions_behind
+from pipelines_dagster.defs.datasets.tables import recipes
 from pipelines_dagster.defs.market.dataset import CARD, load_card, sha256
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.champion import champion
@@ -70,7 +72,7 @@ def train_one(
         made = _run(name, trainer, job, desk)
         elapsed = time.monotonic() - began
         stored = _store(trainer, made, desk)
-        details = origin(job) | {
+        details = origin(job, made) | {
             "metrics": dict(made.metrics),
             "seed": seed,
             "profile": settings.training,
@@ -87,8 +89,11 @@ def train_one(
         shutil.rmtree(out, ignore_errors=True)
 
 
-def origin(job: Job) -> dict[str, Any]:
-    """Where a version comes from: dataset, its hash, the lake versions in its card, the code."""
+def origin(job: Job, made: Made) -> dict[str, Any]:
+    """Where a version comes from: dataset, its hash, the lake versions in its card, the code.
+
+    A trainer that reads the lake itself says which table, at which version.
+    """
     found: dict[str, Any] = {"code": code_version()}
     if job.dataset is not None:
         card = load_card(job.dataset)
@@ -97,6 +102,9 @@ def origin(job: Job) -> dict[str, Any]:
             "dataset_sha256": sha256(job.dataset / CARD),
             "lake": card.get("lake", card.get("sources", {})),
         }
+    elif "table_version" in made.params:
+        read = {str(made.params["table"]): int(made.params["table_version"])}
+        found["lake"] = versions_behind(job.lake, recipes(), read, read)
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from bls.brain.params import KEY
 from bls.errors import SkynetError
-from bls.models.model_key import SUBSYSTEMS
+from bls.models.model_key import SUBSYSTEMS, ModelKey
 from bls.settings import REPOSITORY
 from export.errors import ExportError
 from pipelines_dagster.defs.datasets.lineage import versions_behind
@@ -25,6 +25,7 @@ from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk
 from pipelines_dagster.defs.promotion.ledger import Event
+from pipelines_dagster.defs.promotion.publish import AXES_KEY
 from pipelines_dagster.defs.training import gold
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 from pipelines_dagster.defs.training.trainers import SKIPS, trainer_of
@@ -133,6 +134,11 @@ def _job(
         if live is None:
             raise SkynetError("no_data", f"The tuner needs a live version of {subsystem}.", 409)
         champions[subsystem] = desk.artefacts.fetch(live)
+    axes = desk.keys.get(AXES_KEY) if trainer.subsystem == "axes" else None
+    if axes is not None:
+        key = ModelKey.of(axes.value)
+        stored = Stored("axes", key.version, key.uri, key.sha256)
+        champions["axes"] = desk.artefacts.fetch(stored)
     params = desk.keys.get(KEY)
     values = {} if params is None else {KEY: params.value}
     return Job(settings, desk.lake, dataset, settings.training, seed, out, champions, values)

@@ -21,5 +21,5 @@ def gauge(into: Path, name: str, value: float, about: str) -> None:
     """Replace `<into>/<name>.prom` in one rename."""
     into.mkdir(parents=True, exist_ok=True)
     fresh = into / f".{name}.{os.getpid()}"
-    fresh.write_text(f"# HELP {name} {about}\n# TYPE {name} gauge\n{name} {value:.6g}\n")
+    fresh.write_text(f"# HELP {name} {about}\n# TYPE {name} gauge\n{name} {value:.15g}\n")
     fresh.replace(into / f"{name}.prom")

@@ -84,6 +84,11 @@ class ModelRegistry:
         if self._alias(stored.subsystem, CHALLENGER) == version:
             self._client.delete_registered_model_alias(stored.subsystem, CHALLENGER)
 
+    def unmark(self, stored: Stored) -> None:
+        """`challenger` leaves this version, if it has it."""
+        if self.named(stored.subsystem, CHALLENGER) == stored:
+            self._client.delete_registered_model_alias(stored.subsystem, CHALLENGER)
+
     def challenger(self, stored: Stored) -> None:
         """Move `challenger` here."""
         version = self._version(stored)

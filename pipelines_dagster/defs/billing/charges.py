@@ -21,15 +21,19 @@ import polars as pl
 from bls.settlement.faults import Fault, Faults
 from bls.settlement.reader import Joined, Json, Reader, ReplyKey, name
 from bls.settlement.recompute import Settlement, agree, settle_records
-from bls.settlement.record import RECEIPTS
+from bls.settlement.record import BIDS, RECEIPTS, VCG
 from bls.settlement.segments import files
 from pipelines_dagster.defs.gdpr.predicate import BLANK
 from pipelines_dagster.defs.gdpr.subject import Kind
 from pipelines_dagster.defs.gdpr.tombstones import Tombstones
+from pipelines_dagster.defs.ingest.verify import gap_fault
 from pipelines_dagster.lake.lake import Lake
 
 _BIDS, _VCG, _TRACE = "bronze/auction_bids", "bronze/auction_vcg", "bronze/e2e_trace"
 _CLICKS = "bronze/click_logs"
+_TOPICS = (BIDS, VCG, RECEIPTS)
+_LATE_S = 240
+"""A receipt this long after midnight is in the lake: so is everything of the day."""
 _KEY = ["conv_id", "request_id"]
 _U64 = 2**64
 _AROUND_DAYS = 28
@@ -85,7 +89,21 @@ def charges_of(lake: Lake, day: str, ledger: Path | None) -> DayCharges:
     _hold(found, settled)
     if ledger is not None and files(ledger, RECEIPTS):
         _against_ledger(lake, found, receipts, ledger)
+    elif receipts and (doubt := _in_doubt(lake, day)):
+        found.held.setdefault("", doubt)
     return found
+
+
+def _in_doubt(lake: Lake, day: str) -> str:
+    """Why the lake may not have all of a day; empty when it has, as far as it can tell itself."""
+    for topic in _TOPICS:
+        if fault := gap_fault(lake, topic):
+            return f"the lake has a gap: {fault}"
+    newest = lake.scan(_TRACE).select(pl.col("ts").max()).collect().item()
+    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
+    if newest is None or newest < midnight.timestamp() + _LATE_S:
+        return "no ledger here, and the lake may not have all of the day yet"
+    return ""
 
 
 def _hold(found: DayCharges, settled: Settlement) -> None:

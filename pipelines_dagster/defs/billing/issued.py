@@ -38,6 +38,7 @@ class Issued:
     """One row."""
 
     number: str
+    currency: str
     first: str
     last: str
     total_micros: int
@@ -49,7 +50,7 @@ def issued(lake: Lake) -> dict[str, list[Issued]]:
     if lake.open(TABLE) is None:
         return {}
     found: dict[str, list[Issued]] = {}
-    names = ("customer", "number", "first", "last", "total_micros", "carry_out")
+    names = ("customer", "number", "currency", "first", "last", "total_micros", "carry_out")
     for customer, *rest in lake.scan(TABLE).sort("at").collect().select(names).rows():
         found.setdefault(customer, []).append(Issued(*rest))
     return found

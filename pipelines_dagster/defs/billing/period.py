@@ -53,6 +53,13 @@ class Period:
         return self.first.isoformat() <= last and first <= self.last.isoformat()
 
 
+def recent(count: int) -> list[Period]:
+    """The last days that are over, the oldest first."""
+    last = yesterday().last
+    days = [last - timedelta(days=n) for n in reversed(range(count))]
+    return [Period(day, day) for day in days]
+
+
 def yesterday() -> Period:
     day = datetime.now(UTC).date() - timedelta(days=1)
     return Period(day, day)

@@ -35,12 +35,14 @@ class Night:
         stood: numbers that were sent before.
         held: advertiser -> why nothing was sent; `""` for everybody.
         changed: numbers whose charges are others now than when they were sent.
+        compared: receipts that the ledger was asked about; None when a day had no ledger here.
     """
 
     sent: list[Invoice] = field(default_factory=list)
     stood: list[str] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
+    compared: int | None = None
 
     @property
     def total_micros(self) -> int:
@@ -69,7 +71,11 @@ def invoice_period(settings: PipelineSettings, period: Period, sink: InvoiceSink
 
 
 def _plan(period: Period, days: list[DayCharges], before: Mapping[str, list[Issued]]) -> Night:
-    night = Night()
+    asked = [day.compared for day in days if day.compared is not None]
+    night = Night(compared=sum(asked) if len(asked) == len(days) else None)
+    currencies = sorted({day.currency for day in days if day.currency})
+    if len(currencies) > 1:
+        night.held[""] = f"several currencies: {', '.join(currencies)}"
     for day in days:
         for advertiser, why in day.held.items():
             night.held.setdefault(advertiser, f"{day.day}: {why}")
@@ -77,10 +83,11 @@ def _plan(period: Period, days: list[DayCharges], before: Mapping[str, list[Issu
     for day in days:
         for advertiser, line in day.lines.items():
             lines[advertiser].append(line)
-    currency = next((day.currency for day in days if day.currency), "")
+    currency = currencies[0] if currencies else ""
     for advertiser, found in sorted(lines.items()):
         past = before.get(advertiser, [])
-        last = past[-1] if past else Issued("", "", "", 0, 0)
+        same = [one for one in past if one.currency == currency]
+        last = same[-1] if same else Issued("", currency, "", "", 0, 0)
         invoice = Invoice(advertiser, currency, period, tuple(found), last.carry_out, last.number)
         _judge(night, invoice, past)
     return night

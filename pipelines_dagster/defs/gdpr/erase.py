@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bls.errors import SkynetError
 from pipelines_dagster.defs.gdpr import audit, requests, tombstones
 from pipelines_dagster.defs.gdpr.audit import Step
 from pipelines_dagster.defs.gdpr.broker import cut_topics
@@ -30,7 +29,7 @@ from pipelines_dagster.defs.gdpr.layers import erase_table, plan, tables
 from pipelines_dagster.defs.gdpr.links import days_of, links_of
 from pipelines_dagster.defs.gdpr.logs import erase_logs
 from pipelines_dagster.defs.gdpr.models import invalidate
-from pipelines_dagster.defs.gdpr.predicate import Keys, where
+from pipelines_dagster.defs.gdpr.predicate import Keys
 from pipelines_dagster.defs.gdpr.records import erase_ledger
 from pipelines_dagster.defs.gdpr.requests import Request
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject, subject_of
@@ -181,14 +180,3 @@ def _tell(streams: Streams, request: Request, step: Step) -> None:
         digest=request.digest,
         **{name: value for name, value in vars(step).items() if value not in ("", -1)},
     )
-
-
-def predicate_of(lake: Lake, table: str, subject: Subject) -> str:
-    """The SQL of one table's delete. Raises `no_table`."""
-    return f"DELETE FROM {table} WHERE {where(Keys(subject), lake.scan(table).collect_schema())}"
-
-
-def check_done(erasure: Erasure) -> None:
-    """Raises `not_erased`: rows are left, the request stays open."""
-    if not erasure.done:
-        raise SkynetError("not_erased", "Something of it is left; the request stays open.", 409)

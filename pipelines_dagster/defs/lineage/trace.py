@@ -61,6 +61,9 @@ def lineage(settings: PipelineSettings, name: str) -> Graph:
     dataset = str(found.details.get("dataset", ""))
     card = _card(lake, dataset)
     tables = card.get("lake") or found.details.get("lake") or {}
+    if not dataset and tables:
+        _tables(lake, graph, model, {str(table): int(at) for table, at in tables.items()})
+        return graph
     if not dataset:
         graph.gaps.append(Gap(found.version, "nothing says what it was trained on"))
         return graph
@@ -132,7 +135,7 @@ def _dataset(graph: Graph, dataset: str, card: Mapping[str, Any], sha256: str) -
 def _card(lake: Lake, dataset: str) -> Mapping[str, Any]:
     """`dataset.json`, also of a set whose rows are gone already."""
     path = unquote(urlsplit(dataset).path).rstrip("/")
-    below = "/".join(path.split("/")[-3:])
+    below = "/".join(("gold", *path.split("/")[-2:]))  # a set fetched from a bucket lies elsewhere
     try:
         card = json.loads(open_files(lake).read(f"{below}/{_CARD}"))
     except (OSError, ValueError, KeyError):

@@ -46,14 +46,21 @@ INVOICES = Timetable(
 RETENTION = Timetable(
     "retention", "0 2 * * *", timedelta(minutes=30), "", "partitions past their time, requests"
 )
+LINEAGE = Timetable(
+    "lineage", "30 6 * * *", timedelta(hours=1), "", "the way back of every live model"
+)
 TUNER = Timetable(
     "tuner", "0 7 * * 0", timedelta(minutes=45), "training", "horizon and risk of the controller"
 )
 LORA = Timetable("lora", "0 8 * * 3", timedelta(hours=2), "training", "adapters from click pairs")
 
-TIMETABLE = (NIGHTLY, SILVER, INVOICES, RETENTION, TUNER, LORA)
+TIMETABLE = (NIGHTLY, SILVER, INVOICES, RETENTION, LINEAGE, TUNER, LORA)
 TRAINING = "training"
 """The job that the sensor for new rows starts."""
+CANARY = "canary"
+"""The job that the sensor for versions past their gate starts; also its pool."""
+CANARY_MOST = timedelta(hours=18)
+"""A canary watches for six hours by default; any other run ends after `instance.yaml`'s limit."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from bls.errors import SkynetError
 from bls.models.model_key import SUBSYSTEMS
 from client.table import table
-from pipelines_dagster.defs.promotion.desk import Desk, open_desk
+from pipelines_dagster.defs.promotion.desk import Aliases, Desk, open_desk
 from pipelines_dagster.defs.promotion.recover import rollback
 from pipelines_dagster.defs.promotion.sensors import resume_all
-from pipelines_dagster.settings import load_pipeline_settings
+from pipelines_dagster.settings import PipelineSettings, load_pipeline_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("resume", help="end promotions whose process died")
     options = parser.parse_args(arguments)
     try:
-        desk = open_desk(load_pipeline_settings())
+        settings = load_pipeline_settings()
+        aliases = None if options.command == "history" else _registry(settings)
+        desk = open_desk(settings, aliases)
         if options.command == "history":
             print(_history(desk, options.subsystem))
         elif options.command == "rollback":
@@ -43,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.code}: {error.message}", file=sys.stderr)
         return 1
     return 0
+
+
+def _registry(settings: PipelineSettings) -> Aliases:
+    from pipelines_dagster.registry.mlflow_registry import open_registry  # noqa: PLC0415  (slow)
+
+    return open_registry(settings)
 
 
 def _history(desk: Desk, subsystem: str) -> str:

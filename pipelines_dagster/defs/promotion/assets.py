@@ -21,6 +21,8 @@ from pipelines_dagster.resources import Pipelines
 from pipelines_dagster.settings import PipelineSettings
 
 GROUP = "live"
+CANARY_POOL = "canary"
+"""One at a time: every canary takes the same conversations."""
 
 
 class CanaryConfig(dg.Config):
@@ -64,6 +66,7 @@ def served_asset(name: str, subsystem: str) -> dg.AssetsDefinition:
         deps=[dg.AssetKey(["models", name])],
         group_name=GROUP,
         output_required=False,
+        pool=CANARY_POOL,
         description=f"The version of {name} that answers readers.",
     )
     def live(pipelines: Pipelines, config: CanaryConfig) -> Iterator[dg.MaterializeResult[None]]:

@@ -31,6 +31,9 @@ class Aliases(Protocol):
     def challenger(self, stored: Stored) -> None:
         """The alias `challenger` goes to this version."""
 
+    def unmark(self, stored: Stored) -> None:
+        """The alias `challenger` leaves this version, if it has it."""
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -62,7 +65,7 @@ class Desk:
             self.streams.write(ERROR, step=name, version=stored.version, why=why)
             self.notifier.tell(
                 "registry_behind",
-                f"The registry did not take the alias {name} of {stored.version}.",
+                f"The registry did not take the alias ({name}) of {stored.version}.",
                 version=stored.version,
                 why=why,
             )

@@ -28,6 +28,7 @@ def end(desk: Desk, event: Event, reason: str, details: Mapping[str, Any]) -> No
     stored = event.stored
     if desk.keys.canary(stored.subsystem) is not None:
         serve(desk, stored, 0.0)
+    desk.mark("unmark", stored)
     desk.ledger.append(replace(event, event=log.ROLLED_BACK, reason=reason, details=details))
     told = {"model_name": stored.subsystem, "version": stored.version, "reason": reason}
     desk.streams.write(CANARY, event=log.ROLLED_BACK, **told)

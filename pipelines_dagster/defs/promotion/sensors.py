@@ -27,7 +27,10 @@ def resume_all(desk: Desk) -> list[str]:
 @dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def abandoned_promotions(pipelines: Pipelines) -> dg.SkipReason:
     """No runs are asked for: what is to be done is done here."""
-    found = resume_all(open_desk(pipelines.settings()))
+    from pipelines_dagster.registry.mlflow_registry import open_registry  # noqa: PLC0415  (slow)
+
+    settings = pipelines.settings()
+    found = resume_all(open_desk(settings, open_registry(settings)))
     return dg.SkipReason(f"ended: {', '.join(found)}" if found else "none")
 
 

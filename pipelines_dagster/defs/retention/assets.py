@@ -7,7 +7,7 @@ import dagster as dg
 
 from pipelines_dagster.defs.gdpr.sweep import sweep
 from pipelines_dagster.defs.retention.run import collect, plan
-from pipelines_dagster.defs.retention.series import GC_BYTES, GC_FILES, GC_THROUGHPUT, GDPR_OPEN
+from pipelines_dagster.notify.series import folder, gauge
 from pipelines_dagster.resources import Pipelines
 
 
@@ -16,11 +16,12 @@ def retention(pipelines: Pipelines) -> dg.MaterializeResult:  # type: ignore[typ
     """Days past their TTL dropped; erasures that were interrupted, finished; late lines struck."""
     settings = pipelines.settings()
     done = collect(settings, plan(settings))
-    GC_BYTES.inc(done.size)
-    GC_FILES.inc(done.files)
-    GC_THROUGHPUT.set(done.mb_s)
+    into = folder(settings)
+    gauge(into, "orch_gc_deleted_bytes", done.size, "Bytes that the last retention removed")
+    gauge(into, "orch_gc_deleted_files", done.files, "Files that the last retention removed")
+    gauge(into, "orch_gc_throughput_mb_s", done.mb_s, "10^6 bytes a second of the last run")
     swept = sweep(settings)
-    GDPR_OPEN.set(swept.left_open)
+    gauge(into, "orch_gdpr_open_requests", swept.left_open, "Erasures that are not finished")
     return dg.MaterializeResult(
         metadata={
             "days": len(done.due),

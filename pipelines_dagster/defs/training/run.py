@@ -16,14 +16,17 @@ from typing import Any, Protocol
 
 from bls.brain.params import KEY
 from bls.errors import SkynetError
-from bls.models.model_key import SUBSYSTEMS
+from bls.models.model_key import SUBSYSTEMS, ModelKey
 from bls.settings import REPOSITORY
 from export.errors import ExportError
+from pipelines_dagster.defs.datasets.lineage import versions_behind
+from pipelines_dagster.defs.datasets.tables import recipes
 from pipelines_dagster.defs.market.dataset import CARD, load_card, sha256
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk
 from pipelines_dagster.defs.promotion.ledger import Event
+from pipelines_dagster.defs.promotion.publish import AXES_KEY
 from pipelines_dagster.defs.training import gold
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 from pipelines_dagster.defs.training.trainers import SKIPS, trainer_of
@@ -72,7 +75,7 @@ def train_one(
         made = _run(name, trainer, job, desk)
         elapsed = time.monotonic() - began
         stored = _store(trainer, made, desk)
-        details = origin(job) | {
+        details = origin(job, made) | {
             "metrics": dict(made.metrics),
             "seed": seed,
             "profile": settings.training,
@@ -97,8 +100,11 @@ def _clear(work: Path, name: str, older_s: float) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def origin(job: Job) -> dict[str, Any]:
-    """Where a version comes from: dataset, its hash, the lake versions in its card, the code."""
+def origin(job: Job, made: Made) -> dict[str, Any]:
+    """Where a version comes from: dataset, its hash, the lake versions in its card, the code.
+
+    A trainer that reads the lake itself says which table, at which version.
+    """
     found: dict[str, Any] = {"code": code_version()}
     if job.dataset is not None:
         card = load_card(job.dataset)
@@ -107,6 +113,9 @@ def origin(job: Job) -> dict[str, Any]:
             "dataset_sha256": sha256(job.dataset / CARD),
             "lake": card.get("lake", card.get("sources", {})),
         }
+    elif "table_version" in made.params:
+        read = {str(made.params["table"]): int(made.params["table_version"])}
+        found["lake"] = versions_behind(job.lake, recipes(), read, read)
     return found
 
 
@@ -135,6 +144,11 @@ def _job(
         if live is None:
             raise SkynetError("no_data", f"The tuner needs a live version of {subsystem}.", 409)
         champions[subsystem] = desk.artefacts.fetch(live)
+    axes = desk.keys.get(AXES_KEY) if trainer.subsystem == "axes" else None
+    if axes is not None:
+        key = ModelKey.of(axes.value)
+        stored = Stored("axes", key.version, key.uri, key.sha256)
+        champions["axes"] = desk.artefacts.fetch(stored)
     params = desk.keys.get(KEY)
     values = {} if params is None else {KEY: params.value}
     return Job(settings, desk.lake, dataset, settings.training, seed, out, champions, values)

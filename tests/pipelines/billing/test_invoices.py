@@ -29,8 +29,8 @@ from client.commands.invoices import invoices as command
 from pipelines_dagster.defs.billing.charges import Line, charges_of
 from pipelines_dagster.defs.billing.definitions import DEFS
 from pipelines_dagster.defs.billing.invoice import MICROS_PER_MINOR, Invoice
-from pipelines_dagster.defs.billing.issued import TABLE, issued
-from pipelines_dagster.defs.billing.period import Period, yesterday
+from pipelines_dagster.defs.billing.issued import TABLE, issued, note
+from pipelines_dagster.defs.billing.period import Period, recent, yesterday
 from pipelines_dagster.defs.billing.run import STREAM, invoice_period
 from pipelines_dagster.defs.billing.sinks import FileSink, HttpSink, InvoiceSink, open_sink
 from pipelines_dagster.defs.gdpr.erase import erase
@@ -196,6 +196,23 @@ def test_two_currencies_are_not_added(world: World) -> None:
     assert "several currencies" in charges.held[""]
 
 
+def test_a_period_of_two_currencies_is_held(world: World) -> None:
+    first = days(world.lake)[0]
+    euro = pl.when(pl.col("dt") == first).then(pl.lit("EUR")).otherwise(pl.col("currency"))
+    rewrite(world.lake, "bronze/e2e_trace", euro.alias("currency"))
+    night = invoice_period(world.settings, full(world.lake), Kept())
+    assert "several currencies: EUR, USD" in night.held[""] and night.sent == []
+
+
+def test_no_remainder_changes_its_currency(world: World) -> None:
+    past = Period.of_day("2020-01-01")
+    day = Period.of_day(busiest(world.lake))
+    for name in {row.advertiser for row in invoice_period(world.settings, day, None).sent}:
+        note(world.lake, Invoice(name, "EUR", past, (line("2020-01-01", 14_000),)))
+    night = invoice_period(world.settings, day, Kept())
+    assert night.sent and all((one.carry_in, one.previous) == (0, "") for one in night.sent)
+
+
 def test_after_an_erasure_what_was_sent_stands(world: World) -> None:
     rows = world.lake.scan("bronze/e2e_trace").filter(conv_id=world.conv).collect()
     lines = rows["lines"].explode().struct.unnest()
@@ -218,8 +235,14 @@ def test_erased_before_it_was_invoiced(world: World) -> None:
 
 
 def test_no_ledger_here_and_no_rows(world: World, tmp_path: Path) -> None:
-    charges = charges_of(world.lake, busiest(world.lake), tmp_path / "none")
+    *_, before, last = days(world.lake)
+    charges = charges_of(world.lake, before, tmp_path / "none")
     assert charges.compared is None and charges.lines and not charges.held
+    assert "may not have all" in charges_of(world.lake, last, None).held[""]
+    line = world.lake.scan("bronze/e2e_trace").collect().head(1)
+    origin = {"cluster": "c1", "ranges": '{"0": [1000000, 1000001]}'}
+    world.lake.append("bronze/e2e_trace", line.with_columns(dt=pl.lit("2020-01-01")), origin=origin)
+    assert "has a gap" in charges_of(world.lake, before, None).held[""]
     empty = PipelineSettings(Settings(state=tmp_path / "empty"))
     assert invoice_period(empty, Period.of_day("2020-01-01"), Kept()).sent == []
 
@@ -396,4 +419,14 @@ def test_the_command_and_the_asset(world: World, monkeypatch: pytest.MonkeyPatch
     )
     result = defs.resolve_job_def("invoices").execute_in_process()
     assert result.success and all(one.passed for one in result.get_asset_check_evaluations())
+    (event,) = result.asset_materializations_for_node(result.job_def.nodes[0].name)
+    assert {"compared", "held"} <= set(event.metadata)
+    metrics = world.settings.serving.state / "metrics"
+    assert "orch_invoices_sent 0" in (metrics / "orch_invoices_sent.prom").read_text()
     assert INVOICES.cron == "0 3 * * *"
+
+
+def test_the_last_days_the_oldest_first() -> None:
+    found = recent(14)
+    assert found[-1] == yesterday() and len({one.name for one in found}) == 14
+    assert sorted(found, key=lambda one: one.first) == found

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.gdpr.erase import predicate_of
 from pipelines_dagster.defs.gdpr.predicate import Keys, literal, rows, where, words
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject, subject_of
 from pipelines_dagster.lake.lake import Lake
@@ -22,9 +21,8 @@ def test_the_clause_names_the_id_that_was_given(tmp_path: object) -> None:
     assert where(Keys(Subject(Kind.CONV, "abc")), SCHEMA) == "conv_id = 'abc'"
     lake = Lake(f"{tmp_path}")
     lake.append("bronze/auction_bids", pl.DataFrame({"conv_id": ["abc", "abcd", "ab", "Abc", "%"]}))
-    told = predicate_of(lake, "bronze/auction_bids", Subject(Kind.CONV, "abc"))
-    assert told == "DELETE FROM bronze/auction_bids WHERE conv_id = 'abc'"
-    lake.open("bronze/auction_bids").delete(told.partition("WHERE ")[2])  # type: ignore[union-attr]
+    told = where(Keys(Subject(Kind.CONV, "abc")), SCHEMA)
+    lake.open("bronze/auction_bids").delete(told)  # type: ignore[union-attr]
     left = lake.scan("bronze/auction_bids").collect()["conv_id"].to_list()
     assert sorted(left) == ["%", "Abc", "ab", "abcd"]
 

@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -23,6 +24,7 @@ from pipelines_dagster.defs.lineage.graph import Edge, Graph, Kind, Node
 from pipelines_dagster.defs.lineage.picture import dot, mermaid, svg
 from pipelines_dagster.defs.lineage.report import STREAM
 from pipelines_dagster.defs.lineage.trace import lineage
+from pipelines_dagster.defs.operations.jobs import JOBS
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.resources import Pipelines
 from pipelines_dagster.settings import PipelineSettings
@@ -107,11 +109,26 @@ def test_a_model_is_followed_back_to_the_raw_events(made: Made) -> None:
     assert kinds == set(Kind)
     (kafka,) = [node for node in graph.nodes.values() if node.kind is Kind.KAFKA]
     assert kafka.label == "auction.bids/0 [0, 20)" and kafka.about["commits"] == "3"
-    assert (kafka.key, Edge.GENERATED, "bronze/auction_bids@2") in graph.edges
-    assert ("bronze/auction_bids@2", Edge.USED, "silver/bids@0") in graph.edges
-    assert ("silver/bids@0", Edge.USED, "dataset/predictor_dataset/0f") in graph.edges
+    assert (kafka.key, Edge.GENERATED, "bronze/auction_bids@3") in graph.edges
+    assert ("bronze/auction_bids@3", Edge.USED, "silver/bids@1") in graph.edges
+    assert ("silver/bids@1", Edge.USED, "dataset/predictor_dataset/0f") in graph.edges
     assert ("dataset/predictor_dataset/0f", Edge.USED, f"model/{MODEL}") in graph.edges
     assert json.loads(json.dumps(graph.as_json()))["depth"] == graph.depth == 4
+
+
+def test_a_set_that_was_fetched_from_a_bucket_is_found(made: Made) -> None:
+    cached = "/elsewhere/state/gold.cache/predictor_dataset/0f"
+    promote(made.lake, "pred_s3", "ee" * 32, {"dataset": cached})
+    assert lineage(made.settings, "pred_s3").whole
+
+
+def test_a_model_that_read_a_table_is_followed(made: Made) -> None:
+    silver = made.lake.open("silver/bids").version()  # type: ignore[union-attr]
+    bronze = made.lake.open("bronze/auction_bids").version()  # type: ignore[union-attr]
+    read: Any = {"lake": {"silver/bids": silver, "bronze/auction_bids": bronze}}
+    promote(made.lake, "lambda_1", "ef" * 32, read)
+    graph = lineage(made.settings, "lambda_1")
+    assert graph.whole and (f"silver/bids@{silver}", Edge.USED, "model/lambda_1") in graph.edges
 
 
 def test_only_what_the_version_held_counts(made: Made) -> None:
@@ -123,8 +140,8 @@ def test_only_what_the_version_held_counts(made: Made) -> None:
 @pytest.mark.parametrize(
     ("offsets", "where"),
     [
-        ([(0, 5), (7, 9), (9, 12)], "offsets [5, 7), version 1"),
-        ([(0, 5), (3, 9)], "offsets [3, 5), version 1"),
+        ([(0, 5), (7, 9), (9, 12)], "offsets [5, 7), version 2"),
+        ([(0, 5), (3, 9)], "offsets [3, 5), version 2"),
     ],
 )
 def test_a_gap_is_told_with_its_place(
@@ -222,8 +239,8 @@ def test_the_command(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.spec("ORC-S-04")
 def test_the_asset_reports_every_live_model(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKYNET_STATE", str(made.settings.serving.state))
-    defs = dg.Definitions.merge(DEFS, dg.Definitions(resources={"pipelines": Pipelines()}))
-    result = defs.get_job_def("lineage").execute_in_process()
+    own = dg.Definitions(resources={"pipelines": Pipelines()}, jobs=[JOBS["lineage"]])
+    result = dg.Definitions.merge(DEFS, own).resolve_job_def("lineage").execute_in_process()
     (told,) = result.asset_materializations_for_node("ops__lineage")
     assert told.metadata["whole"].value is True and "mermaid" in told.metadata["picture"].value
     report = json.loads((made.settings.serving.logs / STREAM).read_bytes().splitlines()[-1])

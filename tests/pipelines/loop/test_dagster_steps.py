@@ -49,7 +49,9 @@ class Area:
     def definitions(self) -> dg.Definitions:
         @dg.asset(key=["bronze", "auction_bids"])
         def bronze() -> None:
-            self.settings.open_lake().append(BIDS, pl.DataFrame({"n": [1, 2], "dt": ["2026-01-01"] * 2}))
+            self.settings.open_lake().append(
+                BIDS, pl.DataFrame({"n": [1, 2], "dt": ["2026-01-01"] * 2})
+            )
 
         @dg.asset(key=["silver", "bids"], deps=[bronze])
         def silver() -> None: ...

@@ -13,10 +13,11 @@ KEYS = {
     "gold/predictor_dataset": ("silver/bids",),
     "models/predictor": ("gold/predictor_dataset",),
     "live/predictor": ("models/predictor",),
+    "live/axes": ("models/predictor",),
     "models/tuner": ("gold/predictor_dataset",),
     "live/params": ("models/tuner",),
     "models/lora": ("bronze/auction_bids",),
-    "ops/lineage": ("live/predictor",),
+    "ops/lineage": (),
     "ops/retention": (),
     "ops/invoices": ("bronze/auction_bids",),
 }

@@ -12,7 +12,15 @@ from pipelines_dagster.defs.operations import definitions as operations
 from pipelines_dagster.defs.operations.freshness import policy
 from pipelines_dagster.defs.operations.home import TEMPLATE
 from pipelines_dagster.defs.operations.jobs import POOL
-from pipelines_dagster.defs.operations.plan import LORA, NIGHTLY, RETRY, TUNER
+from pipelines_dagster.defs.operations.plan import (
+    CANARY,
+    LINEAGE,
+    LORA,
+    NIGHTLY,
+    RETRY,
+    TRAINING,
+    TUNER,
+)
 from tests.pipelines.operations import snapshot
 from tests.pipelines.operations.stand_ins import KEYS, assets
 
@@ -39,11 +47,14 @@ def selected(whole: dg.Definitions, job: str) -> set[str]:
 
 def test_jobs_take_assets_by_key(whole: dg.Definitions) -> None:
     weekly = {"models/tuner", "live/params", "models/lora"}
-    own_hour = {"ops/retention", "ops/invoices"}
-    assert selected(whole, NIGHTLY.job) == set(KEYS) - weekly - own_hour
+    own_hour = {"ops/retention", "ops/invoices", "ops/lineage"}
+    canaries = {"live/predictor"}
+    assert selected(whole, NIGHTLY.job) == set(KEYS) - weekly - own_hour - canaries
+    assert selected(whole, CANARY) == canaries
+    assert not selected(whole, TRAINING) & canaries
+    assert selected(whole, LINEAGE.job) == {"ops/lineage"}
     assert selected(whole, TUNER.job) == {"models/tuner", "live/params"}
     assert selected(whole, LORA.job) == {"models/lora"}
-    assert selected(whole, "ingest") == {"bronze/auction_bids"}
     assert selected(whole, "retention") == {"ops/retention"}
     assert "bronze/auction_bids" not in selected(whole, "training")
 
@@ -52,6 +63,7 @@ def test_every_scheduled_job_runs_at_its_hour_in_utc(whole: dg.Definitions) -> N
     schedules = {one.name: one for one in whole.get_repository_def().schedule_defs}
     assert schedules["nightly_schedule"].cron_schedule == "0 0 * * *"
     assert schedules["retention_schedule"].cron_schedule == "0 2 * * *"
+    assert schedules["lineage_schedule"].cron_schedule == "30 6 * * *"
     assert schedules["tuner_schedule"].cron_schedule.endswith("* * 0")
     assert schedules["lora_schedule"].cron_schedule.endswith("* * 3")
     for schedule in schedules.values():
@@ -76,7 +88,7 @@ def test_retries_as_the_seed_has_them() -> None:
 def test_freshness_by_the_longest_prefix(whole: dg.Definitions) -> None:
     specs = {spec.key.to_user_string(): spec for spec in whole.resolve_all_asset_specs()}
     assert specs["live/predictor"].freshness_policy is None
-    for key in set(KEYS) - {"live/predictor", "live/params"}:
+    for key in set(KEYS) - {"live/predictor", "live/params", "live/axes"}:
         assert specs[key].freshness_policy is not None, key
     daily, weekly = policy(dg.AssetKey(["models", "x"])), policy(dg.AssetKey(["models", "lora"]))
     assert daily != weekly

@@ -11,10 +11,13 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from bls.models.model_key import ModelKey, model_key
+from pipelines_dagster.defs.gdpr.models import TABLE as INVALIDATIONS
 from pipelines_dagster.defs.operations import new_rows
 from pipelines_dagster.defs.operations.jobs import POOL
 from pipelines_dagster.defs.operations.new_rows import TABLES, Since
 from pipelines_dagster.defs.operations.training_sensor import new_rows_or_a_day
+from pipelines_dagster.defs.promotion.keys import open_keys
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.resources import Pipelines
 
@@ -90,3 +93,23 @@ def test_waits_while_a_training_is_under_way(lake: Lake, instance: dg.DagsterIns
     assert ticks.tick() == []
     assert ticks.cursor is not None
     assert Since.of(ticks.cursor).rows == 500
+
+
+def test_a_live_version_that_must_forget_is_trained_anew(
+    lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    def mark(version: str) -> None:
+        row = {"subsystem": "pred", "version": version, "at": time.time()}
+        lake.append(INVALIDATIONS, pl.DataFrame([row]))
+
+    key = ModelKey("pred_live", "file:///m", "ab" * 32, 1.0)
+    open_keys(Pipelines().settings()).put(model_key("pred"), key.value())
+    ticks = Ticks(instance, Since(time.time() - 60).text())
+    mark("pred_old")
+    assert ticks.tick() == []
+    mark("pred_live")
+    (asked,) = ticks.tick()
+    assert asked.tags["why"] == "pred_live learned from what was erased"
+    assert ticks.tick() == [], "the training that was asked for is waited for"
+    ticks = Ticks(instance, Since(time.time() - DAY).text())
+    assert len(ticks.tick()) == 1, "once a day until another is live"

@@ -33,6 +33,7 @@ from pipelines_dagster.defs.promotion.lock import locked
 from pipelines_dagster.defs.promotion.promote import Outcome, Plan, promote
 from pipelines_dagster.defs.promotion.recover import resume, rollback
 from pipelines_dagster.defs.promotion.sensors import resume_all
+from pipelines_dagster.registry import mlflow_registry
 from pipelines_dagster.registry.names import Stored
 from pipelines_dagster.registry.store import local_path
 from pipelines_dagster.settings import PipelineSettings
@@ -245,13 +246,44 @@ class _Down:
     def champion(self, stored: Stored) -> None:
         raise ConnectionError
 
-    challenger = champion
+    challenger = unmark = champion
 
 
 def test_a_dead_registry_does_not_stop_a_promotion(desk: Desk, pair: tuple[Stored, Stored]) -> None:
     first, second = pair
     assert promote(replace(desk, aliases=_Down()), second, first, PLAN, better).promoted
     assert told(desk) == ["registry_behind", "registry_behind", "promoted"]
+
+
+class _Names:
+    """A registry that remembers who has which alias."""
+
+    def __init__(self) -> None:
+        self.name: Stored | None = None
+        self.best: Stored | None = None
+
+    def champion(self, stored: Stored) -> None:
+        self.best = stored
+        self.unmark(stored)
+
+    def challenger(self, stored: Stored) -> None:
+        self.name = stored
+
+    def unmark(self, stored: Stored) -> None:
+        self.name = None if self.name == stored else self.name
+
+
+def test_who_was_rolled_back_is_no_challenger(desk: Desk, pair: tuple[Stored, Stored]) -> None:
+    first, second = pair
+    names = _Names()
+    seen: list[Stored | None] = []
+
+    def look() -> Observation:
+        seen.append(names.name)
+        return worse()
+
+    assert not promote(replace(desk, aliases=names), second, first, PLAN, look).promoted
+    assert seen[0] == second and names.name is None
 
 
 def test_one_at_a_time(desk: Desk, pair: tuple[Stored, Stored]) -> None:
@@ -423,6 +455,9 @@ def test_the_command(
     assert main(["history", "pred"]) == 0
     assert "canary_on" in capsys.readouterr().out
     assert main(["resume"]) == 0
+    names = _Names()
+    monkeypatch.setattr(mlflow_registry, "open_registry", lambda given: names)
     assert main(["rollback", "pred"]) == 0
+    assert names.best == pair[0]
     assert "pred_a is live again" in capsys.readouterr().out
     assert main(["rollback", "pred"]) == 1

@@ -66,6 +66,11 @@ def test_aliases_move(registry: ModelRegistry, versions: list[Stored]) -> None:
     assert registry.named("pred", CHALLENGER) is None
     registry.champion(first)
     assert registry.named("pred", CHAMPION) == first
+    registry.challenger(second)
+    registry.unmark(first)
+    assert registry.named("pred", CHALLENGER) == second
+    registry.unmark(second)
+    assert registry.named("pred", CHALLENGER) is None
 
 
 def test_the_graph_is_logged_with_its_signature(

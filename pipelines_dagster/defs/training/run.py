@@ -67,7 +67,7 @@ def train_one(
         dataset = gold.newest(settings, trainer.gold)
     work = settings.serving.state / "training"
     work.mkdir(parents=True, exist_ok=True)
-    _clear(work, name, trainer.sla_s)
+    _clear(work, name, 2 * trainer.sla_s)
     out = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=work))
     began = time.monotonic()
     try:

@@ -81,7 +81,7 @@ def test_lines_name_the_version_that_forecast(tmp_path: Path) -> None:
     monitor = ForecastMonitor(ResidualLog(log=stream), DriftMonitor())
     mixture = np.concatenate([HEAVY, np.full((1, 5), np.nan), HEAVY])
     three = ["a", "b", "c"]
-    observed = Observation("c", 0, three, mixture, np.ones(3), predictors=["v1", "", "v2"])
+    observed = Observation("c", "r", 0, three, mixture, np.ones(3), ["v1", "", "v2"])
     monitor.observe(observed)
     monitor.close()
     stream.close()

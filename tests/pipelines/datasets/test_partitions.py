@@ -48,7 +48,7 @@ def test_a_day_is_replaced_and_the_others_stay(lake: Lake, tmp_path: Path) -> No
     version = replace_days(
         lake, TABLE, [TWO], numbers(TWO, 3, 4), progress={"source": 7}, origin={"why": "news"}
     )
-    assert version == version_of(lake, TABLE) == 1
+    assert version == version_of(lake, TABLE) == 2  # 0 is the empty table
     assert held(lake) == {ONE: [1], TWO: [3, 4]}
     assert lake.progress_of(TABLE, "source") == 7
     table = lake.open(TABLE)
@@ -81,24 +81,24 @@ def test_changed_days_are_those_of_files_that_came_or_went(lake: Lake) -> None:
     replace_days(lake, TABLE, [ONE, TWO], pl.concat([numbers(ONE, 5), numbers(TWO, 5)]))
     replace_days(lake, TABLE, [TWO], numbers(TWO, 6))
     replace_days(lake, TABLE, [THREE], numbers(THREE, 10))
-    assert changed_days(lake, TABLE, 0, 2) == {TWO, THREE}
-    assert changed_days(lake, TABLE, 2, 2) == set()
-    assert changed_days(lake, TABLE, 1, 2, back_s=11) == {TWO, THREE}
-    assert changed_days(lake, TABLE, 1, 2, ahead_s=86_400) == {THREE, "2025-01-04"}
-    assert changed_days(lake, TABLE, None, 2) == {ONE, TWO, THREE}
+    assert changed_days(lake, TABLE, 1, 3) == {TWO, THREE}
+    assert changed_days(lake, TABLE, 3, 3) == set()
+    assert changed_days(lake, TABLE, 2, 3, back_s=11) == {TWO, THREE}
+    assert changed_days(lake, TABLE, 2, 3, ahead_s=86_400) == {THREE, "2025-01-04"}
+    assert changed_days(lake, TABLE, None, 3) == {ONE, TWO, THREE}
 
 
 def test_a_version_that_is_not_there_takes_every_day(lake: Lake) -> None:
     """A table that was made anew is at a lower version than the one that was read."""
     replace_days(lake, TABLE, [ONE], numbers(ONE, 5))
     replace_days(lake, TABLE, [TWO], numbers(TWO, 5))
-    assert changed_days(lake, TABLE, 9, 1) == {ONE, TWO}
+    assert changed_days(lake, TABLE, 9, 2) == {ONE, TWO}
     log = Path(lake.uri(TABLE)) / "_delta_log" / f"{0:020}.json"
     table = lake.open(TABLE)
     assert table is not None
     table.create_checkpoint()
     log.unlink()
-    assert changed_days(lake, TABLE, 0, 1) == {ONE, TWO}
+    assert changed_days(lake, TABLE, 0, 2) == {ONE, TWO}
 
 
 def test_a_table_that_is_not_there(lake: Lake) -> None:

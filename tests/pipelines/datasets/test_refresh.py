@@ -43,7 +43,7 @@ def test_only_days_with_news_are_made_again(tmp_path: Path) -> None:
     assert refresh(lake, RECIPE).days == ("2025-01-01",)
     pour(lake, traffic(2, 4, start=MIDNIGHT + DAY), seq=1_000)
     assert refresh(lake, RECIPE).days == ("2025-01-03",)
-    assert lake.progress_of("silver/bids", "bronze/auction_bids") == 1
+    assert lake.progress_of("silver/bids", "bronze/auction_bids") == 2
     assert rows(lake, "silver/bids")["conv_id"].n_unique() == 8
 
 

@@ -55,7 +55,7 @@ def publish(broker: Broker, topic: str, count: int, first: int = 0) -> None:
             send(producer, topic, event)
 
 
-def run(instance: dg.DagsterInstance, job: str = "ingest_job") -> Any:
+def run(instance: dg.DagsterInstance, job: str = "ingest") -> Any:
     definitions = dg.Definitions.merge(DEFS, dg.Definitions(resources={"pipelines": Pipelines()}))
     return definitions.resolve_job_def(job).execute_in_process(instance=instance)
 

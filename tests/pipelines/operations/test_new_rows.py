@@ -29,11 +29,11 @@ def test_only_what_came_since_counts(lake: Lake) -> None:
     table = TABLES[0]
     assert appended(lake, table, -1) == (0, -1)
     lake.append(table, rows(5))
-    assert appended(lake, table, -1) == (5, 0)
+    assert appended(lake, table, -1) == (5, 1)
     lake.append(table, rows(3))
     lake.append(table, rows(2))
-    assert appended(lake, table, 0) == (5, 2)
-    assert appended(lake, table, 2) == (0, 2)
+    assert appended(lake, table, 1) == (5, 3)
+    assert appended(lake, table, 3) == (0, 3)
 
 
 def test_rewriting_and_deleting_bring_nothing_new(lake: Lake) -> None:
@@ -44,12 +44,12 @@ def test_rewriting_and_deleting_bring_nothing_new(lake: Lake) -> None:
     assert found is not None
     found.delete("n = 1")
     found.optimize.compact()
-    assert appended(lake, table, 0)[0] == 0
+    assert appended(lake, table, 1)[0] == 0
 
 
 def test_a_table_made_anew_is_counted_from_its_beginning(lake: Lake) -> None:
     lake.append(TABLES[0], rows(5))
-    assert appended(lake, TABLES[0], 7) == (5, 0)
+    assert appended(lake, TABLES[0], 7) == (5, 1)
 
 
 def test_all_bronze_tables_count(lake: Lake) -> None:

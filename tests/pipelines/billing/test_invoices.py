@@ -419,8 +419,8 @@ def test_the_command_and_the_asset(world: World, monkeypatch: pytest.MonkeyPatch
     )
     result = defs.resolve_job_def("invoices").execute_in_process()
     assert result.success and all(one.passed for one in result.get_asset_check_evaluations())
-    (event,) = result.asset_materializations_for_node(result.job_def.nodes[0].name)
-    assert {"compared", "held"} <= set(event.metadata)
+    (event,) = result.get_asset_materialization_events()
+    assert {"compared", "held"} <= set(event.materialization.metadata)
     metrics = world.settings.serving.state / "metrics"
     assert "orch_invoices_sent 0" in (metrics / "orch_invoices_sent.prom").read_text()
     assert INVOICES.cron == "0 3 * * *"

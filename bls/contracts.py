@@ -69,6 +69,23 @@ class RowStatus(IntEnum):
     BAD_WEIGHT = 3
 
 
+class Use(IntEnum):
+    """What a text that `policy_guard` judges is for; each use has a threshold of its own."""
+
+    USER = 0  # what a user wrote
+    AD = 1  # what an advertiser wants said
+    REPLY = 2  # what a reply says
+
+
+class Verdict(IntEnum):
+    """What `policy_guard` says of a text; the reason beside it says why."""
+
+    OK = 0
+    NO_AD = 1  # answer it, but without ads, or without those that the reason forbids
+    FLAGGED = 2  # abusive: answer it without ads; a summary of it must not repeat it
+    BLOCKED = 3  # an ad that must not be shown, a reply that must not be given
+
+
 class Mode(IntEnum):
     """How a token is chosen from the blend."""
 
@@ -91,6 +108,12 @@ CTX = 128
 
 WINDOW = 15
 """Past log W_-i that a prediction sees, oldest first."""
+
+SUMMARY_WINDOW = 64
+"""Tokens of the chat's head that one summary stands for (content_generation 2.3.1)."""
+
+SUMMARY_TOKENS = 32
+"""Longest summary of one window."""
 
 FEATURES = CTX + WINDOW + 3 + 4
 """What `bid_predictor` takes; the layout is in `bls/brain/features.py`."""
@@ -181,6 +204,8 @@ AUCTION = ModelContract(
     _AUCTION_OUT,
 )
 
+_SERVED = Tensor("SERVED", "UINT64", (1,))  # of the version: `bls.models.served_id`
+
 CONTEXT_ENCODER = ModelContract(
     "context_encoder",
     32,
@@ -188,7 +213,50 @@ CONTEXT_ENCODER = ModelContract(
     (Tensor("CTX", "FP32", (CTX,)),),
 )
 
-_SERVED = Tensor("SERVED", "UINT64", (1,))  # of the version: `bls.models.served_id`
+POLICY_GUARD = ModelContract(
+    "policy_guard",
+    32,
+    (Tensor("TEXT", "STRING", (1,)), Tensor("USE", "INT32", (1,))),
+    (
+        Tensor("VERDICT", "INT32", (1,)),
+        Tensor("REASON", "STRING", (1,)),  # a snake_case word; empty for OK
+        Tensor("SCORE", "FP32", (1,)),  # of the classifier, in [0, 1]; 0 where a rule decided
+    ),
+)
+
+SUMMARISER = ModelContract(
+    "summariser",
+    64,
+    (Tensor("IDS", "INT32", (SUMMARY_WINDOW,)),),  # a window, right-padded with PAD
+    (Tensor("SUMMARY", "INT32", (SUMMARY_TOKENS,)),),  # right-padded with PAD
+)
+"""Ids are those of the tokenizer in its folder."""
+
+CONDENSE = ModelContract(
+    "condense",
+    0,
+    (
+        Tensor("IDS", "INT32", (-1,)),  # a chat's text without its tail, oldest first
+        Tensor("SALT", "UINT64", (1,)),  # isolates the cache, as in `llm_step`
+    ),
+    (
+        Tensor("SUMMARY", "INT32", (-1,)),  # all summaries, one after the other
+        Tensor("LENGTHS", "INT32", (-1,)),  # of each of them, at most `SUMMARY_TOKENS`
+        Tensor("WINDOWS", "INT32", (1,)),  # windows the head was cut into, before 8 were kept
+    ),
+)
+"""Ids are those of the served LLM's tokenizer."""
+
+SELECT = ModelContract(
+    "select",
+    0,
+    (
+        Tensor("REQUEST", "STRING", (1,)),  # `bls.select.answer.SelectRequest` as JSON
+        Tensor("CTX", "FP32", (CTX,)),
+        Tensor("AXES", "UINT64", (1,)),  # `SERVED` of the encoder that made CTX
+    ),
+    (Tensor("CHOSEN", "STRING", (1,)),),  # `bls.select.answer.SelectAnswer` as JSON
+)
 
 TVE = ModelContract(
     "tve",

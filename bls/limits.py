@@ -66,6 +66,23 @@ class Limits:
     context_pieces: int = 128
     context_cache: int = 65_536
 
+    # before the first token
+    guard_texts: int = 32
+    guard_timeout_s: float = 0.5
+    condense_timeout_s: float = 1.0
+    select_timeout_s: float = 0.25
+    tail_tokens: int = 256
+    summaries: int = 8
+    summary_cache_s: float = 900.0
+    summary_cache: int = 4_096
+    selected: int = 4
+    creative_text_bytes: int = 2_000
+    creatives_per_request: int = 256
+    campaign_requests_per_s: int = 200
+    funds_cache_s: float = 60.0
+    adapters: int = 8
+    adapter_rank: int = 64
+
     # competitor bids
     hub_ttl_s: float = 60.0
     hub_conversations: int = 4_096

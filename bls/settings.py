@@ -42,6 +42,14 @@ class Settings:
         predictor_model: folder of the `bid_predictor` version to serve, or of a `current.json` that
             names it; empty takes the one in the repository.
         tve_model: the same of `tve`.
+        guard_model: folder of the `policy_guard` version to serve; empty takes the one in the
+            repository.
+        summariser_model: the same of `summariser`.
+        condense: which windows of a long chat are summarised: `first`, `recent` or `salient`.
+        database: campaigns, creatives and budgets: `sqlite:///PATH` or
+            `postgresql+psycopg://HOST/NAME`; empty takes SQLite in `<state>/skynet.db`.
+        database_password: of the user in it.
+        index: how creatives are searched: `flat`, `ivfpq`, or `auto` by their number.
         auction_path: `scalar`, `avx2` or `avx512`; empty takes the best the CPU has.
         traces: `off`, `console`, `otlp`, or `file:PATH`.
         keys: folder of the key store (docs/keys.md), or `etcd://[USER@]HOST:PORT[/PREFIX]`; empty
@@ -72,6 +80,12 @@ class Settings:
     redis: str = field(default="", repr=False)
     predictor_model: str = ""
     tve_model: str = ""
+    guard_model: str = ""
+    summariser_model: str = ""
+    condense: str = "first"
+    database: str = field(default="", repr=False)
+    database_password: str = field(default="", repr=False)
+    index: str = "auto"
     auction_path: str = ""
     traces: str = "off"
     keys: str = ""
@@ -97,6 +111,10 @@ class Settings:
             object.__setattr__(self, "llm_threads", os.cpu_count() or 1)
         if self.traces not in ("off", "console", "otlp") and not self.traces.startswith("file:"):
             raise _bad("traces", "must be off, console, otlp or file:PATH")
+        if self.condense not in ("first", "recent", "salient"):
+            raise _bad("condense", "must be first, recent or salient")
+        if self.index not in ("auto", "flat", "ivfpq"):
+            raise _bad("index", "must be auto, flat or ivfpq")
         for name in ("port", "triton_grpc_port", "triton_metrics_port", "kafka_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise _bad(name, "must be a port number")
@@ -112,13 +130,24 @@ class Settings:
 
     def predictor_folder(self) -> Path:
         """Where the served `bid_predictor` version is, or its `current.json`."""
-        shipped = REPOSITORY / "model_repository" / "bid_predictor" / "1"
-        return Path(self.predictor_model) if self.predictor_model else shipped
+        return _shipped(self.predictor_model, "bid_predictor")
 
     def tve_folder(self) -> Path:
         """Where the served `tve` version is, or its `current.json`."""
-        shipped = REPOSITORY / "model_repository" / "tve" / "1"
-        return Path(self.tve_model) if self.tve_model else shipped
+        return _shipped(self.tve_model, "tve")
+
+    def guard_folder(self) -> Path:
+        """Where the served `policy_guard` version is."""
+        return _shipped(self.guard_model, "policy_guard")
+
+    def summariser_folder(self) -> Path:
+        """Where the served `summariser` version is."""
+        return _shipped(self.summariser_model, "summariser")
+
+    @property
+    def database_url(self) -> str:
+        """What `bls.ads.database.open_database` opens."""
+        return self.database or f"sqlite:///{self.state / 'skynet.db'}"
 
     @property
     def logs(self) -> Path:
@@ -162,6 +191,10 @@ class Settings:
             return pointer.parent / str(json.loads(pointer.read_text())["folder"])
         except (OSError, ValueError, KeyError):
             raise SkynetError("llm_missing", "No exported LLM; run `make setup`.", 500) from None
+
+
+def _shipped(setting: str, model: str) -> Path:
+    return Path(setting) if setting else REPOSITORY / "model_repository" / model / "1"
 
 
 def _bad(name: str, why: str) -> SkynetError:

@@ -48,6 +48,11 @@ def joined(folded: str) -> list[Word]:
     return found
 
 
+def closed_up(folded: str) -> str:
+    """The text with words that were spread letter by letter in one piece."""
+    return _SPREAD.sub(lambda match: _NO_LETTER.sub("", match[0]), folded)
+
+
 def with_symbol_letters(folded: str) -> str:
     """The text with symbols that stand for letters inside words replaced; as long as it was."""
     if not any(symbol in folded for symbol in _SYMBOLS):

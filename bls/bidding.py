@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from bls.campaigns import Campaign, Campaigns
 from bls.errors import SkynetError, invalid
-from bls.request import AuctionOptions, BidderRequest, Message
+from bls.request import BidderRequest, Message
+from bls.select.answer import Chosen
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Seat:
         remote: the number of that remote bidder.
         rate: what the campaign pays for a unit of response, in weight units; with one, the
             controller decides the weight of every token, and `bid` is only the opening.
+        msg_id: the creative that `ad_prompt` is; empty for a text the request brought.
     """
 
     advertiser: str
@@ -34,6 +36,7 @@ class Seat:
     bid: float
     remote: int | None = None
     rate: float = 0.0
+    msg_id: str = ""
 
     @property
     def controlled(self) -> bool:
@@ -84,18 +87,34 @@ class LiveBidder:
             return self._next
 
 
-def choose_seats(
-    options: AuctionOptions, messages: tuple[Message, ...], campaigns: Campaigns
-) -> tuple[Seat, ...]:
-    """Who takes part: the request's bidders, or the campaigns that fit the last user message.
+def requested_seats(bidders: Sequence[BidderRequest], campaigns: Campaigns) -> tuple[Seat, ...]:
+    """The request's own bidders, remote ones last. Raises `unknown_campaign`, `remote_bidder`."""
+    return in_order([_seat(bidder, campaigns) for bidder in bidders])
 
-    In that order, but remote bidders last.
+
+def chosen_seats(
+    chosen: Sequence[Chosen], messages: Sequence[Message], campaigns: Campaigns
+) -> tuple[Seat, ...]:
+    """The creatives that were selected, then the remote bidders whose keywords fit the chat.
+
+    An advertiser's own model has no creative, so no selection can find it.
     """
-    if options.bidders is not None:
-        seats = [_seat(bidder, campaigns) for bidder in options.bidders]
-    else:
-        chosen = campaigns.matching(messages[-1].content)
-        seats = [_campaign_seat(campaign, campaigns) for campaign in chosen]
+    unit = campaigns.micros_per_weight
+    seats = [
+        Seat(one.advertiser, one.text, one.bid, rate=one.rate_micros / unit, msg_id=one.msg_id)
+        for one in chosen
+    ]
+    names = {seat.advertiser for seat in seats}
+    remote = [
+        _campaign_seat(campaign, campaigns)
+        for campaign in campaigns.matching(messages[-1].content)
+        if campaign.remote is not None and campaign.advertiser not in names
+    ]
+    return in_order([*seats, *remote])
+
+
+def in_order(seats: Sequence[Seat]) -> tuple[Seat, ...]:
+    """As they came, but remote bidders last."""
     return tuple(sorted(seats, key=lambda seat: seat.remote is not None))
 
 

@@ -47,7 +47,7 @@ class IncentiveAudit:
         template = ChatTemplate(manifest.chat_template, tokenizer)
         prompts = PromptBuilder(template, tuple(manifest.special_tokens))
         self._chats = [
-            (chat, prompts.build(chat.messages, chat.seats).rows)
+            (chat, prompts.build(prompts.split(chat.messages), chat.seats).rows)
             for chat in audited_chats(campaigns, options)
         ]
         longest = max(len(row) for _, prompt in self._chats for row in prompt)

@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from bls.bidding import Seat
 from bls.brain.brain import Brain
 from bls.brain.budget.reconcile import reply_key
 from bls.brain.services import BrainServices
 from bls.brain.valuer import Values
 from bls.errors import SkynetError
+from bls.prelude.prelude import Prelude
 from bls.reply.draw import conversation
 from bls.request import ReplyRequest
 
 
-def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Brain:
+def open_brain(request: ReplyRequest, prelude: Prelude, services: BrainServices) -> Brain:
     """Never fails: ads nobody can value get cautious bids, budgets nobody can read get none."""
-    values = _values(request, seats, services)
+    seats = prelude.seats
+    values = _values(request, prelude, services)
     return Brain(
         services=services,
         conv_id=request.conv_id,
@@ -30,11 +29,14 @@ def open_brain(request: ReplyRequest, seats: Sequence[Seat], services: BrainServ
     )
 
 
-def _values(request: ReplyRequest, seats: Sequence[Seat], services: BrainServices) -> Values | None:
-    if not any(seat.controlled for seat in seats):
+def _values(request: ReplyRequest, prelude: Prelude, services: BrainServices) -> Values | None:
+    if not any(seat.controlled for seat in prelude.seats):
         return None
+    key = conversation(request.conv_id)
     try:
-        return services.valuer.values(request.messages, seats, conversation(request.conv_id))
+        if prelude.context is None:
+            raise SkynetError("no_context", "Nobody could say what the chat is about.", 503)
+        return services.valuer.values(prelude.context.vec, prelude.seats, key)
     except SkynetError:
         with services.stats.lock:
             services.stats.unvalued += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a reply asks what its ads are worth: the context's vector, then a curve per ad."""
+"""Where a reply asks what its ads are worth in its context: a curve per ad."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from bls.bidding import Seat
 from bls.brain.trajectory import Curve
-from bls.request import Message
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Values:
 
 
 class Valuer(Protocol):
-    """Blocks for two small models. Raises `SkynetError` when it cannot; ads it cannot value are
-    left out. `key` is `bls.reply.draw.conversation`: it decides whether a canary answers."""
+    """Blocks for a small model. Raises `SkynetError` when it cannot; ads it cannot value are left
+    out. `key` is `bls.reply.draw.conversation`: it decides whether a canary answers."""
 
-    def values(self, messages: Sequence[Message], seats: Sequence[Seat], key: int) -> Values: ...
+    def values(self, ctx_vec: NDArray[np.float32], seats: Sequence[Seat], key: int) -> Values: ...

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prompt rows of one reply: [SYS] [TAIL] shared by all, then [AD_PROMPT] of each advertiser.
+"""The prompt rows of one reply: [SYS] [SUM] [TAIL] shared by all, then [AD_PROMPT] of each one.
 
 Seed: content_generation 2.3.2. Row 0 (the reference) has no ad prompt; the row of a remote bidder
-only says which one it is. Until the summariser exists, a chat longer than the prefix keeps its
-system message and its most recent tokens.
+only says which one it is. Every slot is filled with plain text that cannot close it
+(`bls.prompt.template`), and the summaries stand in the system turn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bls.bidding import Seat
 from bls.contracts import REMOTE
 from bls.errors import invalid
 from bls.limits import LIMITS, Limits
+from bls.prompt.split import Split, split
 from bls.prompt.template import ChatTemplate, Turn
 from bls.request import Message
 
 SYSTEM = "You are a helpful assistant."
+_SUMMARY = "\n\nEarlier in this conversation:"
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class PromptRows:
 
     Attributes:
         prompt_tokens: length of the whole chat before anything was left out.
-        truncated: whether the head of the chat was left out to fit the prefix.
+        truncated: whether the head of the chat was left out, or only summarised, to fit the prefix.
+        summaries: how many of its windows stand in the prompt as a summary.
     """
 
     rows: tuple[tuple[int, ...], ...]
     prompt_tokens: int
     truncated: bool
+    summaries: int
 
 
 class PromptBuilder:
@@ -44,30 +49,48 @@ class PromptBuilder:
         self._special = special
         self._limits = limits
 
-    def build(self, messages: tuple[Message, ...], seats: tuple[Seat, ...]) -> PromptRows:
-        """Rows for a chat; `seats` have the remote ones last.
+    def split(self, messages: Sequence[Message]) -> Split:
+        """The chat as head and tail; the head is empty where all of it fits.
 
-        Raises `prompt_too_long`, `ad_prompt_too_long`, `template_injection`.
+        Raises `prompt_too_long`.
         """
-        local = [seat for seat in seats if seat.remote is None]
-        for seat in local:
-            self._check_ad(seat)
         turns = [Turn(message.role, message.content) for message in messages]
         if turns[0].role != "system":
             turns.insert(0, Turn("system", SYSTEM))
-        whole = self._template.render(turns, reply_header=True)
-        if len(whole) > self._limits.prompt_tokens:
-            raise invalid(
-                "prompt_too_long",
-                f"The chat has {len(whole)} tokens; at most {self._limits.prompt_tokens}.",
-                "messages",
-            )
-        kept = self._fit(turns, len(whole))
+        return split(turns, self._template, self._limits)
+
+    def check(self, seats: Sequence[Seat]) -> None:
+        """Raises `ad_prompt_too_long` or `template_injection`."""
+        for seat in seats:
+            if seat.remote is None:
+                self._check_ad(seat)
+
+    def build(
+        self, chat: Split, seats: Sequence[Seat], summaries: Sequence[Sequence[int]] = ()
+    ) -> PromptRows:
+        """Rows for a chat; `seats` have the remote ones last and were checked.
+
+        Args:
+            summaries: of the head, in its order; the last ones are left out where they do not fit.
+        """
+        told = [text for ids in summaries if (text := self._template.decode(ids).strip())]
+        kept, told = self._fit(chat, told)
         reference = self._template.render(kept, reply_header=True)
+        local = (seat for seat in seats if seat.remote is None)
         ads = (self._template.render([*kept, _ad_turn(s)], reply_header=True) for s in local)
         remote = ((REMOTE - seat.remote,) for seat in seats if seat.remote is not None)
         rows = (tuple(reference), *(tuple(ad) for ad in ads), *remote)
-        return PromptRows(rows, len(whole), kept != turns)
+        return PromptRows(rows, chat.tokens, not chat.whole, len(told))
+
+    def _fit(self, chat: Split, told: list[str]) -> tuple[list[Turn], list[str]]:
+        """Turns with as many of the summaries as fit."""
+        while True:
+            tail = chat.tail if told else chat.alone
+            turns = [_with_summaries(chat.system, told), *tail]
+            fits = len(self._template.render(turns, True)) <= self._limits.prefix_tokens
+            if fits or not told:
+                return turns, told
+            told = told[:-1]
 
     def _check_ad(self, seat: Seat) -> None:
         if any(text in seat.ad_prompt for text in self._special):
@@ -84,23 +107,10 @@ class PromptBuilder:
                 "skynet.bidders",
             )
 
-    def _fit(self, turns: list[Turn], tokens: int) -> list[Turn]:
-        """Drop the oldest turns after the system one, then cut the head of what is left."""
-        kept = list(turns)
-        while tokens > self._limits.prefix_tokens and len(kept) > 2:
-            del kept[1]
-            tokens = len(self._template.render(kept, reply_header=True))
-        for position in (1, 0):
-            if tokens > self._limits.prefix_tokens and position < len(kept):
-                kept[position] = self._cut(kept[position], tokens - self._limits.prefix_tokens)
-                tokens = len(self._template.render(kept, reply_header=True))
-        return kept
 
-    def _cut(self, turn: Turn, excess: int) -> Turn:
-        """A turn without its first `excess` tokens (a few more: cutting can change merges)."""
-        ids = self._template.encode(turn.text)
-        keep = max(1, len(ids) - excess - 4)
-        return Turn(turn.role, self._template.decode(ids[-keep:]))
+def _with_summaries(system: Turn, told: Sequence[str]) -> Turn:
+    lines = "".join(f"\n- {' '.join(text.split())}" for text in told)
+    return Turn(system.role, f"{system.text}{_SUMMARY}{lines}") if told else system
 
 
 def _ad_turn(seat: Seat) -> Turn:

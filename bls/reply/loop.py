@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from bls.bidding import LiveBidder, Seat, choose_seats
+from bls.bidding import LiveBidder, Seat
 from bls.brain.brain import Brain
 from bls.brain.opening import open_brain
 from bls.brain.services import BrainServices
@@ -29,7 +29,8 @@ from bls.policy.filter import PolicyFilter, load_filter
 from bls.policy.personal import contacts
 from bls.policy.reply import ReplyPolicy
 from bls.policy.window import Window
-from bls.prompt.rows import PromptBuilder, PromptRows
+from bls.prelude.prelude import Prelude
+from bls.prompt.rows import PromptRows
 from bls.reply.bids import Bids, Weights
 from bls.reply.decoder import Decoder, Replayable
 from bls.reply.draw import DrawKey
@@ -78,7 +79,6 @@ class ReplyServices:
     model: str
     eos_ids: frozenset[int]
     tokenizer: Tokenizer
-    prompts: PromptBuilder
     campaigns: Campaigns
     policy: PolicyFilter = field(default_factory=load_filter)
     brain: BrainServices | None = None
@@ -91,14 +91,12 @@ class Reply:
     request: ReplyRequest
     draw: DrawKey
     services: ReplyServices
-    seats: tuple[Seat, ...]
-    prompt: PromptRows
+    prelude: Prelude
     line: Replayable
     bidder: LiveBidder
     account: Account
     text: TextStream
     policy: ReplyPolicy
-    began: float
     first_token_s: float | None = None
     finish_reason: str = ""
     aborted: str = ""
@@ -106,9 +104,17 @@ class Reply:
     brain: Brain | None = None
 
     @property
+    def seats(self) -> tuple[Seat, ...]:
+        return self.prelude.seats
+
+    @property
+    def prompt(self) -> PromptRows:
+        return self.prelude.prompt
+
+    @property
     def deadline(self) -> float:
         """When the reply must be over, in `time.monotonic` seconds."""
-        return self.began + self.request.deadline_ms / 1e3
+        return self.prelude.began + self.request.deadline_ms / 1e3
 
     def leave(self) -> None:
         """The reader is gone: end with the token under way. Never blocks."""
@@ -127,7 +133,7 @@ class Reply:
 
     @property
     def elapsed_s(self) -> float:
-        return time.monotonic() - self.began
+        return time.monotonic() - self.prelude.began
 
     def bids(self, index: int) -> Bids:
         """What the rows bring to token `index`."""
@@ -154,8 +160,7 @@ class Reply:
             **self._choice(),
             "rows": ["reference", *(seat.advertiser for seat in self.seats)],
             "bids": [self.request.auction.w_ref, *(seat.bid for seat in self.seats)],
-            "prompt_tokens": self.prompt.prompt_tokens,
-            "truncated": self.prompt.truncated,
+            **self.prelude.header(),
         }
 
     def _choice(self) -> dict[str, object]:
@@ -191,21 +196,22 @@ class Reply:
 
 
 def open_reply(
-    request: ReplyRequest, draw: DrawKey, services: ReplyServices, decoder: Decoder
+    request: ReplyRequest,
+    draw: DrawKey,
+    services: ReplyServices,
+    decoder: Decoder,
+    prelude: Prelude,
 ) -> Reply:
-    """Choose the seats and build the rows. Raises `SkynetError`; nothing is allocated yet."""
-    auction = request.auction
-    seats = choose_seats(auction, request.messages, services.campaigns)
-    prompt = services.prompts.build(request.messages, seats)
+    """A reply that is ready to run; nothing is allocated yet."""
+    auction, seats = request.auction, prelude.seats
     written = [message.content for message in request.messages]
     written += [seat.ad_prompt for seat in seats]
     return Reply(
         request=request,
         draw=draw,
         services=services,
-        seats=seats,
-        prompt=prompt,
-        line=Replayable(decoder, prompt.rows),
+        prelude=prelude,
+        line=Replayable(decoder, prelude.prompt.rows),
         bidder=LiveBidder(seats),
         account=Account(seats, auction.rule, services.campaigns.micros_per_weight),
         text=TextStream(services.tokenizer, request.stop),
@@ -216,7 +222,6 @@ def open_reply(
             services.eos_ids,
             request.temperature,
         ),
-        began=time.monotonic(),
     )
 
 
@@ -229,7 +234,7 @@ def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
         sink.start(reply.header())
         with watchdog.watching(Watched(reply.deadline, reply.unseen(sink), reply.abort)):
             if reply.services.brain is not None:
-                reply.brain = open_brain(reply.request, reply.seats, reply.services.brain)
+                reply.brain = open_brain(reply.request, reply.prelude, reply.services.brain)
             _tokens(reply, sink)
         if reply.finish_reason != "cancelled":
             sink.end(reply.finish_reason, reply.receipt())

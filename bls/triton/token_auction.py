@@ -22,6 +22,8 @@ from bls.errors import SkynetError, capacity, internal
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
 from bls.policy.filter import load_filter
+from bls.prelude import stats as prelude_stats
+from bls.prelude.prepare import Preparer
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
 from bls.reply.draw import DrawKey
@@ -36,6 +38,7 @@ from bls.settlement.ledger import Ledger
 from bls.tracing import setup_tracing
 from bls.triton.decode_step import TritonDecoder
 from bls.triton.outbox import Outbox
+from bls.triton.stages import TritonStages
 from bls.triton.stats_exporter import StatsExporter
 from bls.triton.stream_sink import StreamSink, send_update
 from bls.triton.valuer import TritonValuer
@@ -65,15 +68,17 @@ class TokenAuction:
             model=manifest.name,
             eos_ids=frozenset(manifest.eos_ids),
             tokenizer=tokenizer,
-            prompts=PromptBuilder(template, tuple(manifest.special_tokens)),
             campaigns=campaigns,
             policy=load_filter(settings.policy_model, settings.policy_rules),
             brain=self._brain.services,
         )
+        prompts = PromptBuilder(template, tuple(manifest.special_tokens))
+        self._preparer = Preparer(TritonStages(), prompts, campaigns)
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
         self._journal = Journal(self._log, self._ledger, self._stats, tracer)
-        series = [(self._stats, COUNTERS, GAUGES), *self._brain.series]
+        prepared = (self._preparer.stats, prelude_stats.COUNTERS, {})
+        series = [(self._stats, COUNTERS, GAUGES), prepared, *self._brain.series]
         self._exporters = [StatsExporter(*each, pb_utils) for each in series]
         for exporter in self._exporters:
             exporter.start()
@@ -98,6 +103,7 @@ class TokenAuction:
 
     def finalize(self) -> None:
         self._pool.shutdown()
+        self._preparer.close()
         self._watchdog.close()
         self._outbox.close()
         for exporter in self._exporters:
@@ -147,7 +153,8 @@ class TokenAuction:
         draw = DrawKey.of(request)
         salt, health = _salt(request.user), self._brain.services.health
         decoder = TritonDecoder(conv, salt, request.temperature, draw, health)
-        reply = open_reply(request, draw, self._services, decoder)
+        prelude = self._preparer.prepare(request, salt)
+        reply = open_reply(request, draw, self._services, decoder, prelude)
         live = self._live.holding(request.conv_id, reply.bidder)
         with live, self._journal.reply(reply) as entry:
             run_reply(reply, StreamSink(sender, self._outbox, entry, reply.leave), self._watchdog)

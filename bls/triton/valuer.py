@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Valuer` over BLS: one call to `context_encoder`, one to `tve` for all ads of the reply."""
+"""`Valuer` over BLS: one call to `tve` for all ads of the reply."""
 
 from __future__ import annotations
 
@@ -12,38 +12,34 @@ import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from bls.bidding import Seat
-from bls.brain.context.text import context_text
 from bls.brain.trajectory import Curve
 from bls.brain.valuer import Values
-from bls.contracts import CONTEXT_ENCODER, TVE, ModelContract
+from bls.contracts import TVE
 from bls.errors import SkynetError
 from bls.models.served import served_name
-from bls.request import Message
-
-_TIMEOUT_US = 2_000_000
+from bls.triton.ask import ask, texts
 
 
 class TritonValuer:
-    """Blocks its caller's thread for the few milliseconds of two small models."""
+    """Blocks its caller's thread for the few milliseconds of a small model."""
 
-    def values(self, messages: Sequence[Message], seats: Sequence[Seat], key: int) -> Values:
-        text = _texts([context_text(messages)])
-        ctx = _call(CONTEXT_ENCODER, pb_utils.Tensor("TEXT", text))["CTX"]
+    def values(self, ctx_vec: NDArray[np.float32], seats: Sequence[Seat], key: int) -> Values:
+        ctx = ctx_vec.reshape(1, -1)
         ads = {row: s.ad_prompt for row, s in enumerate(seats, start=1) if s.controlled}
         try:
-            return Values(ctx[0].copy(), _curves(ctx, ads, key))
+            return Values(ctx_vec, _curves(ctx, ads, key))
         except SkynetError:
             if len(ads) == 1:
                 raise
-        return Values(ctx[0].copy(), _each(ctx, ads, key))
+        return Values(ctx_vec, _each(ctx, ads, key))
 
 
 def _curves(ctx: NDArray[np.float32], ads: dict[int, str], key: int) -> dict[int, Curve]:
     """Curves by row, all in one call, or none."""
-    out = _call(
+    out = ask(
         TVE,
         pb_utils.Tensor("CTX", np.repeat(ctx, len(ads), axis=0)),
-        pb_utils.Tensor("AD", _texts(list(ads.values()))),
+        pb_utils.Tensor("AD", texts(list(ads.values()))),
         pb_utils.Tensor("KEY", np.full((len(ads), 1), key, np.uint64)),
     )
     return {row: _curve(out, i) for i, row in enumerate(ads)}
@@ -63,20 +59,3 @@ def _curve(out: dict[str, NDArray[Any]], i: int) -> Curve:
     d_v, loss = out["DV"][i].copy(), out["LOSS"][i].copy()
     tve = served_name(int(out["SERVED"][i, 0]))
     return Curve(v_max, a, k_0, spread, d_v, loss, int(out["COUNT"][i, 0]), tve)
-
-
-def _texts(texts: list[str]) -> NDArray[np.object_]:
-    return np.array([[text.encode()] for text in texts], np.object_)
-
-
-def _call(model: ModelContract, *inputs: pb_utils.Tensor) -> dict[str, NDArray[Any]]:
-    request = pb_utils.InferenceRequest(
-        model_name=model.name,
-        requested_output_names=[tensor.name for tensor in model.outputs],
-        inputs=list(inputs),
-        timeout=_TIMEOUT_US,
-    )
-    response = request.exec()
-    if response.has_error():
-        raise SkynetError.from_wire(response.error().message())
-    return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}

@@ -24,8 +24,6 @@ from bls.errors import SkynetError, internal
 from bls.limits import LIMITS
 from bls.llm.engine import Engine
 from bls.llm.session import LLMSession, SessionOptions
-from bls.prompt.rows import PromptBuilder
-from bls.prompt.template import ChatTemplate
 from bls.reply.bids import Bids
 from bls.reply.draw import DrawKey
 from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
@@ -33,9 +31,9 @@ from bls.reply.outcome import Outcome
 from bls.reply.watchdog import Watchdog
 from bls.request import ReplyRequest
 from export.llm.tiny import ensure_tiny_llm
-from export.manifest import LLMManifest
 from kernels_cuda.auction import Auction, Draw
 from tests.bls.engine_client import EngineClient
+from tests.bls.preludes import plain
 
 ARGMAX = DrawKey(Mode.ARGMAX, 0, 0)
 
@@ -117,11 +115,8 @@ def services(client: EngineClient, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def make_services(folder: Path, eos: frozenset[int] = frozenset()) -> ReplyServices:
-    manifest = LLMManifest.load(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    template = ChatTemplate(manifest.chat_template, tokenizer)
-    prompts = PromptBuilder(template, tuple(manifest.special_tokens))
-    return ReplyServices("tiny", eos, tokenizer, prompts, load_campaigns())
+    return ReplyServices("tiny", eos, tokenizer, load_campaigns())
 
 
 def request(**changes: Any) -> ReplyRequest:
@@ -137,7 +132,8 @@ def request(**changes: Any) -> ReplyRequest:
 
 
 def run(services: ReplyServices, decoder: LocalDecoder, sink: ListSink, **changes: Any) -> Reply:
-    reply = open_reply(request(**changes), decoder.draw, services, decoder)
+    asked = request(**changes)
+    reply = open_reply(asked, decoder.draw, services, decoder, plain(asked, services))
     sink.gone = reply.leave
     watchdog = Watchdog()
     try:
@@ -170,9 +166,7 @@ def test_end_of_text_and_stop_string(client: EngineClient, services: ReplyServic
     third = whole.tokens[2].outcome.token
     first_seen = [e.outcome.token for e in whole.tokens].index(third)
     ended = ListSink()
-    eos = ReplyServices(
-        "tiny", frozenset({third}), services.tokenizer, services.prompts, services.campaigns
-    )
+    eos = ReplyServices("tiny", frozenset({third}), services.tokenizer, services.campaigns)
     run(eos, LocalDecoder(client), ended)
     assert ended.ends[0][0] == "stop"
     assert len(ended.tokens) == first_seen + 1
@@ -295,36 +289,13 @@ def test_a_worker_that_keeps_dying_is_an_error(
     assert not sink.ends and free(client)
 
 
-def test_no_fitting_campaign_means_no_ads(client: EngineClient, services: ReplyServices) -> None:
+def test_no_bidder_means_no_ads(client: EngineClient, services: ReplyServices) -> None:
     sink = ListSink()
-    messages = [{"role": "user", "content": "what is seven times eight"}]
-    run(services, LocalDecoder(client), sink, auction={}, messages=messages)
+    run(services, LocalDecoder(client), sink, auction={})
     assert sink.header["rows"] == ["reference"]
     receipt = sink.ends[0][1]
     assert receipt["total_micros"] == 0 and receipt["disclosure"] is None
     assert not any(event.outcome.sponsored for event in sink.tokens)
-
-
-def test_campaigns_fit_the_chat(client: EngineClient, services: ReplyServices) -> None:
-    sink = ListSink()
-    messages = [{"role": "user", "content": "Plan a weekend trip with a hotel"}]
-    run(services, LocalDecoder(client), sink, auction={}, messages=messages)
-    assert sink.header["rows"][1:3] == ["harbor_hotels", "alpine_rail"]  # type: ignore[index]
-
-
-def test_unknown_campaign_is_refused_before_anything_is_allocated(
-    client: EngineClient, services: ReplyServices
-) -> None:
-    decoder = LocalDecoder(client)
-    with pytest.raises(SkynetError) as caught:
-        open_reply(
-            request(auction={"bidders": [{"advertiser": "nobody"}]}),
-            decoder.draw,
-            services,
-            decoder,
-        )
-    assert caught.value.code == "unknown_campaign"
-    assert decoder.calls == decoder.ended == 0
 
 
 def test_savepoints_every_five_tokens(client: EngineClient, services: ReplyServices) -> None:

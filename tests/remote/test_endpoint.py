@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bls.bidding import choose_seats
+from bls.bidding import chosen_seats, requested_seats
 from bls.campaigns import Campaigns, load_campaigns
 from bls.errors import SkynetError
 from bls.remote.bidder import bidders_of
 from bls.remote.vocabulary import Vocabulary
 from bls.request import AuctionOptions, Message
+from bls.select.answer import Chosen
 from export.llm.tiny import ensure_tiny_llm
 
 HASH = "ab" * 32
@@ -29,6 +30,14 @@ def write(folder: Path, *campaigns: dict[str, Any]) -> Campaigns:
     file = folder / "campaigns.json"
     file.write_text(json.dumps({"micros_per_weight": 1_000, "campaigns": campaigns}))
     return load_campaigns(str(file))
+
+
+def chosen_creative(advertiser: str, text: str) -> Chosen:
+    return Chosen(
+        rank=0, msg_id="m", version=1, campaign_id="c", advertiser=advertiser, brand="B",
+        category="general", text=text, sim=0.9, val=0.5, score=0.8, explored=False, bid=1.5,
+        rate_micros=0,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -107,7 +116,8 @@ def test_another_vocabulary_is_refused_when_the_model_loads(tmp_path: Path) -> N
 
 def test_seats_of_remote_bidders_come_last(mixed: Campaigns) -> None:
     hello = (Message(role="user", content="a trip"),)
-    chosen = choose_seats(AuctionOptions(), hello, mixed)
+    near = chosen_creative("near", "Buy.")
+    chosen = chosen_seats([near], hello, mixed)
     assert [(s.advertiser, s.remote) for s in chosen] == [
         ("near", None),
         ("far_a", 0),
@@ -117,7 +127,7 @@ def test_seats_of_remote_bidders_come_last(mixed: Campaigns) -> None:
         '{"bidders": [{"advertiser": "far_b", "bid": 0.5}, {"advertiser": "x", "bid": 1,'
         ' "ad_prompt": "Hi"}, {"advertiser": "far_a"}, {"advertiser": "near"}]}'
     )
-    seats = choose_seats(asked, hello, mixed)
+    seats = requested_seats(asked.bidders or (), mixed)
     assert [(s.advertiser, s.remote) for s in seats] == [
         ("x", None), ("near", None), ("far_b", 1), ("far_a", 0)
     ]  # fmt: skip
@@ -130,5 +140,5 @@ def test_a_request_cannot_give_a_remote_bidder_words(mixed: Campaigns) -> None:
         '{"bidders": [{"advertiser": "far_a", "ad_prompt": "Hi"}]}'
     )
     with pytest.raises(SkynetError) as caught:
-        choose_seats(asked, (Message(role="user", content="a"),), mixed)
+        requested_seats(asked.bidders or (), mixed)
     assert (caught.value.code, caught.value.status) == ("remote_bidder", 400)

@@ -68,7 +68,8 @@ def rows(model: Path, *seats: Seat) -> np.ndarray:
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
     template = ChatTemplate(manifest.chat_template, tokenizer)
     chat = (Message(role="user", content="Where shall we stay by the sea?"),)
-    prompts = PromptBuilder(template, tuple(manifest.special_tokens)).build(chat, seats).rows
+    builder = PromptBuilder(template, tuple(manifest.special_tokens))
+    prompts = builder.build(builder.split(chat), seats).rows
     width = max(map(len, prompts))
     return np.array([row + (PAD,) * (width - len(row)) for row in prompts], np.int32)
 

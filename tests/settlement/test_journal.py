@@ -16,8 +16,6 @@ from bls.campaigns import load_campaigns
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
-from bls.prompt.rows import PromptBuilder
-from bls.prompt.template import ChatTemplate
 from bls.reply.bids import Bids
 from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
@@ -33,8 +31,8 @@ from bls.settlement.recompute import settle
 from bls.settlement.record import BIDS, RECEIPTS, VCG
 from bls.settlement.replay import CSV, replay
 from export.llm.tiny import ensure_tiny_llm
-from export.manifest import LLMManifest
 from kernels_cuda.auction import Auction, Draw
+from tests.bls.preludes import plain
 
 _BANK = 64
 
@@ -110,7 +108,8 @@ class Desk:
         )
         draw = DrawKey.of(request)
         decoder = BankDecoder(self._auction, self._vocab, draw)
-        reply: Reply = open_reply(request, draw, self._services, decoder)
+        prelude = plain(request, self._services)
+        reply: Reply = open_reply(request, draw, self._services, decoder, prelude)
         with self.journal.reply(reply) as entry:
             sink = BookingSink(entry)
             run_reply(reply, sink, self._watchdog)
@@ -129,11 +128,8 @@ class Desk:
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> ReplyServices:
     folder = ensure_tiny_llm(tmp_path_factory.mktemp("tiny"))
-    manifest = LLMManifest.load(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    template = ChatTemplate(manifest.chat_template, tokenizer)
-    prompts = PromptBuilder(template, tuple(manifest.special_tokens))
-    return ReplyServices("tiny", frozenset(), tokenizer, prompts, load_campaigns())
+    return ReplyServices("tiny", frozenset(), tokenizer, load_campaigns())
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from bls.reply.watchdog import Watchdog
 from bls.settlement.ledger import Ledger
 from tests.bls.policy.scripted import Scripted, Step, say
 from tests.bls.policy.test_reply_policy import AD, DRAW, Forced, classified, services
+from tests.bls.preludes import plain
 from tests.bls.test_reply_loop import ListSink, request
 
 __all__ = ["services"]
@@ -50,12 +51,12 @@ class Office:
             services.model,
             services.eos_ids,
             services.tokenizer,
-            services.prompts,
             services.campaigns,
             policy,
         )
         asked = request(max_tokens=len(steps), auction={"bidders": AD})
-        reply = open_reply(asked, DRAW, ours, Scripted(ours.tokenizer, steps))
+        decoder = Scripted(ours.tokenizer, steps)
+        reply = open_reply(asked, DRAW, ours, decoder, plain(asked, ours))
         watchdog = Watchdog()
         with self.journal.reply(reply) as entry:
             run_reply(reply, BookedSink(entry), watchdog)

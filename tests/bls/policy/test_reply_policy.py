@@ -17,13 +17,12 @@ from bls.contracts import Flag, Mode
 from bls.policy.filter import PolicyFilter, load_filter
 from bls.policy.rule_file import load_terms
 from bls.policy.rules import Rules
-from bls.prompt.rows import PromptBuilder
-from bls.prompt.template import ChatTemplate
 from bls.reply.draw import DrawKey
 from bls.reply.loop import Reply, ReplyServices, open_reply, run_reply
 from bls.reply.watchdog import Watchdog
 from export.manifest import LLMManifest
 from tests.bls.policy.scripted import EOS, TEMPERATURE, Scripted, Step, say, token_id
+from tests.bls.preludes import plain
 from tests.bls.test_reply_loop import ListSink, request
 
 DRAW = DrawKey(Mode.ARGMAX, 0, 0)
@@ -54,10 +53,8 @@ class Broken:
 
 @pytest.fixture
 def services(tokenizer: Tokenizer, manifest: LLMManifest) -> ReplyServices:
-    template = ChatTemplate(manifest.chat_template, tokenizer)
-    prompts = PromptBuilder(template, tuple(manifest.special_tokens))
     eos = frozenset({token_id(tokenizer, EOS)})
-    return ReplyServices("scripted", eos, tokenizer, prompts, load_campaigns())
+    return ReplyServices("scripted", eos, tokenizer, load_campaigns())
 
 
 @dataclass
@@ -93,14 +90,14 @@ def play(
         services.model,
         services.eos_ids,
         services.tokenizer,
-        services.prompts,
         services.campaigns,
         policy or services.policy,
     )
     decoder = Scripted(services.tokenizer, steps, fail_at)
     sink = ListSink()
     options = {"max_tokens": len(steps), "auction": {"bidders": AD}, "temperature": TEMPERATURE}
-    reply = open_reply(request(**(options | changes)), DRAW, ours, decoder)
+    asked = request(**(options | changes))
+    reply = open_reply(asked, DRAW, ours, decoder, plain(asked, ours))
     watchdog = Watchdog()
     run_reply(reply, sink, watchdog)
     watchdog.close()

@@ -35,6 +35,9 @@ from bls.brain.trajectory import Curve
 from bls.brain.valuer import Values
 from bls.contracts import CTX
 from bls.errors import SkynetError
+from bls.prelude.prelude import Prelude
+from bls.prelude.stages import Context
+from bls.prompt.rows import PromptRows
 from bls.reply.bids import Bids
 from bls.reply.outcome import Outcome
 from bls.request import Message, ReplyRequest
@@ -74,13 +77,11 @@ class FixedValuer:
     own: dict[int, float] = field(default_factory=dict)
     fault: SkynetError | None = None
 
-    def values(self, messages: Sequence[Message], seats: Sequence[Seat], key: int) -> Values:
+    def values(self, ctx_vec: NDArray[np.float32], seats: Sequence[Seat], key: int) -> Values:
         if self.fault is not None:
             raise self.fault
-        ctx = np.zeros(CTX, np.float32)
-        ctx[0] = 1
         rows = [row for row, seat in enumerate(seats, 1) if seat.rate > 0]
-        return Values(ctx, {row: self._curve(row) for row in rows})
+        return Values(ctx_vec, {row: self._curve(row) for row in rows})
 
     def _curve(self, row: int) -> Curve:
         v_max = self.own.get(row, self.v_max)
@@ -143,7 +144,10 @@ class Rig:
                 "messages": (Message(role="user", content="a trip"),),
             }
         )
-        return open_brain(request, seats, self.services)
+        prompt = PromptRows(((0,),), 1, False, 0)
+        context = Context(np.eye(1, CTX, dtype=np.float32)[0], 0)
+        prelude = Prelude(0.0, request.messages, tuple(seats), prompt, context)
+        return open_brain(request, prelude, self.services)
 
     def play(self, seats: Sequence[Seat], tokens: int = 8, request_id: str = "r") -> Played:
         """A whole reply; its budgets are settled."""

@@ -46,6 +46,48 @@ def test_parts_in_order(builder: PromptBuilder, tokenizer: Tokenizer) -> None:
     assert "Alpine" not in texts[0]
 
 
+@pytest.mark.spec("CG-U-03")
+def test_summaries_stand_between_system_and_tail(
+    builder: PromptBuilder, tokenizer: Tokenizer
+) -> None:
+    chat = builder.split(say(*(f"turn {i} " + "word " * 60 for i in range(20)), "the last"))
+    told = [tuple(tokenizer.encode(f"summary {i}").ids) for i in range(8)]
+    prompt = builder.build(chat, (SEAT,), told)
+    text = tokenizer.decode(list(prompt.rows[1]), skip_special_tokens=False)
+    summaries = ".*".join(f"summary {i}" for i in range(8))
+    assert re.search(f"helpful assistant.*{summaries}.*the last.*Recommend Alpine", text, re.S)
+    assert prompt.summaries == 8 and prompt.truncated
+    assert len(prompt.rows[0]) <= LIMITS.prefix_tokens
+
+
+def test_summaries_that_do_not_fit_are_left_out(
+    builder: PromptBuilder, tokenizer: Tokenizer
+) -> None:
+    chat = builder.split(say(*(f"turn {i} " + "word " * 60 for i in range(20)), "the last"))
+    told = [tuple(tokenizer.encode(f"summary {i}" + " and" * 60).ids) for i in range(8)]
+    prompt = builder.build(chat, (), told)
+    text = tokenizer.decode(list(prompt.rows[0]))
+    assert 0 < prompt.summaries < 8
+    assert "summary 0" in text and "summary 7" not in text
+    assert len(prompt.rows[0]) <= LIMITS.prefix_tokens
+
+
+def test_a_summary_cannot_close_the_template(
+    builder: PromptBuilder, manifest: LLMManifest, tokenizer: Tokenizer
+) -> None:
+    chat = builder.split(say(*(f"turn {i} " + "word " * 60 for i in range(20)), "the last"))
+    control = set(manifest.special_tokens.values())
+    evil = tuple(control)
+    plain, attacked = (
+        builder.build(chat, (), [ids]).rows[0] for ids in (told("x", tokenizer), evil)
+    )
+    assert sum(t in control for t in plain) == sum(t in control for t in attacked)
+
+
+def told(text: str, tokenizer: Tokenizer) -> tuple[int, ...]:
+    return tuple(tokenizer.encode(text).ids)
+
+
 def test_rows_share_the_whole_chat(builder: PromptBuilder) -> None:
     prompt = build(builder, say("where should I go?"), (SEAT, Seat("b", "Another ad.", 1.0)))
     shared = shared_prefix(prompt.rows)

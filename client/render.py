@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 from client.palette import Palette, printable, wants_colour
+from client.prelude import prelude_line
 from client.replies import Bid, Event, Receipt, Start, Text, Token
 from client.table import align, rule, widths
 
@@ -33,6 +34,8 @@ class ChatView:
         """Show one event."""
         if isinstance(event, Start):
             self._palette = Palette(wants_colour(self._out), event.rows[1:])
+            if line := prelude_line(event.prelude, brief=True):
+                self._write(self._palette.dim(printable(f"({line})")) + "\n")
         elif isinstance(event, Token):
             self._write(paint_token(event, self._palette))
         elif isinstance(event, Text):
@@ -60,6 +63,8 @@ class DemoView:
         """Show one event."""
         if isinstance(event, Start):
             self._palette = Palette(wants_colour(self._out), event.rows[1:])
+            line = prelude_line(event.prelude, brief=False)
+            self._line(self._palette.dim(printable(line)))
             self._line(self._palette.dim(header_lines(event.rows[1:])))
         elif isinstance(event, Token):
             self._grow(printable(event.text), paint_token(event, self._palette))

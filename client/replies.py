@@ -21,11 +21,13 @@ class ReplyError(Exception):
 
 @dataclass(frozen=True)
 class Start:
-    """The reply began. Row 0 is the reference; row i bids `bids[i]`."""
+    """The reply began. Row 0 is the reference; row i bids `bids[i]`; `prelude` is what was done
+    before (`client.prelude`)."""
 
     conv_id: str
     rows: tuple[str, ...]
     bids: tuple[float, ...]
+    prelude: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def read_chunk(chunk: dict[str, Any]) -> Event | None:
         rows = tuple(Bid(**row) for row in extra["rows"])
         return Token(**{**extra, "text": text, "rows": rows})
     if "conv_id" in extra:
-        return Start(extra["conv_id"], tuple(extra["rows"]), tuple(extra["bids"]))
+        return Start(extra["conv_id"], tuple(extra["rows"]), tuple(extra["bids"]), extra["prelude"])
     return Text(text, bool(extra.get("disclosure")))
 
 

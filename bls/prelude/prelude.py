@@ -12,6 +12,8 @@ from bls.prompt.rows import PromptRows
 from bls.request import Message
 from bls.select.answer import SelectAnswer
 
+_SHOWN = {"advertiser", "msg_id", "sim", "val", "score", "explored"}
+
 
 @dataclass(frozen=True)
 class Prelude:
@@ -43,20 +45,25 @@ class Prelude:
 
     def header(self) -> dict[str, object]:
         """What the START event says of it."""
-        said: dict[str, object] = {
+        return {
             "prompt_tokens": self.prompt.prompt_tokens,
             "truncated": self.prompt.truncated,
-            "summaries": self.prompt.summaries,
-            "windows": self.windows,
-            "prelude_ms": {name: round(1e3 * s, 3) for name, s in self.seconds.items()},
+            "prelude": self._told(),
         }
+
+    def _told(self) -> dict[str, object]:
+        """Windows, summaries, times; and, where there are any, what was chosen and refused."""
+        told: dict[str, object] = {
+            "windows": self.windows,
+            "summaries": self.prompt.summaries,
+            "ms": {name: round(1e3 * s, 3) for name, s in self.seconds.items()},
+        }
+        if self.scrubbed:
+            told["scrubbed"] = dict(self.scrubbed)
         if self.no_ads:
-            said["no_ads"] = self.no_ads
+            told["no_ads"] = self.no_ads
         if self.left_out:
-            said["left_out"] = [{"advertiser": n, "reason": why} for n, why in self.left_out]
+            told["left_out"] = [{"advertiser": n, "reason": why} for n, why in self.left_out]
         if self.choice is not None and self.choice.chosen:
-            said["selected"] = [
-                one.model_dump(include={"advertiser", "msg_id", "sim", "val", "score", "explored"})
-                for one in self.choice.chosen
-            ]
-        return said
+            told["selected"] = [one.model_dump(include=_SHOWN) for one in self.choice.chosen]
+        return told

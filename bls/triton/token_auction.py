@@ -77,8 +77,11 @@ class TokenAuction:
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
         self._journal = Journal(self._log, self._ledger, self._stats, tracer)
-        prepared = (self._preparer.stats, prelude_stats.COUNTERS, {})
-        series = [(self._stats, COUNTERS, GAUGES), prepared, *self._brain.series]
+        series = [
+            (self._stats, COUNTERS, GAUGES),
+            (self._preparer.stats, prelude_stats.COUNTERS, {}),
+            *self._brain.series,
+        ]
         self._exporters = [StatsExporter(*each, pb_utils) for each in series]
         for exporter in self._exporters:
             exporter.start()

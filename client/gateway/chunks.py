@@ -103,6 +103,7 @@ class Chunks:
             "bids": start.bids,
             "truncated": start.truncated,
             "mode": start.mode,
+            "prelude": start.prelude,
         }
         if start.seed is not None:
             extra["seed"] = start.seed

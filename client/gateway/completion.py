@@ -49,6 +49,7 @@ class Completion:
             "rows": start.rows,
             "truncated": start.truncated,
             "bids": start.bids,
+            "prelude": start.prelude,
             "tokens": self._tokens,
             "receipt": end.receipt,
         }

@@ -70,6 +70,7 @@ def _start(raw: Raw) -> Start:
         bool(header["truncated"]),
         str(header["mode"]),
         header.get("seed"),
+        dict(header["prelude"]),
     )
 
 

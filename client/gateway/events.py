@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bls.errors import internal
@@ -19,6 +19,7 @@ class Start:
     truncated: bool = False  # the head of the chat was left out to fit the prefix
     mode: str = "argmax"
     seed: int | None = None  # of the draws, in mode sample
+    prelude: dict[str, Any] = field(default_factory=dict)  # what was done before the first token
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,23 @@ class Turn {
     const text = chunk.choices[0]?.delta.content ?? "";
     if (extra.receipt) this.receipt(extra.receipt);
     else if (extra.disclosure) this.show(".disclosure", text.trim());
-    else if (extra.conv_id) this.rows = extra.rows;
+    else if (extra.conv_id) this.begin(extra);
     else this.token(text, extra);
+  }
+
+  begin(extra) {
+    this.rows = extra.rows;
+    const told = extra.prelude;
+    const parts = [];
+    if (told.summaries) parts.push(`${told.windows} windows of the chat in ${told.summaries} summaries`);
+    if (told.no_ads) parts.push(`no ads: ${told.no_ads.replaceAll("_", " ")}`);
+    for (const one of told.selected ?? []) {
+      parts.push(`${one.advertiser} ${one.explored ? "drawn" : "chosen"}, similarity ${one.sim.toFixed(2)}`);
+    }
+    for (const one of told.left_out ?? []) {
+      parts.push(`${one.advertiser} left out: ${one.reason.replaceAll("_", " ")}`);
+    }
+    if (parts.length) this.show(".prelude", parts.join("; "));
   }
 
   token(text, extra) {

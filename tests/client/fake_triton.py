@@ -24,6 +24,7 @@ from bls.contracts import TOKEN_AUCTION, Flag, Kind
 from bls.errors import SkynetError
 from bls.request import BidUpdate, ReplyRequest, is_update, parse_request, parse_update
 
+PRELUDE = {"windows": 0, "summaries": 0, "ms": {"total": 40.0}}
 ROWS = ("reference", "nimbus_air", "casa_verde")
 BIDS = (1.0, 0.8, 0.3)
 DISCLOSURE = "Parts of this reply were sponsored by nimbus_air."
@@ -204,6 +205,7 @@ def start(request: ReplyRequest, rows: tuple[str, ...] = ROWS) -> Send:
         "prompt_tokens": 21,
         "truncated": False,
         "mode": "argmax",
+        "prelude": PRELUDE,
     }
     return Send({"KIND": int(Kind.START), "RECEIPT": json.dumps(header)})
 

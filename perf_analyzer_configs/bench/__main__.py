@@ -11,7 +11,17 @@ from pathlib import Path
 
 from bls.settings import REPOSITORY, load_settings
 from client.launcher.stack import Stack
-from perf_analyzer_configs.bench import auction, brain, churn, policy, records, repeat, speed, swap
+from perf_analyzer_configs.bench import (
+    auction,
+    brain,
+    churn,
+    policy,
+    prelude,
+    records,
+    repeat,
+    speed,
+    swap,
+)
 from perf_analyzer_configs.bench.figures import Figure, publish
 from perf_analyzer_configs.bench.floor import Floor
 
@@ -20,6 +30,7 @@ ALONE: dict[str, Callable[[], list[Figure]]] = {
     "policy": policy.latency,
     "records": records.written,
     "swap": swap.hot_swaps,
+    "prelude": prelude.before_the_first_token,
 }
 """Parts that need no server, or start their own."""
 PARTS = (*ALONE, "inter_token", "brain", "first_token", "stall", "throughput", "repeat", "churn")

@@ -57,7 +57,7 @@ class Postgres:
     def start(self) -> None:
         """Start it, again after `kill`; returns when it answers."""
         options = {"listen_addresses": "", "unix_socket_directories": str(self.folder)}
-        options |= {"max_connections": "100", "shared_buffers": "16MB"}
+        options |= {"max_connections": "100", "shared_buffers": "16MB", "fsync": "off"}
         command = self._command("postgres", "-D", str(self.folder / "data"))
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]

@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, func, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from bls.ads import database
 from bls.ads.database import open_database, read, write
 from bls.ads.migrate import migrate
 from bls.ads.schema import budgets, counters, flights, schema
@@ -44,19 +45,25 @@ def test_a_password_comes_only_from_the_argument() -> None:
     assert engine.url.password == "secret" and "secret" not in repr(engine)
 
 
-def test_sqlite_is_set_up(tmp_path: Path) -> None:
+def test_sqlite_is_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_database(f"sqlite:///{tmp_path}/a/b.db")
-    names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-    found = read(engine, lambda c: [c.execute(text(f"PRAGMA {n}")).scalar() for n in names])
-    assert found == ["wal", 2, 1, 10_000]
+    names = ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+
+    def pragmas(connection: Connection) -> list[object]:
+        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in names]
+
+    assert write(engine, pragmas) == ["wal", 1, 5_000, 2]
+    assert write(engine, pragmas, durable=False)[3] == 1  # synced less than a second ago
+    monkeypatch.setattr(database, "_SYNC_S", 0.0)
+    assert write(engine, pragmas, durable=False)[3] == 2
     engine.dispose()
 
 
-def test_the_schema_is_made_once_by_many(url: str) -> None:
+def test_the_schema_is_made_once_by_many(database_url: str) -> None:
     faults: list[BaseException] = []
 
     def start() -> None:
-        engine = open_database(url)
+        engine = open_database(database_url)
         try:
             migrate(engine)
             migrate(engine)
@@ -71,7 +78,7 @@ def test_the_schema_is_made_once_by_many(url: str) -> None:
     for thread in threads:
         thread.join()
     assert faults == []
-    engine = open_database(url)
+    engine = open_database(database_url)
     assert read(engine, lambda c: c.scalar(select(func.count()).select_from(counters))) == 1
     engine.dispose()
 

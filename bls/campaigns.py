@@ -29,6 +29,7 @@ class Campaign(Strict):
         bid: weight per token; with a `rate` only the opening one.
         rate: value of a unit of response (a CPM + b CPC), in weight units: with it the controller
             bids for this campaign, token by token. 0 keeps `bid`.
+        category: what it sells (`bls.ads.records.CampaignRecord`).
         daily_budget_micros: most that a UTC day may cost; None has no limit.
         creative: ad prompt of a row of our own model.
         remote: the advertiser's own model instead.
@@ -39,6 +40,7 @@ class Campaign(Strict):
     bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)]
     keywords: tuple[str, ...]
     rate: Annotated[float, Field(ge=0, le=1_000)] = 0.0
+    category: Name = "general"
     daily_budget_micros: Annotated[int, Field(ge=0, le=10**15)] | None = None
     creative: Annotated[str, Field(min_length=1, max_length=LIMITS.ad_prompt_bytes)] | None = None
     remote: RemoteEndpoint | None = None

@@ -12,6 +12,8 @@ import client.launcher  # noqa: F401  (keeps gRPC out of forks: before anybody i
 from bls.settings import Settings
 from export.manifest import LLMManifest
 
+pytest_plugins = ["tests.bls.ads.databases"]
+
 
 @pytest.fixture(scope="session")
 def llm_folder() -> Path:

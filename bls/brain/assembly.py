@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bls.brain import stats as brain_stats
-from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import daily
-from bls.brain.budget.reconcile import reconcile
+from bls.brain.budget.opened import OpenBudgets
 from bls.brain.decisions.record import DecisionLog
 from bls.brain.feedback import FeedbackLog
 from bls.brain.forecast import drift, health, held, monitor, residuals
@@ -58,14 +56,8 @@ class BrainAssembly:
         self._kept = open_store(settings.keys_kept)
         trusted = load_trusted(settings.params_public_keys)
         self._params = LiveParams(self._store, trusted, log, kept=self._kept)
-        funded = {
-            campaign.advertiser: campaign.daily_budget_micros
-            for campaign in campaigns.campaigns
-            if campaign.daily_budget_micros is not None
-        }
         unit = campaigns.micros_per_weight
-        self._budgets = Budgets(settings.state / "budgets.jsonl", daily(funded), unit, failed=fault)
-        reconcile(self._budgets, settings.logs)
+        self._budgets = OpenBudgets(settings, campaigns, fault)
         self._hub_stats = HubStats()
         hub = load_hub(settings.redis, self._hub_stats, limits=limits)
         self._monitor = ForecastMonitor(
@@ -78,7 +70,7 @@ class BrainAssembly:
             held=HeldForecast(limits=limits),
             health=PredictorHealth(),
             monitor=self._monitor,
-            purses=Purses(self._budgets, funded, unit, stats.ran_out),
+            purses=Purses(self._budgets.budgets, unit, stats.ran_out),
             valuer=valuer,
             telemetry=DecisionLog(log),
             stats=stats,

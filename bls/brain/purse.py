@@ -17,7 +17,7 @@ from typing import Protocol
 
 from bls.bidding import Seat
 from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import BudgetState
+from bls.brain.budget.state import BudgetState
 from bls.errors import SkynetError
 
 _NO_LIMIT = BudgetState(1e12, 1e9, 0.0)
@@ -72,10 +72,12 @@ class Funded:
     exhausted: Callable[[], None]
     held: int = field(default=0, init=False)
     paid: float = field(default=0.0, init=False)
+    _asked: bool = field(default=False, init=False)
     _told: bool = field(default=False, init=False)
 
     def allow(self, weight: float) -> float:
         if weight > self._left:
+            self._asked = True
             wanted = math.ceil((self.paid + _AHEAD * weight) * self.unit)
             with contextlib.suppress(SkynetError):  # nobody knows what is left: nothing more is
                 self.held = self.budgets.reserve(self.advertiser, self.key, wanted)
@@ -94,7 +96,8 @@ class Funded:
             self.budgets.deliver(self.advertiser, self.key, micros, pace)
 
     def settle(self, micros: int) -> None:
-        self.budgets.commit(self.advertiser, self.key, micros)
+        if self._asked:  # else it holds nothing
+            self.budgets.commit(self.advertiser, self.key, micros)
 
     @property
     def _left(self) -> float:
@@ -106,21 +109,21 @@ class Purses:
     """Hands out purses.
 
     Attributes:
-        funded: advertisers that have a budget; the others have no limit.
         unit: micro-dollars of weight 1.0.
         exhausted: told of every purse that ran out.
     """
 
     budgets: Budgets
-    funded: Collection[str]
     unit: int
     exhausted: Callable[[], None] = lambda: None
 
     def open(self, key: str, seats: Sequence[Seat]) -> list[Purse]:
-        """A purse a seat, for the reply `key`; nothing is held yet."""
-        return [self._open(key, seat) for seat in seats]
+        """A purse a seat, for the reply `key`; nothing is held yet. Who has no budget has no limit;
+        who has one is asked of the database now."""
+        funded = self.budgets.funded([seat.advertiser for seat in seats]) if seats else ()
+        return [self._open(key, seat, funded) for seat in seats]
 
-    def _open(self, key: str, seat: Seat) -> Purse:
-        if seat.advertiser not in self.funded:
+    def _open(self, key: str, seat: Seat, funded: Collection[str]) -> Purse:
+        if seat.advertiser not in funded:
             return Unlimited()
         return Funded(self.budgets, seat.advertiser, key, self.unit, self.exhausted)

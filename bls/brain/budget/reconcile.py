@@ -9,23 +9,23 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from bls.brain.budget.budgets import Budgets
+from bls.ads.ledger import Ledger
 from bls.errors import SkynetError
 from bls.settlement.faults import Faults
 from bls.settlement.reader import Reader
 
 
 def reply_key(conv_id: str, request_id: str) -> str:
-    """The key of a reply in the budgets, whose file outlives the conversation: it names nobody."""
+    """The key of a reply in the ledger, which outlives the conversation: it names nobody."""
     return hashlib.sha256(f"{conv_id} {request_id}".encode()).hexdigest()[:32]
 
 
-def reconcile(budgets: Budgets, logs: Path) -> int:
-    """Settle what an earlier process left; how many holds.
+def reconcile(ledger: Ledger, logs: Path) -> int:
+    """Settle what an earlier run of this server left; how many holds.
 
     Receipts that are missing or in doubt settle nothing: the money stays held.
     """
-    orphans = budgets.orphans
+    orphans = ledger.orphans()
     if not orphans:
         return 0
     faults = Faults()
@@ -41,5 +41,5 @@ def reconcile(budgets: Budgets, logs: Path) -> int:
         for line in receipt["lines"]
     }
     for advertiser, key in orphans:
-        budgets.commit(advertiser, key, charged.get((advertiser, key), 0))
+        ledger.commit(advertiser, key, charged.get((advertiser, key), 0))
     return len(orphans)

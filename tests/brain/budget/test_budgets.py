@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from sqlalchemy import Engine, event
 
-from bls.brain.budget import book as book_module
-from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import NOTHING, Flight, Flights, daily
+from bls.ads import plans
+from bls.ads.database import read, write
+from bls.ads.flight import Account, Flight
+from bls.ads.ledger import KEEP_S, Ledger
+from bls.brain.budget.asking import PAUSE_MAX_S
+from bls.brain.budget.budgets import FRESH_S, Budgets
+from bls.brain.budget.rate import SpendRate
+from bls.brain.budget.state import NOTHING
 from bls.errors import SkynetError
+from tests.bls.ads.flights import give
 
 START, END = 1_000, 2_000
 FLIGHT = Flight(budget_micros=1_000_000, start=START, end=END)
@@ -24,35 +27,42 @@ UNIT = 500
 
 
 class World:
-    """Budgets over one file, with clocks a test sets."""
+    """Servers on one database, with clocks a test sets."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "budgets.jsonl"
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self.faults: list[Exception] = []
         self.seconds, self.unix = 0.0, float(START)
-        self._opened: list[Budgets] = []
+        self.runs = 0
+        self.away = False
+        event.listen(engine, "before_cursor_execute", self._cursor)
 
-    def open(self, flights: dict[str, Flight] | Flights | None = None, **options: Any) -> Budgets:
-        """Open the file; the one opened before lets go of it without a word, as in a crash."""
-        self.crash()
-        flights = {"alpine": FLIGHT} if flights is None else flights
+    def open(
+        self, flights: Mapping[str, Flight] | None = None, owner: str = "server", **options: Any
+    ) -> Budgets:
+        """Another run of a server; the one before lets go without a word, as in a crash."""
+        if flights is not None or self.runs == 0:
+            give(self.engine, {"alpine": FLIGHT} if flights is None else flights)
+        self.runs += 1
+        ledger = Ledger(self.engine, owner, f"run {self.runs}", wall=lambda: self.unix)
         clocks = {"clock": lambda: self.seconds, "wall": lambda: self.unix}
-        budgets = Budgets(self.file, flights, UNIT, failed=self.faults.append, **clocks, **options)
-        self._opened.append(budgets)
-        return budgets
+        return Budgets(ledger, UNIT, failed=self.faults.append, **clocks, **options)
 
-    def crash(self) -> None:
-        while self._opened:
-            budgets = self._opened.pop()
-            if budgets._recorder._book is not None:
-                os.close(budgets._recorder._book._descriptor)
+    def account(self, advertiser: str = "alpine") -> Account:
+        account = read(self.engine, lambda c: plans.find_last(c, advertiser, self.unix))
+        assert account is not None
+        return account
+
+    def _cursor(self, *arguments: object) -> None:
+        if self.away:
+            raise OSError("no route")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+def world(engine: Engine) -> Iterator[World]:
+    world = World(engine)
     yield world
-    world.crash()
+    world.away = False
 
 
 def code_of(call: Callable[[], object]) -> str:
@@ -75,6 +85,7 @@ def test_the_life_of_a_reply(world: World) -> None:
 
 
 @pytest.mark.spec("MPC-I-03")
+@pytest.mark.spec("MRO-U-07")
 def test_no_budget_bids_nothing(world: World) -> None:
     empty = Flight(budget_micros=0, start=START, end=END)
     budgets = world.open({"alpine": empty, "used_up": FLIGHT})
@@ -93,13 +104,14 @@ def test_outside_the_flight_there_is_no_budget(world: World, now: float) -> None
     world.unix = now
     assert budgets.state("alpine") == NOTHING and budgets.state("alpine", now) == NOTHING
     assert budgets.reserve("alpine", "r1", 1) == 0
-    assert budgets.commit("alpine", "r0", 10) == 10  # delivered while it was live
+    assert budgets.commit("alpine", "r0", 15) == 10  # delivered while it was live
 
 
 def test_nobody_knows_this_advertiser(world: World) -> None:
     budgets = world.open()
     assert budgets.state("stranger") == NOTHING and budgets.reserve("stranger", "r", 5) == 0
     assert budgets.spent("stranger") == 0
+    assert budgets.funded(["alpine", "stranger"]) == {"alpine"}
 
 
 def test_saying_it_twice_changes_nothing(world: World) -> None:
@@ -138,14 +150,15 @@ def test_a_reply_that_costs_more_than_it_held(world: World) -> None:
 def test_amounts_are_not_negative(world: World) -> None:
     budgets = world.open()
     for call in (budgets.reserve, budgets.deliver, budgets.commit):
-        assert code_of(lambda call=call: call("alpine", "r", -1)) == "bad_amount"
+        for micros in (-1, 2**53):
+            assert code_of(lambda c=call, m=micros: c("alpine", "r", m)) == "bad_amount"
 
 
 def test_flights_check_themselves() -> None:
     with pytest.raises(ValueError, match="ends after"):
         Flight(budget_micros=1, start=5, end=5)
     with pytest.raises(ValueError, match="window_s"):
-        Budgets(Path(os.devnull), {}, 1, window_s=0.0)._rates["x"]
+        SpendRate(0.0)
 
 
 def test_the_rate_is_what_was_spent_lately(world: World) -> None:
@@ -162,6 +175,15 @@ def test_the_rate_is_what_was_spent_lately(world: World) -> None:
     assert budgets.state("alpine").spend_rate == pytest.approx(2.0, rel=0.06)
 
 
+def test_paced_spending_counts_as_if_it_were_not(world: World) -> None:
+    budgets = world.open(window_s=1.0)
+    budgets.reserve("alpine", "r", 900_000)
+    budgets.deliver("alpine", "r", 1_000, pace=0.5)
+    assert budgets.state("alpine").spend_rate == 4.0
+    budgets.deliver("alpine", "r", 1_001, pace=0.0)
+    assert budgets.state("alpine").spend_rate == 4.2
+
+
 def test_a_restart_remembers_what_was_spent_and_held(world: World) -> None:
     budgets = world.open()
     budgets.reserve("alpine", "done", 600)
@@ -175,177 +197,129 @@ def test_a_restart_remembers_what_was_spent_and_held(world: World) -> None:
     assert again.orphans == () and again.spent("alpine") == 650
 
 
+def test_another_servers_holds_are_its_own(world: World) -> None:
+    here, there = world.open(owner="here"), world.open(owner="there")
+    here.reserve("alpine", "r", 400_000)
+    assert there.reserve("alpine", "s", 900_000) == 600_000
+    assert world.open(owner="there").orphans == (("alpine", "s"),)
+    assert here.orphans == ()
+    assert here.commit("alpine", "r", 500_000) == 400_000 and world.account().free == 0
+    world.seconds += FRESH_S  # what the other one spent is seen within a second
+    assert there.state("alpine").budget_left == 0
+
+
 def test_another_flight_is_another_budget(world: World) -> None:
     budgets = world.open()
     budgets.reserve("alpine", "r", 1_000_000)
     budgets.commit("alpine", "r", 1_000_000)
     world.unix = END + 50.0
-    later = Flight(budget_micros=700, start=END, end=END + 100)
-    again = world.open({"alpine": later})
+    again = world.open({"alpine": Flight(budget_micros=700, start=END, end=END + 100)})
     assert again.reserve("alpine", "s", 1_000) == 700 and again.spent("alpine") == 0
 
 
 def test_a_budget_a_day(world: World) -> None:
     world.unix = day = 86_400.0 * 20_000
-    budgets = world.open(daily({"alpine": 1_000}))
+    write(world.engine, lambda c: plans.set_daily(c, "alpine", 1_000, day))
+    budgets = world.open({})
     assert budgets.reserve("alpine", "r", 900) == 900
     assert budgets.state("alpine", day + 400).time_left == 86_000
     world.unix += 86_400  # the reply goes on past midnight: yesterday pays
+    assert budgets.state("alpine") == (2.0, 86_400.0, 0.0) and budgets.spent("alpine") == 0
     assert budgets.reserve("alpine", "s", 1_500) == 1_000
-    assert budgets.commit("alpine", "r", 800) == 800 and budgets.spent("alpine") == 0
+    assert budgets.reserve("alpine", "r", 950) == 900  # and no more than it held
+    assert budgets.commit("alpine", "r", 850) == 850 and budgets.spent("alpine") == 0
     assert budgets.state("stranger") == NOTHING
 
 
-def test_paced_spending_counts_as_if_it_were_not(world: World) -> None:
-    budgets = world.open(window_s=1.0)
-    budgets.reserve("alpine", "r", 900_000)
-    budgets.deliver("alpine", "r", 1_000, pace=0.5)
-    assert budgets.state("alpine").spend_rate == 4.0
-    budgets.deliver("alpine", "r", 1_001, pace=0.0)
-    assert budgets.state("alpine").spend_rate == 4.2
-
-
-def fill(world: World) -> bytes:
+def test_old_settlements_are_forgotten(world: World) -> None:
     budgets = world.open()
-    for number in range(5):
-        budgets.reserve("alpine", f"r{number}", 1_000)
-        budgets.commit("alpine", f"r{number}", 800)
-    world.crash()
-    return world.file.read_bytes()
+    budgets.reserve("alpine", "r", 300)
+    budgets.commit("alpine", "r", 200)
+    later = Ledger(world.engine, "server", "x", wall=lambda: START + KEEP_S + 1.0)
+    assert later.prune() == 1 and later.prune() == 0
+    assert world.account().spent == 200
 
 
-def test_a_torn_last_line_is_cut_off(world: World) -> None:
-    whole = fill(world)
-    world.file.write_bytes(whole[:-30])
-    budgets = world.open()
-    assert not budgets.faulty and budgets.spent("alpine") == 3_200
-    assert budgets.orphans == (("alpine", "r4"),) and not world.faults
-    budgets.commit("alpine", "r4", 800)
-    assert world.open().spent("alpine") == 4_000
+@pytest.mark.spec("MRO-I-02")
+def test_a_campaign_runs_dry(world: World) -> None:
+    """A small budget, and 1,000 replies that all want more: spending stops at the budget."""
+    budgets = world.open({"alpine": Flight(budget_micros=9_990, start=START, end=END)})
+    charged = []
+    for number in range(1_000):
+        held = budgets.reserve("alpine", f"r{number}", 700)
+        charged.append(budgets.commit("alpine", f"r{number}", 700) if held else 0)
+    assert sum(charged) == 9_990 and charged[14] == 190 and not any(charged[15:])
+    assert world.account().spent == 9_990
 
 
-def _damage(raw: bytes) -> dict[str, bytes]:
-    lines = raw.splitlines(keepends=True)
-    return {
-        "a digit": raw.replace(b'"micros":800', b'"micros":100', 1),
-        "a line missing": b"".join(lines[:3] + lines[4:]),
-        "the first line missing": b"".join(lines[1:]),
-        "a line twice": b"".join([*lines[:4], lines[3], *lines[4:]]),
-        "lines exchanged": b"".join([*lines[:2], lines[4], lines[3], lines[2], *lines[5:]]),
-        "a torn line in the middle": raw.replace(lines[4], lines[4][:20] + b"\n"),
-        "zeros": b"\0" * len(raw) + b"\n",
-        "an empty line": raw + b"\n",
-    }
-
-
-@pytest.mark.parametrize("way", _damage(b"x\n" * 10))
-def test_a_damaged_file_means_no_budget(world: World, way: str) -> None:
-    damaged = _damage(fill(world))[way]
-    world.file.write_bytes(damaged)
-    budgets = world.open()
-    assert budgets.faulty and len(world.faults) == 1
-    assert budgets.state("alpine") == NOTHING and budgets.reserve("alpine", "r9", 1) == 0
-    budgets.close()
-    assert world.file.read_bytes() == damaged  # evidence
-
-
-def test_lines_that_could_not_have_been(world: World) -> None:
-    for lines in (
-        [("settle", "r", 5)],
-        [("hold", "r", 5), ("settle", "r", 6)],
-        [("hold", "r", 5), ("hold", "r", 4)],
-    ):
-        world.file.unlink(missing_ok=True)
-        book = book_module.Book(world.file)
-        for op, key, micros in lines:
-            fields = {"advertiser": "alpine", "flight": START, "ts": 0.0}
-            book.append(book_module.Line(op=op, key=key, micros=micros, **fields))
-        book.close()
-        assert world.open().faulty
-
-
-def test_a_chained_line_of_another_shape(world: World) -> None:
-    body = b'{"v":2}'
-    chain = book_module.link(book_module.GENESIS, body)
-    world.file.write_bytes(book_module.seal(body, chain))
-    assert world.open().faulty
-
-
-def test_a_file_that_cannot_be_opened(world: World) -> None:
-    world.file.mkdir()
-    assert world.open().faulty and isinstance(world.faults[0], OSError)
-
-
-def test_a_closed_book_knows_nothing(world: World) -> None:
-    budgets = world.open()
-    budgets.close()
-    assert budgets.state("alpine") == NOTHING
-
-
-def test_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing new is reserved; a settlement counts at once and is written when there is room."""
+def test_a_database_that_is_away(world: World) -> None:
+    """Nothing new is reserved; a settlement is stored when it is back; nobody waits meanwhile."""
     budgets = world.open()
     budgets.reserve("alpine", "r", 500)
-    before = world.file.read_bytes()
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]))
+    world.away = True
     assert code_of(lambda: budgets.reserve("alpine", "s", 5)) == "budget_stalled"
-    assert budgets.commit("alpine", "r", 400) == 400 and budgets.spent("alpine") == 400
+    assert len(world.faults) == 1
+    for _ in range(5):  # not even asked
+        assert code_of(lambda: budgets.reserve("alpine", "s", 5)) == "budget_stalled"
+    assert budgets.commit("alpine", "r", 600) == 500
+    world.seconds += FRESH_S
+    assert budgets.state("alpine") == NOTHING and budgets.faulty
+    assert budgets.funded(["alpine", "stranger"]) == {"alpine", "stranger"}
+    assert code_of(lambda: budgets.reserve("alpine", "r", 900)) == "budget_settled"
+    assert len(world.faults) == 2  # a second has passed: asked once more
+    world.away = False
     assert code_of(lambda: budgets.reserve("alpine", "s", 5)) == "budget_stalled"
-    assert world.file.read_bytes() == before and world.faults
-    assert budgets.state("alpine").budget_left == (1_000_000 - 400) / UNIT
-    monkeypatch.setattr(os, "write", real)
-    assert budgets.reserve("alpine", "s", 5) == 5
+    world.seconds += PAUSE_MAX_S
+    assert budgets.reserve("alpine", "s", 5) == 5 and not budgets.faulty
+    assert budgets.spent("alpine") == 600 and world.account().reserved == 5
+
+
+def test_a_settlement_that_is_never_stored_leaves_its_money_held(world: World) -> None:
+    budgets = world.open()
+    budgets.reserve("alpine", "r", 500)
+    world.away = True
+    assert budgets.commit("alpine", "r", 400) == 400
+    budgets.close()
+    world.away = False
     again = world.open()
-    assert again.spent("alpine") == 400 and again.orphans == (("alpine", "s"),)
+    assert again.orphans == (("alpine", "r"),) and world.account().reserved == 500
 
 
-def test_a_growing_hold_on_a_full_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_stores_what_waits(world: World) -> None:
     budgets = world.open()
     budgets.reserve("alpine", "r", 500)
-    monkeypatch.setattr(os, "write", lambda descriptor, data: 0)
-    assert budgets.commit("alpine", "r", 900) == 500
+    world.away = True
+    budgets.commit("alpine", "r", 400)
+    world.away = False
+    world.seconds += PAUSE_MAX_S
+    budgets.close()
+    assert world.account().spent == 400
+    assert budgets.state("alpine") == NOTHING and budgets.faulty
+    assert code_of(lambda: budgets.reserve("alpine", "s", 5)) == "budget_stalled"
 
 
-def test_one_writer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_module, "_LOCK_WAIT_S", 0.0)
-    world.open()
-    assert code_of(lambda: Budgets(world.file, {}, UNIT)) == "budgets_locked"
+def test_preparing_is_tried_until_it_works(world: World) -> None:
+    tried: list[float] = []
 
+    def prepare() -> None:
+        tried.append(world.seconds)
+        if len(tried) < 3:
+            raise SkynetError("budgets_damaged", "x", 500)
 
-_STEP = st.tuples(
-    st.sampled_from(["reserve", "deliver", "commit", "release", "restart"]),
-    st.integers(0, 3),
-    st.integers(0, 900),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(steps=st.lists(_STEP, max_size=25))
-def test_never_more_than_the_budget(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
-) -> None:
-    world = World(tmp_path_factory.mktemp("budget"))
-    flight = Flight(budget_micros=1_000, start=START, end=END)
-    budgets = world.open({"alpine": flight})
-    for name, reply, micros in steps:
-        if name == "restart":
-            spent = budgets.spent("alpine")
-            budgets = world.open({"alpine": flight})
-            assert budgets.spent("alpine") == spent
-        elif name == "release":
-            budgets.release("alpine", f"r{reply}")
-        elif name != "reserve" or ("alpine", f"r{reply}") not in budgets._settled:
-            getattr(budgets, name)("alpine", f"r{reply}", micros)
-        account = budgets._accounts["alpine", START]
-        assert account.reserved == sum(hold.micros for hold in account.holds.values())
-        assert 0 <= account.spent + account.reserved <= 1_000
-    world.crash()
+    budgets = world.open(prepare=prepare)
+    for seconds in (0.0, 0.5, 1.0, 2.0, 3.0, 3.1):
+        world.seconds = seconds
+        held = 0
+        try:
+            held = budgets.reserve("alpine", "r", 5)
+        except SkynetError as fault:
+            assert fault.code == "budget_stalled"
+        assert held == (5 if seconds >= 3.0 else 0)
+    assert tried == [0.0, 1.0, 3.0]
 
 
 def test_from_many_threads(world: World) -> None:
-    flights = {"alpine": Flight(budget_micros=10_000, start=START, end=END)}
-    budgets = world.open(flights)
+    budgets = world.open({"alpine": Flight(budget_micros=10_000, start=START, end=END)})
     charged = []
 
     def reply(number: int) -> None:
@@ -361,4 +335,4 @@ def test_from_many_threads(world: World) -> None:
     for thread in threads:
         thread.join()
     assert sum(charged) == budgets.spent("alpine") == 10_000
-    assert world.open(flights).spent("alpine") == 10_000
+    assert world.account() == Account(START, END, 10_000, 10_000, 0)

@@ -7,26 +7,45 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
-from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import Flight
+from bls.ads.flight import Flight
+from bls.ads.ledger import Ledger
 from bls.brain.budget.reconcile import reconcile, reply_key
 from bls.settlement.chain import GENESIS, link, seal
 from bls.settlement.record import RECEIPTS, VERSION
+from tests.bls.ads.flights import give
 
 FLIGHT = Flight(budget_micros=10_000, start=0, end=10_000)
 
 
+def ledger_of(engine: Engine, session: str) -> Ledger:
+    return Ledger(engine, "server", session, wall=lambda: 5.0)
+
+
 @pytest.fixture
-def budgets(tmp_path: Path) -> Budgets:
-    """Two replies were under way when the process died."""
+def ledger(engine: Engine) -> Ledger:
+    """Two replies were under way when the process died; another server goes on."""
     flights = {"alpine": FLIGHT, "harbor": FLIGHT}
-    before = Budgets(tmp_path / "budgets", flights, 1, wall=lambda: 5.0)
+    give(engine, flights)
+    before = ledger_of(engine, "before")
     for advertiser in flights:
         before.reserve(advertiser, reply_key("c1", "r1"), 500)
     before.reserve("alpine", reply_key("c2", "r2"), 300)
-    before.close()
-    return Budgets(tmp_path / "budgets", flights, 1, wall=lambda: 6.0)
+    Ledger(engine, "other", "x", wall=lambda: 5.0).reserve("alpine", reply_key("c3", "r3"), 100)
+    return ledger_of(engine, "now")
+
+
+def spent(ledger: Ledger, advertiser: str) -> int:
+    account = ledger.last(advertiser)
+    assert account is not None
+    return account.spent
+
+
+def free(ledger: Ledger) -> int:
+    account = ledger.last("alpine")
+    assert account is not None
+    return account.free
 
 
 def write_receipts(folder: Path, charge: int = 120) -> Path:
@@ -37,20 +56,20 @@ def write_receipts(folder: Path, charge: int = 120) -> Path:
     return folder / RECEIPTS
 
 
-def test_receipts_settle_what_was_held(budgets: Budgets, tmp_path: Path) -> None:
+def test_receipts_settle_what_was_held(ledger: Ledger, tmp_path: Path) -> None:
     write_receipts(tmp_path)
-    assert len(budgets.orphans) == 3 and reconcile(budgets, tmp_path) == 3
-    assert (budgets.spent("alpine"), budgets.spent("harbor"), budgets.orphans) == (120, 0, ())
-    assert budgets.state("alpine").budget_left == 9_880
-    assert reconcile(budgets, tmp_path) == 0
+    assert len(ledger.orphans()) == 3 and reconcile(ledger, tmp_path) == 3
+    assert (spent(ledger, "alpine"), spent(ledger, "harbor"), ledger.orphans()) == (120, 0, ())
+    assert free(ledger) == 10_000 - 120 - 100  # the other server's reply goes on
+    assert reconcile(ledger, tmp_path) == 0
 
 
-def test_no_receipts_at_all_settle_nothing(budgets: Budgets, tmp_path: Path) -> None:
-    assert reconcile(budgets, tmp_path) == 0
-    assert budgets.state("alpine").budget_left == 9_200
+def test_no_receipts_at_all_settle_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    assert reconcile(ledger, tmp_path) == 0
+    assert free(ledger) == 9_100
 
 
-def test_receipts_in_doubt_settle_nothing(budgets: Budgets, tmp_path: Path) -> None:
+def test_receipts_in_doubt_settle_nothing(ledger: Ledger, tmp_path: Path) -> None:
     path = write_receipts(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"120", b"100"))
-    assert reconcile(budgets, tmp_path) == 0 and len(budgets.orphans) == 3
+    assert reconcile(ledger, tmp_path) == 0 and len(ledger.orphans()) == 3

@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bls.ads.database import open_database
+from bls.ads.flight import Flight
+from bls.ads.ledger import Ledger
+from bls.ads.migrate import migrate
 from bls.bidding import LiveBidder, Seat
 from bls.brain.brain import Brain
 from bls.brain.budget.budgets import Budgets
-from bls.brain.budget.flight import Flight
 from bls.brain.curve import value_curve
 from bls.brain.decisions.record import DecisionRecord
 from bls.brain.features import MEAN
@@ -43,6 +46,7 @@ from bls.reply.outcome import Outcome
 from bls.request import Message, ReplyRequest
 from kernels_cuda.auction import Auction
 from kernels_cuda.mpc import Mpc
+from tests.bls.ads.flights import give
 
 VOCAB = 64
 UNIT = 1_000
@@ -115,7 +119,11 @@ class Rig:
             name: Flight(budget_micros=micros, start=0, end=10_000)
             for name, micros in (budgets or {}).items()
         }
-        self.budgets = Budgets(tmp / "budgets", flights, UNIT, clock=self.clock, wall=self.wall)
+        self.engine = open_database(f"sqlite:///{tmp / 'budgets.db'}")
+        migrate(self.engine)
+        give(self.engine, flights)
+        ledger = Ledger(self.engine, "server", "run", wall=self.wall)
+        self.budgets = Budgets(ledger, UNIT, clock=self.clock, wall=self.wall)
         stats = BrainStats()
         self.services = BrainServices(
             params=lambda: (self.params, 1),
@@ -123,7 +131,7 @@ class Rig:
             held=HeldForecast(clock=self.clock),
             health=PredictorHealth(clock=self.clock),
             monitor=ForecastMonitor(ResidualLog(), DriftMonitor()),
-            purses=Purses(self.budgets, flights, UNIT, stats.ran_out),
+            purses=Purses(self.budgets, UNIT, stats.ran_out),
             valuer=self.valuer,
             telemetry=self.records.extend,
             stats=stats,
@@ -135,6 +143,7 @@ class Rig:
         self.services.monitor.close()
         self.auction.close()
         self.budgets.close()
+        self.engine.dispose()
 
     def open(self, seats: Sequence[Seat], request_id: str = "r") -> Brain:
         request = ReplyRequest.model_validate(

@@ -105,6 +105,7 @@ def built(
 
 def _empty(params: IvfPqParams) -> Any:
     metric = faiss.METRIC_INNER_PRODUCT
+    cells: Any
     if params.nlist >= LARGE:
         cells = faiss.IndexHNSWFlat(CTX, _NEIGHBOURS, metric)
     else:

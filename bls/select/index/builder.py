@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +19,11 @@ from bls.models.served import served_name
 from bls.select.index import version
 from bls.select.index.live import LiveGeneration
 from bls.select.index.protocol import F32
-from bls.select.index.scan import from_database, pages
+from bls.select.index.scan import from_database
 
 RETRY_S = 5.0
 _ADDED = 4_096
+_NONE: F32 = np.empty((0, 0), np.float32)
 
 
 class Job(NamedTuple):
@@ -32,10 +34,10 @@ class Job(NamedTuple):
     """
 
     what: str
-    named: ModelKey | None
-    p_k: F32 | None
-    axes: int
     reason: str
+    named: ModelKey | None
+    axes: int
+    p_k: F32
 
 
 @dataclass
@@ -53,26 +55,20 @@ class Builder:
     number: int = 0
 
     def build(self, job: Job, barred: frozenset[str]) -> LiveGeneration:
-        """Up to date with the database. Raises `SkynetError` or `ExportError`."""
+        """Of the database as it is, or a version whose rows are dead until it is caught up.
+
+        Raises `SkynetError` or `ExportError`.
+        """
         self.number += 1
         if job.named is None:
-            assert job.p_k is not None
             name = f"database_{served_name(job.axes)[:8]}_{self.number}"
-            made = from_database(self.source, job.p_k, job.axes, self.setting, barred, name)
-        else:
-            assert self.places is not None
-            named = job.named
-            target = Target(named.version, self.places.root, named.sha256, named.uri)
-            made = version.read(self.places.folder(target), named.sha256)
-        self.catch_up(made, barred)
-        return made
-
-    def catch_up(self, generation: LiveGeneration, barred: frozenset[str]) -> list[str]:
-        """Apply what changed since; the ids that got a row. Raises `ads_unavailable`."""
-        added: list[str] = []
-        for page in pages(self.source, generation.seq):
-            added += generation.apply(page, barred)
-        return added
+            return from_database(
+                self.source, job.p_k, job.axes, self.setting, barred=barred, version=name
+            )
+        named = job.named
+        target = Target(named.version, Path(), named.sha256, named.uri)
+        folder = target.folder if self.places is None else self.places.folder(target)
+        return version.read(folder, named.sha256)
 
 
 class Retry:
@@ -113,14 +109,14 @@ def next_job(
         wanted: P_K of the axes that were asked for, by number.
     """
     if named is not None and named.sha256 != taken and retry.now(named.sha256):
-        return Job(named.sha256, named, None, 0, "named")
+        return Job(named.sha256, "named", named, 0, _NONE)
     for axes, p_k in wanted.items():
         if axes not in generations and retry.now(served_name(axes)):
-            return Job(served_name(axes), None, p_k, axes, "axes")
+            return Job(served_name(axes), "axes", None, axes, p_k)
     for axes, generation in generations.items():
         reason = worn(generation)
         if reason and retry.now(served_name(axes)):
-            return Job(served_name(axes), None, generation.p_k, axes, reason)
+            return Job(served_name(axes), reason, None, axes, generation.p_k)
     return None
 
 

@@ -29,6 +29,7 @@ from bls.select.index.erased import ErasedCreatives, erased_creatives
 from bls.select.index.key import Named, named_index
 from bls.select.index.live import LiveGeneration
 from bls.select.index.protocol import F32
+from bls.select.index.scan import pages
 from bls.select.index.stats import IndexStats
 from bls.settings import Settings
 from export.errors import ExportError
@@ -75,7 +76,7 @@ class IndexKeeper:
         self._taken = ""
         self._retry = Retry()
         self._lock = threading.Lock()
-        self._look, self._done, self._ready = threading.Event(), threading.Event(), {}
+        self._look, self._done = threading.Event(), threading.Event()
         self._rng = np.random.default_rng(0)
         self._probed = time.monotonic()
         self._threads: list[threading.Thread] = []
@@ -149,14 +150,14 @@ class IndexKeeper:
         """Look at the database once. Raises `ads_unavailable`."""
         with self._lock:
             self._bar()
-            for generation in list(self._generations.values()):
-                before = generation.living
-                added = self._builder.catch_up(generation, self._barred)
-                self.stats.added += len(added)
-                self.stats.removed += max(0, before + len(added) - generation.living)
-                if added:
-                    self._tell_ingest(generation, added)
-            self._count()
+        for generation in list(self._generations.values()):
+            before = generation.living
+            added = self._catch_up(generation)
+            self.stats.added += len(added)
+            self.stats.removed += max(0, before + len(added) - generation.living)
+            if added:
+                self._tell_ingest(generation, added)
+        self._count()
 
     def build_next(self) -> bool:
         """Build what is wanted most; whether there was anything. Never raises."""
@@ -174,9 +175,10 @@ class IndexKeeper:
 
     def _take(self, job: Job, made: LiveGeneration, took: float) -> None:
         """One step: from now on this generation answers for its axes."""
+        self._catch_up(made)
         with self._lock:
             self._bar()
-            self._builder.catch_up(made, self._barred)
+            made.kill(self._barred)
             if job.named is not None:
                 self._taken = job.named.sha256
                 self._wanted.setdefault(made.axes, made.p_k)
@@ -191,6 +193,15 @@ class IndexKeeper:
             self.stats.reloads.add(source="database" if job.named is None else "version")
             self._count()
         self._tell_reload(job, took, made)
+
+    def _catch_up(self, generation: LiveGeneration) -> list[str]:
+        """Apply what has changed since; the ids that got a row. Raises `ads_unavailable`."""
+        added: list[str] = []
+        for page in pages(self._builder.source, generation.seq):
+            barred = self._barred
+            added += generation.apply(page, barred)
+            generation.kill(self._barred - barred)
+        return added
 
     def _refuse(self, job: Job, fault: Exception, took: float) -> None:
         known = isinstance(fault, SkynetError | ExportError)

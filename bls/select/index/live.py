@@ -8,6 +8,7 @@ another one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -27,7 +28,7 @@ EXHAUSTIVE_MOST = 262_144
 
 
 class LiveGeneration:
-    """A `Generation`. One thread calls `apply` and `kill`; any searches.
+    """A `Generation`.
 
     Args:
         rows: one for each row of `main`, in its order.
@@ -46,6 +47,7 @@ class LiveGeneration:
         main: MainIndex,
         rows: Rows,
         p_k: F32,
+        *,
         axes: int,
         version: str,
         seq: int = 0,
@@ -56,6 +58,7 @@ class LiveGeneration:
         self.broken = ""
         self.failures = 0
         self._stored = stored
+        self._changing = threading.Lock()
         self._main, self._rows, self._delta = main, rows, Delta()
 
     @property
@@ -98,9 +101,8 @@ class LiveGeneration:
     def vector(self, row: int) -> F32:
         """The stored vector of a row, f32 [128]."""
         at = row - self._main.rows
-        if at >= 0:
-            return self._delta.vectors[at]
-        return self._main.vectors(np.array([row]))[0]
+        found: F32 = self._delta.vectors[at] if at >= 0 else self._main.vectors(np.array([row]))[0]
+        return found
 
     def apply(self, records: Iterable[CreativeRecord], barred: frozenset[str]) -> list[str]:
         """Take changes of the database over, in order; the ids that got a new row.
@@ -108,15 +110,16 @@ class LiveGeneration:
         `barred` are never taken, whatever the database says.
         """
         made = []
-        for record in records:
-            self.seq = max(self.seq, record.seq)
-            if record.msg_id in barred or not choosable(record):
-                self._rows.kill(record.msg_id)
-            elif (row := self._rows.same(record)) is not None:
-                self._rows.update(row, record)
-            else:
-                self._take(record)
-                made.append(record.msg_id)
+        with self._changing:
+            for record in records:
+                self.seq = max(self.seq, record.seq)
+                if record.msg_id in barred or not choosable(record):
+                    self._rows.kill(record.msg_id)
+                elif (row := self._rows.same(record)) is not None:
+                    self._rows.update(row, record)
+                else:
+                    self._take(record)
+                    made.append(record.msg_id)
         return made
 
     def _take(self, record: CreativeRecord) -> None:
@@ -130,7 +133,8 @@ class LiveGeneration:
 
     def kill(self, msg_ids: Iterable[str]) -> int:
         """These are never given again; how many were there."""
-        return sum(self._rows.kill(msg_id) for msg_id in msg_ids)
+        with self._changing:
+            return sum(self._rows.kill(msg_id) for msg_id in msg_ids)
 
     def search(self, ctx: F32, k: int, allowed: Mask | None = None) -> Hits:
         """The `k` nearest rows, see `Generation`."""
@@ -214,7 +218,7 @@ def _as_long(keep: Mask, count: int) -> Mask:
 
 
 def _check(rows: I64, sims: F32, count: int) -> None:
-    if len(rows) and not (0 <= rows.min() and rows.max() < count):
+    if len(rows) and (rows.min() < 0 or rows.max() >= count):
         raise IndexError("rows that are not there")
     if not np.isfinite(sims).all():
         raise FloatingPointError("cosines that are no numbers")

@@ -57,6 +57,7 @@ def from_database(
     p_k: F32,
     served: int,
     setting: str,
+    *,
     barred: frozenset[str] = frozenset(),
     version: str = "",
 ) -> LiveGeneration:
@@ -80,4 +81,4 @@ def from_database(
         parts.append(projected(fresh, p_k))
         seq = page[-1].seq
     main = main_of(np.concatenate(parts), setting)
-    return LiveGeneration(main, rows, p_k, served, version or main.kind, seq)
+    return LiveGeneration(main, rows, p_k, axes=served, version=version or main.kind, seq=seq)

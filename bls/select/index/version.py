@@ -128,15 +128,16 @@ def _generation(folder: Path, manifest: ModelManifest) -> LiveGeneration:
     stored, named = {}, 0
     with (folder / CREATIVES).open("rb") as lines:
         for named, line in enumerate(lines, 1):
-            msg_id, version = orjson.loads(line)
-            stored[str(msg_id)] = named - 1, int(version)
+            msg_id, of_text = orjson.loads(line)
+            stored[str(msg_id)] = named - 1, int(of_text)
     if named != main.rows:
         raise ValueError("rows and names differ")
     p_k = axes.check(SafetensorsFiles(folder).floats(axes.P_K))
     rows = Rows()
     rows.reserve(main.rows)
     served = int(str(manifest.details["axes"]), 16)
-    return LiveGeneration(main, rows, p_k, served, manifest.version, stored=stored)
+    version = manifest.version
+    return LiveGeneration(main, rows, p_k, axes=served, version=version, stored=stored)
 
 
 def _main(folder: Path, manifest: ModelManifest) -> MainIndex:

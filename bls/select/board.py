@@ -8,6 +8,7 @@ creatives that come out of the search.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from bls.ads.records import CampaignRecord
 from bls.select.catalogue import Snapshot
 from bls.select.index.protocol import F32, I64, Generation, Mask
 from bls.select.values import running_cap, scaled
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,7 @@ def build(
     return Board(generation, snapshot, names, values, allowed, creatives, cap, state)
 
 
-def _spread[T: np.generic](per_campaign: NDArray[T], row_of: NDArray[np.int32]) -> NDArray[T]:
+def _spread(per_campaign: NDArray[T], row_of: NDArray[np.int32]) -> NDArray[T]:
     """From campaigns to rows."""
-    made: NDArray[T] = (
-        per_campaign[row_of] if len(per_campaign) else np.empty(0, per_campaign.dtype)
-    )
+    made: NDArray[T] = per_campaign[row_of]
     return made

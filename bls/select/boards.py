@@ -31,6 +31,7 @@ class Boards:
         source: AdSource,
         generations: Generations,
         axes: Callable[[], Sequence[int]],
+        *,
         log: Log,
         stats: SelectStats,
         clock: Callable[[], float] = time.time,

@@ -12,6 +12,7 @@ the two holds the search is widened, up to `fetch_max`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ class Found:
 
 
 def gather(
-    board: Board, ctx: F32, lambda_sem: float, k: int, conf: SelectorConf, gates: Gates
+    board: Board, ctx: F32, lambda_sem: float, *, k: int, conf: SelectorConf, gates: Gates
 ) -> Found:
     """What fits. Raises `index_failed`, `ads_unavailable`."""
     count = min(k * conf.overfetch, conf.fetch_max)
@@ -75,7 +76,7 @@ def gather(
 
 
 def _fitting(
-    board: Board, hits: list[Hits], lambda_sem: float, conf: SelectorConf, gates: Gates
+    board: Board, hits: Sequence[Hits], lambda_sem: float, conf: SelectorConf, gates: Gates
 ) -> Found:
     rows, first = np.unique(np.concatenate([one.rows for one in hits]), return_index=True)
     sims = np.concatenate([one.sims for one in hits])[first]

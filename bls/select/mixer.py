@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""score = lambda_sem sim + lambda_val val, over all candidates at once (max_reward_optimizer 2.2.4).
+"""score = lambda_sem sim + lambda_val val, of all candidates at once (max_reward_optimizer 2.2.4).
 
 With lambda_sem > 0 a creative that is more similar at the same value scores strictly higher, and
 with lambda_val > 0 one of more value at the same similarity, as far as f32 can tell them apart.

@@ -44,6 +44,7 @@ class Selector:
         self,
         source: AdSource,
         boards: Boards,
+        *,
         weights: Callable[[], Live[Lambda]],
         conf: Callable[[], SelectorConf],
         stats: SelectStats,
@@ -82,7 +83,7 @@ class Selector:
         if EVERYTHING not in request.excluded:
             seen = self._caps.counts(request.conv_id)
             gates = Gates(self._source, request.excluded, seen, self._clock())
-            found = gather(board, ctx, lambda_sem, request.k, conf, gates)
+            found = gather(board, ctx, lambda_sem, k=request.k, conf=conf, gates=gates)
         chosen = self._choose(board, found, request, conf.epsilon)
         if request.counts and chosen:
             names = [one.campaign_id for one in chosen]

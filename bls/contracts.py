@@ -343,6 +343,7 @@ CONTRACTS = (
     LLM_STEP,
     AUCTION,
     CONTEXT_ENCODER,
+    SELECT,
     TVE,
     BID_PREDICTOR,
     MPC,

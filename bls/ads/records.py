@@ -96,3 +96,18 @@ class Funds:
     @property
     def empty(self) -> bool:
         return self.left_micros is not None and self.left_micros <= 0
+
+
+@dataclass(frozen=True)
+class NewCreative:
+    """A creative to be stored; its advertiser is its campaign's.
+
+    Attributes:
+        checked: what the guard said of this very text; WAITING when nobody has asked it.
+    """
+
+    msg_id: str
+    campaign_id: str
+    text: str
+    checked: Checked = Checked.WAITING
+    reason: str = ""

@@ -25,7 +25,7 @@ T = TypeVar("T", bound=np.generic)
 class Board:
     """Attributes:
     values: f32 [rows], v scaled to [0, 1].
-    allowed: bool [rows], rows of campaigns that may take part.
+    allowed: bool [rows], rows of campaigns that may take part; None where all may.
     creatives: i64 [campaigns], rows of each campaign.
     cap: micro-dollars that count as 1.
     state: of the campaigns, to see whether anything has changed.
@@ -35,7 +35,7 @@ class Board:
     snapshot: Snapshot
     names: tuple[str, ...]
     values: F32
-    allowed: Mask
+    allowed: Mask | None
     creatives: I64
     cap: float
     state: bytes
@@ -67,7 +67,8 @@ def build(
     if before is not None and before.state == state:
         values, allowed = before.values, before.allowed
     else:
-        values, allowed = _spread(scaled(micros, cap), row_of), _spread(opened, row_of)
+        values = _spread(scaled(micros, cap), row_of)
+        allowed = None if opened.all() else _spread(opened, row_of)
     return Board(generation, snapshot, names, values, allowed, creatives, cap, state)
 
 

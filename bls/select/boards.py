@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The board of every generation in use, brought up to date once a second by a thread of its own."""
+"""The board of every generation in use."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,8 +13,6 @@ from bls.select.board import Board, build
 from bls.select.catalogue import Catalogue, Snapshot
 from bls.select.index.protocol import Generation, Generations
 from bls.select.stats import SelectStats
-
-REFRESH_S = 1.0
 
 
 class Boards:
@@ -40,8 +37,6 @@ class Boards:
         self._generations, self._axes = generations, axes
         self._log, self._stats, self._clock = log, stats, clock
         self._boards: dict[int, Board] = {}
-        self._done = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def of(self, axes: int) -> Board:
         """Raises `axes_mismatch` (409), whose `param` names axes that do have an index in decimal,
@@ -62,19 +57,6 @@ class Boards:
                 self._build(generation)
         for axes in self._boards.keys() - held.keys():
             self._boards.pop(axes, None)
-
-    def start(self, period_s: float = REFRESH_S) -> None:
-        """Refresh now and then; a database that cannot be read is tried again."""
-        self._try()
-        self._thread = threading.Thread(
-            target=self._run, args=(period_s,), name="select-boards", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._done.set()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
 
     def _build(self, generation: Generation) -> Board:
         before = self._boards.get(generation.axes)
@@ -97,15 +79,3 @@ class Boards:
         for advertiser in sorted(after.poor ^ before.poor):
             gone = advertiser in after.poor
             self._log.write("budget.gate.trace", advertiser=advertiser, empty=gone)
-
-    def _run(self, period_s: float) -> None:
-        while not self._done.wait(period_s):
-            self._try()
-
-    def _try(self) -> None:
-        try:
-            self.refresh()
-        except SkynetError as error:
-            self._stats.errors.add(code=error.code)
-        except Exception as fault:  # the thread must outlive it: the next look may well work
-            self._stats.errors.add(code=type(fault).__name__)

@@ -80,6 +80,8 @@ def _fitting(
 ) -> Found:
     rows, first = np.unique(np.concatenate([one.rows for one in hits]), return_index=True)
     sims = np.concatenate([one.sims for one in hits])[first]
+    known = rows < len(board.values)  # not those that were added since the last look
+    rows, sims = rows[known], sims[known]
     near = sims >= np.float32(conf.sim_min)
     found = Found(considered=len(rows))
     found.gated[Gate.SIMILARITY] = int(len(rows) - near.sum())

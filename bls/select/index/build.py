@@ -78,9 +78,7 @@ def train(vectors: F16 | F32, params: IvfPqParams, seed: int = 0, threads: int =
     return index
 
 
-def add(
-    index: Any, vectors: F16 | F32, threads: int = 1, progress: Progress = silent
-) -> None:
+def add(index: Any, vectors: F16 | F32, threads: int = 1, progress: Progress = silent) -> None:
     """Add every row, in order: ids are positions."""
     faiss.omp_set_num_threads(threads)
     for at in range(0, len(vectors), CHUNK):
@@ -107,6 +105,7 @@ def built(
 
 def _empty(params: IvfPqParams) -> Any:
     metric = faiss.METRIC_INNER_PRODUCT
+    cells: Any
     if params.nlist >= LARGE:
         cells = faiss.IndexHNSWFlat(CTX, _NEIGHBOURS, metric)
     else:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bls.contracts import CTX
 from bls.select.index.protocol import F32, I64, Mask
-from bls.select.index.selector import kept_only, one_thread
+from bls.select.index.selector import one_thread, searching
 
 
 class Flat:
@@ -37,8 +37,7 @@ class Flat:
         if not self.rows:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         one_thread()
-        options = None if keep is None else faiss.SearchParameters(sel=kept_only(keep))
-        sims, rows = self._index.search(ctx[None], min(k, self.rows), params=options)
+        sims, rows = self._index.search(ctx[None], min(k, self.rows), params=searching(keep))
         found = rows[0] >= 0
         return rows[0][found], sims[0][found]
 

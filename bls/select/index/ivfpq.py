@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from bls.select.index.bands import Bands
 from bls.select.index.params import IvfPqParams
 from bls.select.index.protocol import F32, I64, Mask
-from bls.select.index.selector import kept_only, one_thread
+from bls.select.index.selector import one_thread, searching
 
 F16 = NDArray[np.float16]
 
@@ -82,13 +81,8 @@ class IvfPq:
 
     def _coded(self, ctx: F32, depth: int, keep: Mask | None) -> I64:
         one_thread()
-        options: dict[str, Any] = {"nprobe": self.params.nprobe}
-        if keep is not None:
-            options["sel"] = kept_only(keep)
-        found = self.index.search(
-            ctx[None], min(depth, self.rows), params=faiss.SearchParametersIVF(**options)
-        )
-        rows: I64 = found[1][0]
+        options = searching(keep, self.params.nprobe)
+        rows: I64 = self.index.search(ctx[None], min(depth, self.rows), params=options)[1][0]
         return rows[rows >= 0]
 
 

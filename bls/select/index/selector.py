@@ -10,10 +10,18 @@ import numpy as np
 
 from bls.select.index.protocol import Mask
 
+_faiss: Any = faiss  # its stubs do not know what its Python side adds
 
-def kept_only(keep: Mask) -> Any:
-    """The rows that `keep` bool [n] leaves, as faiss wants them; rows beyond n are out."""
-    return faiss.IDSelectorBitmap(np.packbits(keep, bitorder="little"))
+
+def searching(keep: Mask | None, nprobe: int = 0) -> Any:
+    """Search parameters: only the rows that `keep` bool [n] leaves, those beyond n are out; of an
+    IVF index, `nprobe` cells. None for a plain search."""
+    options: dict[str, Any] = {}
+    if keep is not None:
+        options["sel"] = _faiss.IDSelectorBitmap(np.packbits(keep, bitorder="little"))
+    if nprobe:
+        return _faiss.SearchParametersIVF(nprobe=nprobe, **options)
+    return _faiss.SearchParameters(**options) if options else None
 
 
 def one_thread() -> None:

@@ -21,8 +21,9 @@ from bls.select.index import build
 from bls.select.index.bench import measure, synthetic, truth
 from bls.select.index.bench.real import Real, real
 from bls.select.index.flat import Flat
-from bls.select.index.ivfpq import IvfPq
+from bls.select.index.ivfpq import F16, IvfPq
 from bls.select.index.params import IvfPqParams
+from bls.select.index.protocol import I64
 from bls.settings import REPOSITORY
 
 _MIB = 2**20
@@ -42,15 +43,18 @@ def main() -> None:
     figures: dict[str, object] = {"rows": len(vectors), "params": vars(params)}
     print(f"rows {len(vectors)}, {params}")
     began = time.perf_counter()
-    expected = truth.nearest(texts.queries, vectors, measure.K)
+    expected = _truth(options, texts, vectors)
     print(f"exact answers of {len(texts.queries)} queries: {time.perf_counter() - began:.0f} s")
     if len(vectors) <= options.flat:
         print(measure.HEAD)
         flat = Flat(vectors.astype(np.float32))
         figures["flat"] = measure.line("flat, exact", flat, texts.queries, expected)
-    index, took = build.built(vectors, params, options.seed, options.threads, _progress)
     saved = options.work / f"index-{len(vectors)}.faiss"
-    faiss.write_index(index, str(saved))
+    if options.reuse and saved.is_file():
+        index, took = faiss.read_index(str(saved)), build.Built(len(vectors), 0, 0)
+    else:
+        index, took = build.built(vectors, params, options.seed, options.threads, _progress)
+        faiss.write_index(index, str(saved))
     sizes = {"vectors": path.stat().st_size / _MIB, "index": saved.stat().st_size / _MIB}
     print(
         f"trained in {took.train_s:.0f} s, added in {took.add_s:.0f} s on {options.threads} "
@@ -78,6 +82,16 @@ def _synthesise(path: Path, texts: Real, options: argparse.Namespace) -> None:
     print(f"synthesised {options.count} vectors in {time.perf_counter() - began:.0f} s", flush=True)
 
 
+def _truth(options: argparse.Namespace, texts: Real, vectors: F16) -> I64:
+    kept = options.work / f"truth-{len(vectors)}-{len(texts.queries)}.npy"
+    if options.reuse and kept.is_file():
+        found: I64 = np.load(kept, allow_pickle=False)
+        return found
+    found = truth.nearest(texts.queries, vectors, measure.K)
+    np.save(kept, found)
+    return found
+
+
 def _progress(step: str, done: int, of: int) -> None:
     if done == of or done % (10 * build.CHUNK) == 0:
         print(f"  {step}: {done} of {of}", flush=True)
@@ -96,6 +110,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--centres", type=int, default=12_000, help="most chats imitated")
     parser.add_argument("--threads", type=int, default=2, help="of the build alone")
+    parser.add_argument("--reuse", action="store_true", help="the index built before")
     parser.add_argument("--flat", type=int, default=1_000_000, help="most rows also searched flat")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=REPOSITORY / ".cache" / "index_bench")

@@ -23,9 +23,9 @@ def line(name: str, index: MainIndex, queries: F32, truth: I64, runs: int = 3) -
     """Ask every query `runs` times; print and return the figures."""
     for query in queries[:_WARM]:
         index.near(query, K, None)
-    found, times = [], []
+    times = []
     for _ in range(runs):
-        found = []
+        found: list[I64] = []
         for query in queries:
             began = time.perf_counter()
             rows, sims = index.near(query, K, None)
@@ -47,7 +47,8 @@ def line(name: str, index: MainIndex, queries: F32, truth: I64, runs: int = 3) -
 
 def sweeps(index: IvfPq, queries: F32, truth: I64) -> dict[str, dict[str, float]]:
     """By cells probed (MRO-C-03) and by rows re-ranked."""
-    kept, found = index.params, {}
+    kept = index.params
+    found: dict[str, dict[str, float]] = {}
     print(HEAD)
     try:
         for nprobe in (1, 2, 4, 8, 16, 32, 64):

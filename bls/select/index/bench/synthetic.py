@@ -52,7 +52,8 @@ class Mixture:
             drawn = rng.standard_normal((len(local), each, NEIGHBOURS), np.float32)
             made[at : at + _BLOCK] = drawn @ local + self._real[at : at + _BLOCK, None]
         rows = made.reshape(-1, CTX)[rng.permutation(len(made) * each)[:count]]
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: F32 = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
 
 
 def spread(queries: F32, vectors: F32) -> tuple[float, float]:

@@ -18,11 +18,12 @@ def nearest(queries: F32, vectors: F16 | F32, k: int) -> I64:
     rows = np.zeros((len(queries), k), np.int64)
     for at in range(0, len(vectors), _CHUNK):
         sims = queries @ vectors[at : at + _CHUNK].astype(np.float32).T
-        top = np.argpartition(-sims, min(k, sims.shape[1] - 1), axis=1)[:, :k]
-        every = np.concatenate([best, np.take_along_axis(sims, top, 1)], axis=1)
-        where = np.concatenate([rows, top + at], axis=1)
-        order = np.argsort(-every, axis=1, kind="stable")[:, :k]
-        best, rows = np.take_along_axis(every, order, 1), np.take_along_axis(where, order, 1)
+        for query in np.flatnonzero(sims.max(axis=1) > best[:, -1]):
+            better = np.flatnonzero(sims[query] > best[query, -1])
+            every = np.concatenate([best[query], sims[query, better]])
+            where = np.concatenate([rows[query], better + at])
+            order = np.argsort(-every, kind="stable")[:k]
+            best[query], rows[query] = every[order], where[order]
     return rows
 
 

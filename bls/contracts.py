@@ -209,8 +209,11 @@ _SERVED = Tensor("SERVED", "UINT64", (1,))  # of the version: `bls.models.served
 CONTEXT_ENCODER = ModelContract(
     "context_encoder",
     32,
-    (Tensor("TEXT", "STRING", (1,)),),
-    (Tensor("CTX", "FP32", (CTX,)),),
+    (
+        Tensor("TEXT", "STRING", (1,)),
+        Tensor("AXES", "UINT64", (1,)),  # optional: 0 or left out takes the newest axes
+    ),
+    (Tensor("CTX", "FP32", (CTX,)), _SERVED),
 )
 
 POLICY_GUARD = ModelContract(
@@ -340,6 +343,7 @@ CONTRACTS = (
     LLM_STEP,
     AUCTION,
     CONTEXT_ENCODER,
+    SELECT,
     TVE,
     BID_PREDICTOR,
     MPC,

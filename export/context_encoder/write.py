@@ -42,7 +42,7 @@ def write(
 ) -> ModelManifest:
     """Write P_K and the manifest into `folder`, which has `tokenizer.json` already."""
     (folder / files.PROJECTION).write_bytes(safetensors({axes.P_K: p_k}))
-    (text,), (ctx,) = CONTEXT_ENCODER.inputs, CONTEXT_ENCODER.outputs
+    text, ctx = CONTEXT_ENCODER.inputs[0], CONTEXT_ENCODER.outputs[0]
     manifest = ModelManifest(
         name=CONTEXT_ENCODER.name,
         version=version,

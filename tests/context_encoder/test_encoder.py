@@ -66,12 +66,12 @@ def test_like_subjects_are_near(encoder: ContextEncoder) -> None:
 
 def test_the_cache_gives_the_same_object_and_forgets_the_oldest() -> None:
     encoder = ContextEncoder(cache=2)
-    first = encoder.vector("one")
-    assert encoder.vector("one") is first and not first.flags.writeable
+    first = encoder.embedding("one")
+    assert encoder.embedding("one") is first and not first.flags.writeable
     encoder.vector("two")
     encoder.vector("one")
     encoder.vector("three")  # "two" goes: "one" was used after it
-    assert encoder.vector("one") is first
+    assert encoder.embedding("one") is first
     assert (encoder.hits, encoder.misses) == (3, 3)
     encoder.vector("two")
     assert encoder.misses == 4

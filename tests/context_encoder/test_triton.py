@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from tritonclient import grpc
 
+from bls.brain.context import axes
 from bls.brain.context.encoder import ContextEncoder
+from bls.brain.context.live_axes import KEY
 from bls.errors import SkynetError
-from tests.one_model import ModelServer, one_model
+from bls.models.served import served_id
+from tests.context_encoder.versions import turned, write_axes
+from tests.one_model import ModelServer, one_model, sha256_of
 
 TEXTS = ["A weekend in Lisbon", "Light running shoes", "A weekend in Lisbon"]
 
@@ -48,3 +52,24 @@ def test_more_than_32_are_refused(server: ModelServer) -> None:
 
 def test_counted(server: ModelServer) -> None:
     assert server.series("mro_ctx_cache_hits_total")
+
+
+def test_new_axes_are_put_to_work_while_requests_run(
+    server: ModelServer, encoder: ContextEncoder
+) -> None:
+    """Last in this file: the server goes on with other axes."""
+    client, text = server.client(), np.array([[b"A weekend in Lisbon"]], object)
+    shipped = int(server.infer(client, TEXT=text)["SERVED"][0, 0])
+    folder = write_axes(server.models / "axes" / "axes_1", 1)
+    server.publish(KEY, folder)
+    fresh = served_id(sha256_of(folder))
+    server.until(lambda: server.infer(client, TEXT=text)["SERVED"][0, 0] == fresh)
+    wanted = axes.project(turned(1), encoder.embedding("A weekend in Lisbon"))
+    assert (server.infer(client, TEXT=text)["CTX"][0] == wanted).all()
+    before = server.infer(client, TEXT=text, AXES=np.array([[shipped]], np.uint64))
+    assert before["SERVED"][0, 0] == shipped
+    assert (before["CTX"] == encoder.encode(["A weekend in Lisbon"])).all()
+    with pytest.raises(grpc.InferenceServerException) as raised:
+        server.infer(client, TEXT=text, AXES=np.array([[1]], np.uint64))
+    assert SkynetError.from_wire(raised.value.message()).code == "axes_unknown"
+    server.until(lambda: server.series("mro_axes_key_version") == {"": 1.0})

@@ -18,6 +18,7 @@ from bls.errors import SkynetError
 from bls.settings import REPOSITORY
 from export.errors import ExportError
 from export.llm.safetensors_file import SafetensorsFiles
+from export.manifest import MANIFEST_NAME, file_sha256
 from export.model_manifest import ModelManifest
 
 FOLDER = REPOSITORY / "model_repository" / "context_encoder" / "1"
@@ -34,12 +35,14 @@ BACKBONE = {
 
 @dataclass(frozen=True)
 class EncoderFiles:
-    """Contents: MiniLM's ONNX file, its tokenizer, P_K f32 [128, 384]; `version` of the axes."""
+    """Contents: MiniLM's ONNX file, its tokenizer, P_K f32 [128, 384]; `version` of the axes, and
+    the SHA-256 of their manifest."""
 
     model: bytes
     tokenizer: bytes
     p_k: axes.F32
     version: str
+    sha256: str
 
 
 def load(folder: Path = FOLDER) -> EncoderFiles:
@@ -47,6 +50,7 @@ def load(folder: Path = FOLDER) -> EncoderFiles:
     try:
         manifest = ModelManifest.load(folder)
         p_k = SafetensorsFiles(folder).floats(axes.P_K)
+        sha256 = file_sha256(folder / MANIFEST_NAME)
     except ExportError as error:
         code = error.code if error.code.startswith("model_") else "model_invalid"
         raise SkynetError(code, "The context encoder's folder is not as exported.", 500) from None
@@ -54,7 +58,8 @@ def load(folder: Path = FOLDER) -> EncoderFiles:
     if not isinstance(backbone, dict) or not {TOKENIZER, PROJECTION} <= manifest.files.keys():
         raise SkynetError("model_invalid", "The context encoder's manifest is not complete.", 500)
     tokenizer = (folder / TOKENIZER).read_bytes()
-    return EncoderFiles(load_backbone(backbone), tokenizer, axes.check(p_k), manifest.version)
+    model = load_backbone(backbone)
+    return EncoderFiles(model, tokenizer, axes.check(p_k), manifest.version, sha256)
 
 
 def load_backbone(backbone: dict[str, Any]) -> bytes:

@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bls.errors import SkynetError, capacity, invalid
+from bls.llm.adapter_bank import NONE, AdapterBank
 from bls.llm.jobs import Again, Conversation, Prefill, Step
+
+UNKNOWN_ADAPTER = "unknown_adapter"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,14 @@ def refuse_again(
     return None
 
 
-def refuse_prefill(job: Prefill, known: bool, waiting: int, bounds: Bounds) -> SkynetError | None:
+def unknown_adapter() -> SkynetError:
+    """The reply can go on without it."""
+    return SkynetError(UNKNOWN_ADAPTER, "An adapter of a row is not held.", 409)
+
+
+def refuse_prefill(
+    job: Prefill, known: bool, waiting: int, bounds: Bounds, bank: AdapterBank | None
+) -> SkynetError | None:
     """Why a prompt cannot be taken, or None. `known`: its conversation is live or waits."""
     if known:
         return invalid("conversation_exists", "This conversation is already live.")
@@ -53,6 +63,11 @@ def refuse_prefill(job: Prefill, known: bool, waiting: int, bounds: Bounds) -> S
         return invalid("prompt_too_long", "The prompt does not fit the KV cache.")
     if max(map(max, job.rows)) >= bounds.vocab:
         return invalid("bad_token", "A prompt token is outside the vocabulary.")
+    if job.adapters:
+        if len(job.adapters) != len(job.rows) or job.adapters[0] != NONE:
+            return invalid("bad_adapters", "Each row has an adapter or none; row 0 has none.")
+        if bank is None or not bank.knows(job.adapters):
+            return unknown_adapter()
     if waiting >= bounds.waiting:
         return capacity("replies")
     return None

@@ -63,11 +63,15 @@ def refuse_prefill(
         return invalid("prompt_too_long", "The prompt does not fit the KV cache.")
     if max(map(max, job.rows)) >= bounds.vocab:
         return invalid("bad_token", "A prompt token is outside the vocabulary.")
-    if job.adapters:
-        if len(job.adapters) != len(job.rows) or job.adapters[0] != NONE:
-            return invalid("bad_adapters", "Each row has an adapter or none; row 0 has none.")
-        if bank is None or not bank.knows(job.adapters):
-            return unknown_adapter()
     if waiting >= bounds.waiting:
         return capacity("replies")
-    return None
+    return _refuse_adapters(job, bank)
+
+
+def _refuse_adapters(job: Prefill, bank: AdapterBank | None) -> SkynetError | None:
+    if not job.adapters:
+        return None
+    if len(job.adapters) != len(job.rows) or job.adapters[0] != NONE:
+        return invalid("bad_adapters", "Each row has an adapter or none; row 0 has none.")
+    known = bank is not None and bank.knows(job.adapters)
+    return None if known else unknown_adapter()

@@ -77,7 +77,8 @@ class LLMStep:
             self._exchange.step(conv, len(ids), _same(ids, "IDS"), answer)
         elif op == Op.PREFILL:
             salt = _same(_input(request, "SALT"), "SALT")
-            self._exchange.prefill(conv, salt, ids, answer)
+            adapters = _input(request, "ADAPTER").ravel().tolist()
+            self._exchange.prefill(conv, salt, ids, answer, adapters)
         elif op == Op.END:
             self._exchange.end(conv, answer)
         elif op == Op.AGAIN:

@@ -22,8 +22,10 @@ product of its own, so it does not depend on who else is in the batch.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
@@ -132,9 +134,7 @@ class _Surgeon:
     def _input(self, name: str, dtype: int, shape: list[int | str]) -> None:
         self._graph.input.append(helper.make_tensor_value_info(name, dtype, shape))
 
-    def _constant(
-        self, name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-    ) -> None:
+    def _constant(self, name: str, array: npt.NDArray[Any]) -> None:
         self._graph.initializer.append(numpy_helper.from_array(array, name))
 
     def _node(self, op: str, inputs: list[str], name: str, **attributes: object) -> str:

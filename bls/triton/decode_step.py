@@ -59,6 +59,7 @@ class TritonDecoder:
         temperature: float,
         draw: DrawKey,
         health: PredictorHealth,
+        *,
         adapters: tuple[int, ...] | None = None,
     ) -> None:
         self._conv = conv

@@ -83,7 +83,8 @@ def read_adapter(folder: Path, shape: AdapterShape) -> dict[str, F32]:
             at = f"base_model.model.model.layers.{layer}.self_attn.{kind}_proj.lora_"
             a[layer, :, :rank] = _matrix(files.floats(f"{at}A.weight"), (rank, shape.hidden)).T
             b[layer, :rank] = _matrix(files.floats(f"{at}B.weight"), (width, rank)).T
-        b *= np.float32(scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            b *= np.float32(scale)
         if not np.isfinite(b).all():
             raise ExportError("adapter_invalid", "the scale makes values infinite")
         found |= {f"{kind}_a": a, f"{kind}_b": b}

@@ -68,6 +68,7 @@ class AdapterKeeper:
         told: KeyStore,
         places: Places,
         worker: Worker,
+        *,
         log: Log,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -96,9 +97,8 @@ class AdapterKeeper:
             kept=told,
             removable=True,
         )
-        return cls(
-            named, told, Places(settings.models_folder, settings.models_fetched), worker, log
-        )
+        places = Places(settings.models_folder, settings.models_fetched)
+        return cls(named, told, places, worker, log=log)
 
     def start(self) -> None:
         """The worker is new and holds nothing: say so, then load what the key names."""

@@ -270,9 +270,8 @@ def test_smaller_ranks_are_padded_and_the_scale_is_inside(
 ) -> None:
     tensors = random_tensors(manifest, 1, rank=4)
     plain = read_adapter(write_adapter(tmp_path / "a", tensors, 4), shape_of(manifest))
-    twice = read_adapter(
-        write_adapter(tmp_path / "b", tensors, 4, lora_alpha=8), shape_of(manifest)
-    )
+    double = write_adapter(tmp_path / "b", tensors, 4, lora_alpha=8)
+    twice = read_adapter(double, shape_of(manifest))
     root = write_adapter(tmp_path / "c", tensors, 4, lora_alpha=8, use_rslora=True)
     a = tensors["base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight"]
     assert np.array_equal(plain["q_a"][1, :, :4], a.T) and not plain["q_a"][..., 4:].any()

@@ -172,6 +172,7 @@ _CONV = Tensor("CONV", "UINT64", (1,))
 _OP = Tensor("OP", "INT32", (1,))
 _IDS = Tensor("IDS", "INT32", (-1,))
 _SALT = Tensor("SALT", "UINT64", (1,))
+_ADAPTER = Tensor("ADAPTER", "UINT64", (1,))  # of the row: `bls.models.served_id`, 0 for none
 _WEIGHT = Tensor("WEIGHT", "FP32", (1,))
 _TEMPERATURE = Tensor("TEMPERATURE", "FP32", (1,))
 _DRAW = Tensor("DRAW", "UINT64", (4,))
@@ -193,7 +194,7 @@ _AUCTION_OUT = (
 LLM_STEP = ModelContract(
     "llm_step",
     64,
-    (_CONV, _OP, _IDS, _SALT),
+    (_CONV, _OP, _IDS, _SALT, _ADAPTER),
     (Tensor("LOGITS", "FP32", (-1,)),),
 )
 
@@ -292,7 +293,7 @@ PREDICTOR_GRAPH = ModelContract("bid_predictor", 64, (_FEATURES,), (_MIXTURE,))
 
 MPC = ModelContract("mpc", 64, (_MIXTURE, _BID, _CONTROL), (_WEIGHT, _DECISION))
 
-_DECODE_IN = (_CONV, _OP, _IDS, _SALT, _BID, _CONTROL, _TEMPERATURE, _DRAW)
+_DECODE_IN = (_CONV, _OP, _IDS, _SALT, _ADAPTER, _BID, _CONTROL, _TEMPERATURE, _DRAW)
 
 DECODE_STEP = ModelContract(
     "decode_step",
@@ -311,7 +312,7 @@ DECODE_STEP_HELD = ModelContract(
 DECODE_STEP_FIXED = ModelContract(
     "decode_step_fixed",  # without `mpc` too: for bids that are all fixed
     64,
-    (_CONV, _OP, _IDS, _SALT, _WEIGHT, _TEMPERATURE, _DRAW),
+    (_CONV, _OP, _IDS, _SALT, _ADAPTER, _WEIGHT, _TEMPERATURE, _DRAW),
     _AUCTION_OUT,
 )
 

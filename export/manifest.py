@@ -16,6 +16,7 @@ from export.errors import ExportError
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+PLAIN, LORA = "model.onnx", "model_lora.onnx"
 _CHUNK = 1 << 20
 
 

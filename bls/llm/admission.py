@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bls.errors import SkynetError, capacity, invalid
+from bls.llm.adapter_bank import NONE, AdapterBank
 from bls.llm.jobs import Again, Conversation, Prefill, Step
+
+UNKNOWN_ADAPTER = "unknown_adapter"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,14 @@ def refuse_again(
     return None
 
 
-def refuse_prefill(job: Prefill, known: bool, waiting: int, bounds: Bounds) -> SkynetError | None:
+def unknown_adapter() -> SkynetError:
+    """The reply can go on without it."""
+    return SkynetError(UNKNOWN_ADAPTER, "An adapter of a row is not held.", 409)
+
+
+def refuse_prefill(
+    job: Prefill, known: bool, waiting: int, bounds: Bounds, bank: AdapterBank | None
+) -> SkynetError | None:
     """Why a prompt cannot be taken, or None. `known`: its conversation is live or waits."""
     if known:
         return invalid("conversation_exists", "This conversation is already live.")
@@ -55,4 +65,13 @@ def refuse_prefill(job: Prefill, known: bool, waiting: int, bounds: Bounds) -> S
         return invalid("bad_token", "A prompt token is outside the vocabulary.")
     if waiting >= bounds.waiting:
         return capacity("replies")
-    return None
+    return _refuse_adapters(job, bank)
+
+
+def _refuse_adapters(job: Prefill, bank: AdapterBank | None) -> SkynetError | None:
+    if not job.adapters:
+        return None
+    if len(job.adapters) != len(job.rows) or job.adapters[0] != NONE:
+        return invalid("bad_adapters", "Each row has an adapter or none; row 0 has none.")
+    known = bank is not None and bank.knows(job.adapters)
+    return None if known else unknown_adapter()

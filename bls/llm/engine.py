@@ -15,19 +15,42 @@ import queue
 import threading
 import time
 from collections import deque
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from bls.errors import SkynetError, capacity, internal
 from bls.limits import LIMITS, Limits
-from bls.llm.admission import Bounds, refuse_again, refuse_prefill, refuse_step
-from bls.llm.jobs import NOTHING, Again, Away, Conversation, End, Job, Prefill, Step, neighbours
+from bls.llm.adapter_bank import AdapterBank, unsupported
+from bls.llm.admission import (
+    Bounds,
+    refuse_again,
+    refuse_prefill,
+    refuse_step,
+    unknown_adapter,
+)
+from bls.llm.jobs import (
+    NOTHING,
+    Again,
+    Away,
+    Conversation,
+    End,
+    Job,
+    Load,
+    Loaded,
+    Prefill,
+    Step,
+    neighbours,
+    slots_of,
+)
 from bls.llm.kv_cache import KVCache, RowAllocator
 from bls.llm.prefill import PrefillTask
 from bls.llm.prefix_store import PrefixStore
 from bls.llm.session import LLMSession
 from bls.llm.stats import EngineStats
+from export.errors import ExportError
 
 _LOG = logging.getLogger(__name__)
 _IDLE_WAIT_S = 1.0
@@ -60,6 +83,7 @@ class Engine:
         if len(session.logits) != limits.kv_rows:
             raise ValueError(f"expected {limits.kv_rows} logit rows, got {len(session.logits)}")
         self._session = session
+        self._bank = session.bank
         self._bounds = Bounds(
             manifest.vocab, limits.kv_rows, limits.row_tokens, limits.prefill_queue
         )
@@ -139,6 +163,8 @@ class Engine:
         elif isinstance(job, Away):
             self._expected.discard(job.conv)
             job.reply(NOTHING)
+        elif isinstance(job, Load):
+            self._load(job)
         else:
             self._end(job)
 
@@ -180,7 +206,7 @@ class Engine:
 
     def _accept_prefill(self, job: Prefill) -> None:
         known = job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting)
-        refusal = refuse_prefill(job, known, len(self._waiting), self._bounds)
+        refusal = refuse_prefill(job, known, len(self._waiting), self._bounds, self._bank)
         if refusal is not None:
             job.reply(refusal)
         else:
@@ -221,7 +247,11 @@ class Engine:
         tokens = [steps[c.conv].token for c in run for _ in range(c.rows)]
         past = [filled for c in run for filled in c.filled]
         self._session.decode(
-            self._cache, run[0].start, np.array(tokens, np.int64), np.array(past, np.int32)
+            self._cache,
+            run[0].start,
+            np.array(tokens, np.int64),
+            np.array(past, np.int32),
+            slots_of(run),
         )
         self.stats.decoded(len(tokens), time.perf_counter() - began)
         now = time.monotonic()
@@ -266,6 +296,13 @@ class Engine:
     def _next_task(self) -> PrefillTask | None:
         while self._waiting:
             job, deadline = self._waiting[0]
+            if self._bank is not None and job.adapters and not self._bank.ready(job.adapters):
+                if self._bank.knows(job.adapters):
+                    return None  # of a new worker: it will be there in a moment
+                self._waiting.popleft()
+                job.reply(unknown_adapter())
+                self._drop_again(job.conv)
+                continue
             start = self._rows.allocate(len(job.rows))
             if start is None:
                 if time.monotonic() > deadline:
@@ -278,6 +315,9 @@ class Engine:
             conversation = Conversation(
                 job.conv, job.salt, job.rows, start, time.monotonic(), [0] * len(job.rows)
             )
+            if self._bank is not None and any(job.adapters):
+                conversation.adapters = job.adapters
+                conversation.slots = self._bank.take(job.adapters)
             self._live[job.conv] = conversation
             self.stats.rows_in_use = self._rows.in_use
             task = PrefillTask(
@@ -286,6 +326,33 @@ class Engine:
             self.stats.reused_tokens += task.reuse(self._prefixes)
             return task
         return None
+
+    # -- adapters ---------------------------------------------------------------------------
+
+    def _load(self, job: Load) -> None:
+        """A slot is taken now, its memory written beside the loop: no step waits for it."""
+        if self._bank is None:
+            job.reply(unsupported())
+            return
+        try:
+            self._bank.claim(job.adapter)
+        except SkynetError as error:
+            job.reply(error)
+            return
+        load = partial(self._fill, self._bank, job)
+        threading.Thread(target=load, name="adapter-load", daemon=True).start()
+
+    def _fill(self, bank: AdapterBank, job: Load) -> None:
+        began = time.perf_counter()
+        try:
+            sha256 = bank.load(job.adapter, Path(job.folder), job.sha256)
+        except ExportError as fault:
+            job.reply(SkynetError(fault.code, "The adapter cannot be used.", 409))
+        except Exception:
+            _LOG.exception("an adapter could not be loaded")
+            job.reply(internal())
+        else:
+            job.reply(Loaded(0, 0, sha256, time.perf_counter() - began))
 
     # -- the end of a conversation ------------------------------------------------------------
 
@@ -329,6 +396,8 @@ class Engine:
         del self._live[conversation.conv]
         self._expected.discard(conversation.conv)
         self._rows.free(conversation.start)
+        if self._bank is not None:
+            self._bank.give(conversation.adapters)
         self.stats.rows_in_use = self._rows.in_use
         self._drop_again(conversation.conv)
 

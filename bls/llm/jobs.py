@@ -22,6 +22,15 @@ class Span:
     rows: int
 
 
+@dataclass(frozen=True)
+class Loaded(Span):
+    """An adapter may be named from now on. `sha256`: of its weights as the graph reads them, hex;
+    `seconds`: what it took."""
+
+    sha256: str
+    seconds: float
+
+
 NOTHING = Span(0, 0)
 """Answer of a job that has no logits."""
 
@@ -31,12 +40,14 @@ Reply = Callable[[Span | SkynetError], None]
 
 @dataclass(frozen=True)
 class Prefill:
-    """Start a conversation: every row's whole prompt."""
+    """Start a conversation: every row's whole prompt. `adapters`: of each row, 0 for none; empty
+    when no row has one."""
 
     conv: int
     salt: int
     rows: tuple[tuple[int, ...], ...]
     reply: Reply
+    adapters: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,21 @@ class Away:
     reply: Reply
 
 
-Job = Prefill | Step | Again | End | Away
+@dataclass(frozen=True)
+class Load:
+    """Hold an adapter, from the folder of a version whose manifest has this SHA-256.
+
+    Answered `Loaded`, from another thread than the engine's, when rows may name it. Replies under
+    way do not notice. To load one that is held is to say that it is still wanted.
+    """
+
+    adapter: int
+    folder: str
+    sha256: str
+    reply: Reply
+
+
+Job = Prefill | Step | Again | End | Away | Load
 
 
 @dataclass
@@ -82,7 +107,8 @@ class Conversation:
     """Rows `start` .. `start + R` of the cache, and how far each got.
 
     `shared` is the length of the prefix that all rows have in common; it is computed once, in
-    row 0, and its KV copied to the others. `steps` are the tokens appended since.
+    row 0, and its KV copied to the others. `steps` are the tokens appended since. `slots` are those
+    of the rows' `adapters`, -1 for none; None when no row has one.
     """
 
     conv: int
@@ -94,6 +120,8 @@ class Conversation:
     reused: int = 0
     decoding: bool = False
     steps: int = 0
+    adapters: tuple[int, ...] = ()
+    slots: NDArray[np.int64] | None = None
 
     @property
     def rows(self) -> int:
@@ -137,3 +165,12 @@ def neighbours(batch: list[Conversation]) -> list[list[Conversation]]:
         else:
             runs.append([conversation])
     return runs
+
+
+def slots_of(run: list[Conversation]) -> NDArray[np.int64] | None:
+    """Adapter slot of every row of a run, -1 for none; None when no row has one."""
+    if all(conversation.slots is None for conversation in run):
+        return None
+    return np.concatenate(
+        [np.full(c.rows, -1, np.int64) if c.slots is None else c.slots for c in run]
+    )

@@ -59,7 +59,9 @@ class PrefillTask:
         prompt = self.job.rows[row]
         end = self._cut(filled[row], len(prompt), chunk)
         piece = np.array(prompt[filled[row] : end], np.int64)
-        self._session.prefill(self._cache, start, piece, filled[row])
+        slots = conversation.slots
+        slot = -1 if slots is None else int(slots[row])
+        self._session.prefill(self._cache, start, piece, filled[row], slot)
         filled[row] = end
         self._row += end == len(prompt)
         return len(piece)

@@ -17,15 +17,17 @@ import socket
 import subprocess
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bls.errors import SkynetError
-from bls.llm.jobs import Job, Reply, Span
+from bls.llm.adapter_bank import ADAPTER_SLOTS
+from bls.llm.jobs import Job, Load, Loaded, Reply, Span
 from bls.llm.stats import EngineStats
 from bls.llm.wire import pack_job, receive_frame, send_frame
 from bls.settings import REPOSITORY
@@ -74,6 +76,7 @@ class Supervisor:
         self._finished = EngineStats()
         self._numbers = itertools.count()
         self._pending: dict[int, Reply] = {}
+        self._adapters: OrderedDict[int, Load] = OrderedDict()  # what a new worker begins with
         self._lock = threading.Lock()
         self._sending = threading.Lock()  # frames of several threads must not mix
         self._deaths: deque[float] = deque(maxlen=RESTARTS)
@@ -95,6 +98,8 @@ class Supervisor:
     def submit(self, job: Job) -> None:
         """Hand a job to the worker; its reply is called exactly once."""
         number = next(self._numbers)
+        if isinstance(job, Load):
+            job = replace(job, reply=partial(self._loaded, job))
         with self._lock:
             line = self._line
             if line is not None:
@@ -146,7 +151,21 @@ class Supervisor:
             except OSError:  # no such interpreter, no memory: jobs are refused
                 ours.close()
                 return
+            for load in self._adapters.values():
+                with contextlib.suppress(OSError):  # it is gone already: that is seen in `_watch`
+                    send_frame(ours, pack_job(next(self._numbers), load))
             self._line = ours
+
+    def _loaded(self, load: Load, result: Span | SkynetError) -> None:
+        """An adapter that a worker holds is what the next worker is given first, before any job:
+        a replayed reply finds it there."""
+        if isinstance(result, Loaded):
+            with self._lock:
+                self._adapters[load.adapter] = load
+                self._adapters.move_to_end(load.adapter)
+                while len(self._adapters) > ADAPTER_SLOTS:
+                    self._adapters.popitem(last=False)
+        load.reply(result)
 
     def _command(self, line: int) -> list[str]:
         options = self._options
@@ -183,6 +202,8 @@ class Supervisor:
                 kind = message[0]
                 if kind == "span":
                     self._answer(message[1], Span(message[2], message[3]))
+                elif kind == "loaded":
+                    self._answer(message[1], Loaded(0, 0, message[2], message[3]))
                 elif kind == "error":
                     self._answer(message[1], SkynetError.from_wire(message[2]))
                 elif kind == "stats":

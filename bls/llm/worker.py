@@ -24,7 +24,7 @@ import numpy as np
 from bls.errors import SkynetError
 from bls.limits import LIMITS, Limits
 from bls.llm.engine import Engine
-from bls.llm.jobs import Job, Reply, Span
+from bls.llm.jobs import Job, Loaded, Reply, Span
 from bls.llm.session import LLMSession, SessionOptions
 from bls.llm.wire import receive_frame, send_frame, unpack_job
 from export.manifest import LLMManifest
@@ -76,7 +76,9 @@ class Worker:
 
     def _reply_to(self, number: int) -> Reply:
         def reply(result: Span | SkynetError) -> None:
-            if isinstance(result, Span):
+            if isinstance(result, Loaded):
+                self._send(["loaded", number, result.sha256, result.seconds])
+            elif isinstance(result, Span):
                 self._send(["span", number, result.start, result.rows])
             else:
                 self._send(["error", number, result.to_wire()])

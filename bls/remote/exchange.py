@@ -69,12 +69,22 @@ class Exchange:
         elif not self._loop.is_closed():
             self._loop.close()
 
-    def prefill(self, conv: int, salt: int, ids: NDArray[np.int32], answer: Answer) -> None:
-        """Start a conversation: prompt rows [R, L]. Raises `SkynetError` before anything began."""
+    def prefill(
+        self,
+        conv: int,
+        salt: int,
+        ids: NDArray[np.int32],
+        answer: Answer,
+        adapters: Sequence[int] = (),
+    ) -> None:
+        """Start a conversation: prompt rows [R, L], and the adapter of each, 0 for none; remote
+        rows bring their own. Raises `SkynetError` before anything began."""
         local, numbers = split_rows(ids)
         prompts = unpad(local)
+        ours = tuple(adapters[: len(prompts)])
+        ours = ours if any(ours) else ()
         if not numbers:
-            self._worker.submit(Prefill(conv, salt, prompts, self._plain(answer)))
+            self._worker.submit(Prefill(conv, salt, prompts, self._plain(answer), ours))
             return
         if max(numbers) >= len(self._bidders):
             raise invalid("bad_prompt_rows", "A remote row names no bidder of the campaign file.")
@@ -86,7 +96,7 @@ class Exchange:
                 raise invalid("conversation_exists", "This conversation is already live.")
             self._live[conv] = conversation
         conversation.open(prompts[0], answer)
-        self._worker.submit(Prefill(conv, salt, prompts, self._joined(conv, conversation)))
+        self._worker.submit(Prefill(conv, salt, prompts, self._joined(conv, conversation), ours))
 
     def step(self, conv: int, rows: int, token: int, answer: Answer) -> None:
         """Append `token` to every row of a conversation."""

@@ -27,6 +27,7 @@ from bls.contracts import (
     Op,
 )
 from bls.errors import SkynetError
+from bls.llm.admission import UNKNOWN_ADAPTER
 from bls.reply.bids import Bids, Weights
 from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
@@ -47,16 +48,26 @@ class TritonDecoder:
         conv: its 64-bit number there, unlike any other live one.
         salt: isolates prefix reuse.
         health: of the predictor, shared by all replies.
+        adapters: of each row, 0 for none (`bls.llm.adapter_names`); None: no row has one. One that
+            is not held any more is done without, for the whole reply.
     """
 
     def __init__(
-        self, conv: int, salt: int, temperature: float, draw: DrawKey, health: PredictorHealth
+        self,
+        conv: int,
+        salt: int,
+        temperature: float,
+        draw: DrawKey,
+        health: PredictorHealth,
+        *,
+        adapters: tuple[int, ...] | None = None,
     ) -> None:
         self._conv = conv
         self._salt = salt
         self._temperature = temperature
         self._draw = draw
         self._health = health
+        self._adapters = adapters
         self._opened = False
         self._closed = False
         self._weights: Weights = np.empty(0, np.float32)
@@ -68,7 +79,13 @@ class TritonDecoder:
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = tokens
         self._opened = True
-        return self._decode(Op.PREFILL, ids, bids, 0)
+        try:
+            return self._decode(Op.PREFILL, ids, bids, 0)
+        except SkynetError as fault:
+            if fault.code != UNKNOWN_ADAPTER or self._adapters is None:
+                raise
+            self._adapters = None
+            return self._decode(Op.PREFILL, ids, bids, 0)
 
     def step(self, token: int, bids: Bids, index: int) -> Outcome:
         ids = np.full((len(bids.weights), 1), token, np.int32)
@@ -141,7 +158,15 @@ class TritonDecoder:
                 pb_utils.Tensor("OP", np.full(shape, op, np.int32)),
                 pb_utils.Tensor("SALT", np.full(shape, self._salt, np.uint64)),
             ]
-        return [pb_utils.Tensor("IDS", ids), *self._constant[op, rows]]
+        adapter = pb_utils.Tensor("ADAPTER", self._adapters_of(op, rows))
+        return [pb_utils.Tensor("IDS", ids), adapter, *self._constant[op, rows]]
+
+    def _adapters_of(self, op: Op, rows: int) -> NDArray[np.uint64]:
+        """Only a prompt says them: `llm_step` remembers, and a replay says them again."""
+        found = np.zeros((rows, 1), np.uint64)
+        if op is Op.PREFILL and self._adapters is not None:
+            found[:, 0] = self._adapters
+        return found
 
     def _terms(self, bids: Bids, bid: str, index: int) -> list[pb_utils.Tensor]:
         """Inputs of `auction`, weights under the name `bid`: written again only when one has

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from bls.campaigns import load_campaigns
 from bls.contracts import Op
 from bls.errors import SkynetError, invalid
+from bls.jsonlog import JsonLog
+from bls.llm import adapters
+from bls.llm.adapters import AdapterKeeper
 from bls.llm.stats import COUNTERS, GAUGES
 from bls.llm.supervisor import Supervisor, WorkerOptions
 from bls.remote import stats as remote
@@ -46,9 +49,13 @@ class LLMStep:
         self._exchange = Exchange(self._worker, bidders)
         self._worker.start()
         self._exchange.start()
+        self._log = JsonLog(settings.logs, settings.limits.log_queue)
+        self._adapters = AdapterKeeper.open(settings, self._worker, self._log)
+        self._adapters.start()
         self._metrics = (
             StatsExporter(self._worker.stats, COUNTERS, GAUGES, pb_utils),
             StatsExporter(self._exchange.stats, remote.COUNTERS, remote.GAUGES, pb_utils),
+            StatsExporter(self._adapters.stats, adapters.COUNTERS, adapters.GAUGES, pb_utils),
         )
         for exporter in self._metrics:
             exporter.start()
@@ -64,8 +71,10 @@ class LLMStep:
     def finalize(self) -> None:
         for exporter in self._metrics:
             exporter.stop()
+        self._adapters.stop()
         self._worker.stop()
         self._exchange.stop()
+        self._log.close()
 
     def _hand_in(self, request: pb_utils.InferenceRequest, answer: Answer) -> None:
         conv = _same(_input(request, "CONV"), "CONV")
@@ -77,7 +86,8 @@ class LLMStep:
             self._exchange.step(conv, len(ids), _same(ids, "IDS"), answer)
         elif op == Op.PREFILL:
             salt = _same(_input(request, "SALT"), "SALT")
-            self._exchange.prefill(conv, salt, ids, answer)
+            adapters = _input(request, "ADAPTER").ravel().tolist()
+            self._exchange.prefill(conv, salt, ids, answer, adapters)
         elif op == Op.END:
             self._exchange.end(conv, answer)
         elif op == Op.AGAIN:

@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from bls.brain import params
 from bls.errors import SkynetError, invalid
 from bls.keys.store import KeyStore, open_store
+from bls.llm.adapters_key import LORA_KEY, Adapters
 from bls.models.model_key import SUBSYSTEMS, ModelKey, canary_key, model_key
 from bls.settings import Settings, load_settings
 from client.palette import printable
@@ -74,11 +75,11 @@ class Rule:
 
         if key == params.KEY:
             return cls(load_trusted(settings.params_public_keys), params.read_params)
-        if key not in MODEL_KEYS:
+        if key not in MODEL_KEYS and key != LORA_KEY:
             return cls(None, dict)
         names = settings.models_public_keys
         trusted = load_trusted(names, "models_public_keys") if names else None
-        return cls(trusted, ModelKey.of)
+        return cls(trusted, Adapters.of if key == LORA_KEY else ModelKey.of)
 
     def verdict(self, entry: Entry) -> str:
         """`ok`, or why a server refuses it."""

@@ -12,11 +12,12 @@ from pathlib import Path
 from export.llm.cache import publish
 from export.llm.checkpoint import Checkpoint
 from export.llm.graph import GraphOptions, write_graph
+from export.llm.lora_graph import write_lora_graph
 from export.llm.onnx_writer import OnnxWriter
 from export.llm.sources import AUTO, Source, resolve
-from export.manifest import MANIFEST_NAME, SCHEMA_VERSION, LLMManifest, file_sha256
+from export.manifest import MANIFEST_NAME, PLAIN, SCHEMA_VERSION, LLMManifest, file_sha256
 
-EXPORTER_VERSION = "1.0.0"
+EXPORTER_VERSION = "1.1.0"
 DEFAULT_CACHE = Path(".cache")
 Progress = Callable[[str, float], None]
 
@@ -58,11 +59,12 @@ def _export(
     source: Source, content: str, options: GraphOptions, folder: Path, tell: Progress
 ) -> None:
     checkpoint = source.open()
-    writer = OnnxWriter(folder / "model.onnx")
+    writer = OnnxWriter(folder / PLAIN)
     try:
         write_graph(checkpoint, writer, options, lambda what, done: tell(what, 0.1 + 0.7 * done))
     finally:
         writer.close()
+    write_lora_graph(folder, checkpoint.config)
     tell("tokenizer", 0.85)
     checkpoint.write_tokenizer(folder / "tokenizer.json")
     tell("hashing", 0.9)

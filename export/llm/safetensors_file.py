@@ -65,6 +65,10 @@ class SafetensorsFiles:
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
+    def names(self) -> list[str]:
+        """Every tensor, sorted."""
+        return sorted(self._entries)
+
     def stored_type(self, name: str) -> str:
         return self._entry(name).dtype
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from bls.errors import SkynetError
-from bls.llm.jobs import Again, Away, End, Job, Prefill, Span, Step
+from bls.llm.jobs import Again, Away, End, Job, Load, Prefill, Span, Step
 from bls.llm.wire import pack_job, receive_frame, send_frame, unpack_job
 
 Pair = tuple[socket.socket, socket.socket]
@@ -31,6 +31,8 @@ def pair() -> Iterator[Pair]:
 
 JOBS = [
     Prefill(2**63 - 1, 2**64 - 1, ((1, 2, 3), (1,)), quiet),
+    Prefill(1, 0, ((1, 2), (1, 3)), quiet, (0, 2**64 - 1)),
+    Load(2**64 - 1, "/models/cg/a", "0" * 64, quiet),
     Step(7, 4, 49_151, quiet),
     Again(7, 255, quiet),
     End(0, quiet),

@@ -118,6 +118,7 @@ class Direct:
             "OP": np.full((rows, 1), op, np.int32),
             "IDS": np.array(ids, np.int32),
             "SALT": np.zeros((rows, 1), np.uint64),
+            "ADAPTER": np.zeros((rows, 1), np.uint64),
             "BID": np.ones((rows, 1), np.float32),
             "CONTROL": np.zeros((rows, CONTROL), np.float64),
             "MIXTURE": np.zeros((rows, 5), np.float32),

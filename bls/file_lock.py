@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 from typing import IO
 
-WAIT_S = 10.0
 _RETRY_S = 0.1
 
 
-def lock_file(path: Path, wait_s: float = WAIT_S) -> IO[bytes] | None:
+def lock_file(path: Path, wait_s: float) -> IO[bytes] | None:
     """The locked file, which holds the lock until it is closed; None when another one stays."""
     file = path.open("ab")
     deadline = time.monotonic() + wait_s

@@ -27,6 +27,7 @@ _PERIOD_S = 0.05
 _BATCH = 512
 """Records encoded at once: many share the work of packing, few enough stay in the cache."""
 _RETRY_S = 0.5
+_LOCK_WAIT_S = 10.0
 LOCK = "ledger.lock"
 SEAL = "ledger.seal"
 """A file of this name in the folder asks the writer to seal its active files; it removes it."""
@@ -153,7 +154,7 @@ class Ledger:
 
 def _lock(path: Path) -> IO[bytes]:
     """One writer per folder: two would break each other's chain. Raises `ledger_locked`."""
-    file = lock_file(path)
+    file = lock_file(path, _LOCK_WAIT_S)
     if file is None:
         raise SkynetError("ledger_locked", "Another server writes billing records here.", 500)
     return file

@@ -19,6 +19,7 @@ from pathlib import Path
 from bls.events.relay.relay import Relay, RelayOptions, known_topics
 from bls.file_lock import lock_file
 
+_LOCK_WAIT_S = 10.0
 _GARBAGE = 100_000
 """Objects made between two looks for cycles: parsed lines have none."""
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(str(error))
         options = RelayOptions(words.logs, words.kafka, topics)
     words.logs.mkdir(parents=True, exist_ok=True)
-    lock = lock_file(words.logs / f"{options.name}.lock")
+    lock = lock_file(words.logs / f"{options.name}.lock", _LOCK_WAIT_S)
     if lock is None:
         print("relay: another relay ships this folder", file=sys.stderr)
         return 1

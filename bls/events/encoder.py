@@ -143,7 +143,7 @@ def _writer(kind: Any, unique: bool = False) -> Callable[[Any], bytes]:
     if unique and kind == "string":
         return text_bytes
     if kind not in _PLAIN:
-        raise NotImplementedError(f"events have no fields of type {kind}")
+        raise TypeError(f"events have no fields of type {kind}")
     return _PLAIN[kind]
 
 

@@ -11,7 +11,6 @@ no wake-up per token. A crash of the process loses that much, a crash of the mac
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from bls.errors import SkynetError
+from bls.file_lock import lock_file
 from bls.limits import LIMITS, Limits
 from bls.settlement.record import STREAMS, Record, encode
 from bls.settlement.segments import Appender
@@ -154,16 +154,7 @@ class Ledger:
 
 def _lock(path: Path) -> IO[bytes]:
     """One writer per folder: two would break each other's chain. Raises `ledger_locked`."""
-    file = path.open("ab")
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except OSError:
-            if time.monotonic() > deadline:
-                file.close()
-                raise SkynetError(
-                    "ledger_locked", "Another server writes billing records here.", 500
-                ) from None
-            time.sleep(0.1)
+    file = lock_file(path, _LOCK_WAIT_S)
+    if file is None:
+        raise SkynetError("ledger_locked", "Another server writes billing records here.", 500)
+    return file

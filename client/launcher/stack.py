@@ -10,17 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import site
 import sys
 import sysconfig
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
 
-from bls.errors import SkynetError
 from bls.settings import REPOSITORY, Settings
 from client.launcher.backends import assemble_backends
 from client.launcher.events import EventPath
@@ -29,15 +25,15 @@ from client.launcher.install import find_triton
 from client.launcher.ports import LOOPBACK, check_ports
 from client.launcher.process import Child
 from client.launcher.ready import http_ready, triton_ready, wait_until
+from client.launcher.running import Children
 
 Progress = Callable[[str], None]
 
 _TRITON_GRACE_S = 25.0
 _GATEWAY_GRACE_S = 8.0
-_WATCH_S = 0.5
 
 
-class Stack:
+class Stack(Children):
     """Children of one run, and the folder they share. `settings` has the ports really used.
 
     Args:
@@ -53,15 +49,14 @@ class Stack:
         gateway: bool = True,
         events: bool = False,
     ) -> None:
+        super().__init__()
         self.settings = settings
         self._progress = progress
         self._repository = repository
         self._with_gateway = gateway
         self._with_events = events and settings.events
         self.events: EventPath | None = None
-        self._children: list[Child] = []
         self._folder: Path | None = None
-        self._stopping = threading.Event()
 
     @property
     def gateway_url(self) -> str:
@@ -78,22 +73,6 @@ class Stack:
     def child(self, name: str) -> Child:
         """The running child of that name."""
         return next(child for child in self._children if child.name == name)
-
-    def __enter__(self) -> Stack:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Start both children and wait until they answer. Raises `SkynetError`."""
@@ -138,23 +117,6 @@ class Stack:
         self._children.append(gateway)
         wait_until(gateway, http_ready(f"{self.gateway_url}/readyz"), settings.ready_timeout_s)
 
-    def wait(self) -> None:
-        """Block until SIGINT or SIGTERM. Raises `child_died` when a child ends by itself."""
-        previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
-        try:
-            while not self._stopping.wait(_WATCH_S):
-                for child in self._children:
-                    if child.exit_code is not None:
-                        raise SkynetError(
-                            "child_died",
-                            f"{child.name} ended with code {child.exit_code}. "
-                            f"Its log says:\n{child.tail()}",
-                            500,
-                        )
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
     def stop(self) -> None:
         """End the children, and remove what the run left on the machine.
 
@@ -171,12 +133,6 @@ class Stack:
             _remove_segments(self._folder.name)
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stopping.set()
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from bls.brain.context.encoder import ContextEncoder
 from bls.campaigns import load_campaigns
+from client.launcher.running import Running
 from pipelines_dagster.traffic.asks import asks, chats
 from pipelines_dagster.traffic.gateway import LiveGateway
 from pipelines_dagster.traffic.plan import TrafficPlan
@@ -62,7 +63,7 @@ def drive(
     return report
 
 
-class Background:
+class Background(Running):
     """Traffic in a thread of its own from `__enter__` to `__exit__`; `report` is live."""
 
     def __init__(self, url: str, plan: TrafficPlan) -> None:
@@ -73,9 +74,13 @@ class Background:
             target=self._run, args=(url, plan), name="traffic", daemon=True
         )
 
-    def __enter__(self) -> Background:
+    def start(self) -> None:
         self._thread.start()
-        return self
+
+    def stop(self) -> None:
+        """Let the visits under way finish."""
+        self._stop.set()
+        self._thread.join(timeout=90)
 
     def __exit__(
         self,
@@ -83,9 +88,8 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let the visits under way finish. Raises what ended the traffic early."""
-        self._stop.set()
-        self._thread.join(timeout=90)
+        """Raises what ended the traffic early."""
+        super().__exit__(kind, error, trace)
         if self._fault and error is None:
             raise self._fault[0]
 

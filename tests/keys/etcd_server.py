@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.kernels.triton import free_ports
 
 
 class EtcdServer:
@@ -25,7 +26,7 @@ class EtcdServer:
         binary = shutil.which("etcd")
         if binary is None:
             pytest.skip("there is no etcd on this machine")
-        client, peer = _free_ports(2)
+        client, peer = free_ports(2)
         self.address = f"127.0.0.1:{client}"
         self._scheme, self._ca = ("https", tls[2]) if tls else ("http", "")
         url, other = f"{self._scheme}://{self.address}", f"http://127.0.0.1:{peer}"
@@ -77,13 +78,3 @@ class EtcdServer:
             self._process.kill()
             self._process.wait(10)
             self._process = None
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -8,18 +8,16 @@ after a clean end, 1 when another relay has the folder, 2 for bad arguments.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import gc
 import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from bls.events.relay.relay import Relay, RelayOptions, known_topics
+from bls.file_lock import lock_file
 
 _LOCK_WAIT_S = 10.0
 _GARBAGE = 100_000
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(str(error))
         options = RelayOptions(words.logs, words.kafka, topics)
     words.logs.mkdir(parents=True, exist_ok=True)
-    lock = _lock(words.logs / f"{options.name}.lock")
+    lock = lock_file(words.logs / f"{options.name}.lock", _LOCK_WAIT_S)
     if lock is None:
         print("relay: another relay ships this folder", file=sys.stderr)
         return 1
@@ -53,21 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Relay(options).run(stop)
     lock.close()
     return 0
-
-
-def _lock(path: Path) -> IO[bytes] | None:
-    """One relay per folder and set of topics; None when another one stays."""
-    file = path.open("ab")
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
-        except OSError:
-            if time.monotonic() > deadline:
-                file.close()
-                return None
-            time.sleep(0.1)
 
 
 if __name__ == "__main__":

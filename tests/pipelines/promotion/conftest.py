@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bls.models.model_key import model_key
 from bls.settings import Settings
 from export.model_manifest import ModelManifest, hash_files
 from pipelines_dagster.defs.promotion import ledger as log
@@ -56,3 +57,11 @@ def version(desk: Desk, tmp_path: Path) -> Version:
         return stored
 
     return make
+
+
+@pytest.fixture
+def pair(desk: Desk, version: Version) -> tuple[Stored, Stored]:
+    """(champion with its key, challenger that has passed its gate)."""
+    first, second = version("pred_a"), version("pred_b")
+    desk.keys.put(model_key("pred"), first.key().value())
+    return first, second

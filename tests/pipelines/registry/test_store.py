@@ -5,21 +5,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from bls.errors import SkynetError
 from bls.models.model_key import ModelKey
 from bls.settings import Settings
 from export.manifest import MANIFEST_NAME, file_sha256
 from pipelines_dagster.registry.names import Stored, check_path, next_version
-from pipelines_dagster.registry.s3 import S3Artefacts
 from pipelines_dagster.registry.store import (
     ArtefactStore,
     FolderArtefacts,
@@ -31,22 +28,8 @@ from pipelines_dagster.settings import PipelineSettings
 BUCKET = "skynet"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(params=["folder", "s3"])
-def store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> ArtefactStore:
-    if request.param == "folder":
-        return FolderArtefacts(tmp_path / "models")
-    endpoint = request.getfixturevalue("endpoint")
+@pytest.fixture
+def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtefactStore:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -54,6 +37,14 @@ def store(
     prefix = re.sub(r"\W", "_", tmp_path.name)
     settings = Settings(state=tmp_path, models=f"s3://{BUCKET}/{prefix}/models")
     return open_artefacts(PipelineSettings(settings, s3_endpoint=endpoint))
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
+    if request.param == "folder":
+        return FolderArtefacts(tmp_path / "models")
+    store: ArtefactStore = request.getfixturevalue("bucket")
+    return store
 
 
 @pytest.mark.spec("ORC-U-09")
@@ -115,15 +106,13 @@ def test_files_spoilt_in_the_store_are_found(tmp_path: Path, made: Path) -> None
 
 
 def test_files_spoilt_in_the_bucket_are_found(
-    endpoint: str, store: ArtefactStore, made: Path
+    endpoint: str, bucket: ArtefactStore, made: Path
 ) -> None:
-    if not isinstance(store, S3Artefacts):
-        pytest.skip("of the bucket")
-    stored = store.put("pred", "pred_1", made)
+    stored = bucket.put("pred", "pred_1", made)
     key = stored.uri.removeprefix(f"s3://{BUCKET}/") + "/model.onnx"
     boto3.client("s3", endpoint_url=endpoint).put_object(Bucket=BUCKET, Key=key, Body=b"other")
     with pytest.raises(SkynetError) as refused:
-        store.fetch(stored)
+        bucket.fetch(stored)
     assert refused.value.code == "bad_artefact"
 
 

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from bls.brain.params import MpcParams
 from bls.errors import SkynetError
@@ -17,15 +15,6 @@ from pipelines_dagster.defs.market.dataset import verify
 from pipelines_dagster.defs.training import gold as sets
 from pipelines_dagster.defs.training.tuner import combinations, here, on_ray
 from pipelines_dagster.settings import PipelineSettings
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def test_the_newest_dataset_is_fetched_and_checked(

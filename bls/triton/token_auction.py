@@ -21,6 +21,7 @@ from bls.campaigns import load_campaigns
 from bls.errors import SkynetError, capacity, internal
 from bls.jsonlog import JsonLog
 from bls.limits import LIMITS
+from bls.llm.adapter_names import AdapterNames
 from bls.policy.filter import load_filter
 from bls.prelude import stats as prelude_stats
 from bls.prelude.prepare import Preparer
@@ -74,6 +75,7 @@ class TokenAuction:
         )
         prompts = PromptBuilder(template, tuple(manifest.special_tokens))
         self._preparer = Preparer(TritonStages(), prompts, campaigns)
+        self._adapters = AdapterNames(settings, self._log)
         self._stats = ReplyStats()
         tracer = setup_tracing(settings.traces, "token_auction")
         self._journal = Journal(self._log, self._ledger, self._stats, tracer)
@@ -112,6 +114,7 @@ class TokenAuction:
         for exporter in self._exporters:
             exporter.stop()
         self._brain.close()
+        self._adapters.close()
         self._ledger.close()
         self._log.close()
 
@@ -155,8 +158,9 @@ class TokenAuction:
         conv = secrets.randbits(63)
         draw = DrawKey.of(request)
         salt, health = _salt(request.user), self._brain.services.health
-        decoder = TritonDecoder(conv, salt, request.temperature, draw, health)
         prelude = self._preparer.prepare(request, salt)
+        adapters = self._adapters.of_rows([seat.advertiser for seat in prelude.seats])
+        decoder = TritonDecoder(conv, salt, request.temperature, draw, health, adapters=adapters)
         reply = open_reply(request, draw, self._services, decoder, prelude)
         live = self._live.holding(request.conv_id, reply.bidder)
         with live, self._journal.reply(reply) as entry:

@@ -17,6 +17,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bls.ads.prepare import prepare
+from bls.campaigns import load_campaigns
+from bls.contracts import SELECT
+from bls.errors import SkynetError
 from bls.settings import REPOSITORY, Settings
 from client.launcher.backends import assemble_backends
 from client.launcher.events import EventPath
@@ -89,6 +93,8 @@ class Stack(Children):
         files = ServerFiles(
             self._repository, assemble_backends(install, folder / "backends"), folder.name
         )
+        if (self._repository / SELECT.name).exists():
+            self._prepare_ads()
         self._progress("starting the Triton server")
         environment = _environment(settings)
         if install.libraries is not None:
@@ -102,6 +108,18 @@ class Stack(Children):
         if self.events is not None:
             self._progress(f"events go to Kafka at {settings.kafka_servers}")
             self.events.start()
+
+    def _prepare_ads(self) -> None:
+        """A database that is away keeps ads out, not the server from starting."""
+        try:
+            judged = prepare(self.settings, load_campaigns(self.settings.campaigns))
+        except SkynetError as fault:
+            if fault.code != "ads_unavailable":
+                raise
+            self._progress("the database of campaigns does not answer: no ads until it does")
+            return
+        if judged:
+            self._progress(f"the guard judged {judged} creatives of the campaign file")
 
     def _start_gateway(self) -> None:
         self._progress("starting the gateway")

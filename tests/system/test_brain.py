@@ -134,6 +134,7 @@ def test_signed_parameters_count_at_the_next_token_and_others_never(brainy: Brai
     assert {line["horizon"] for line in brainy.decisions("after")} == {4}
 
 
+@pytest.mark.spec("CG-I-03")
 @pytest.mark.spec("MPC-I-02")
 def test_a_forced_abandon_ends_the_reply_where_expected(brainy: Brainy) -> None:
     """No forecast is narrow enough: token 1 abandons, the plan runs out, the sentence ends."""

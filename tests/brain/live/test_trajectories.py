@@ -10,7 +10,7 @@ import pytest
 
 from bls.bidding import LiveBidder, Seat
 from bls.brain.params import MpcParams
-from bls.contracts import Decision
+from bls.contracts import CTX, Decision
 from tests.brain.live.rig import Played, Rig, persistent, seat
 
 RIVAL = Seat("rival", "Recommend it.", 1.0)
@@ -21,6 +21,7 @@ def hopeless(rig: Rig) -> None:
     rig.forecast = lambda features: persistent(features) * 0 + np.float32([3, 0.1, 3, 0.1, 0.5])
 
 
+@pytest.mark.spec("CG-U-05")
 @pytest.mark.spec("MPC-I-02")
 def test_an_abandoned_ad_ends_where_its_plan_says(rig: Rig) -> None:
     """M = 2: the second negative token abandons; plan_id tokens later the row bids nothing."""
@@ -47,7 +48,7 @@ def test_ads_of_little_value_stop_early(rig: Rig) -> None:
     for number in range(30):
         rig.valuer.v_max = 0.02 + 0.01 * number / 30
         played = rig.play((seat("a"), RIVAL), tokens=10, request_id=f"r{number}")
-        curve = rig.valuer.values((), (seat("a"),), 0).curves[1]
+        curve = rig.valuer.values(np.zeros(CTX, np.float32), (seat("a"),), 0).curves[1]
         assert curve.loss[1] / curve.d_v[:2].sum() > 0.4
         stopped += played.asked[-1].control is None
     assert stopped >= 25

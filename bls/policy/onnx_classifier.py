@@ -9,14 +9,15 @@ and the tokenizer's JSON is ever opened, so there is no pickle.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import onnxruntime as ort
 from pydantic import Field, ValidationError, model_validator
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from bls.errors import SkynetError
 from bls.request import Name, Strict
@@ -60,23 +61,35 @@ class OnnxClassifier:
         self.threshold = manifest.threshold
         try:
             self._tokenizer = Tokenizer.from_buffer(tokenizer)
+            self._windowing = Tokenizer.from_buffer(tokenizer)
             self._session = _session(model)
         except Exception:  # both libraries raise bare exceptions with paths and graph details
             raise _bad("the model or the tokenizer cannot be loaded") from None
         self._check_graph()
         self._tokenizer.enable_truncation(manifest.max_tokens, direction="left")
         self._tokenizer.enable_padding()
+        overlap = manifest.max_tokens // 4
+        self._windowing.enable_truncation(manifest.max_tokens, stride=overlap, direction="left")
 
     def unsafe(self, texts: Sequence[str]) -> list[float]:
         """Raises `ValueError` when the model answers anything but probabilities."""
-        encodings = self._tokenizer.encode_batch(list(texts))
+        return self._probabilities(self._tokenizer.encode_batch(list(texts)))
+
+    def windows(self, text: str, most: int) -> list[float]:
+        """Of the last `most` windows of a text, each alone: so a text has the same bits always.
+        Windows of `max_tokens` overlap by a quarter. Raises as `unsafe`."""
+        whole = self._windowing.encode(text)
+        cut = [whole, *whole.overflowing][:most]  # from the end of the text
+        return [self._probabilities([one])[0] for one in cut]
+
+    def _probabilities(self, encodings: Sequence[Encoding]) -> list[float]:
         tensors = {
             "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
             "attention_mask": np.array([e.attention_mask for e in encodings], np.int64),
         }
         (answer,) = self._session.run([_OUTPUT], tensors)
-        if answer.shape != (len(texts),):
-            raise ValueError(f"{_OUTPUT}: expected [{len(texts)}], got {list(answer.shape)}")
+        if answer.shape != (len(encodings),):
+            raise ValueError(f"{_OUTPUT}: expected [{len(encodings)}], got {list(answer.shape)}")
         if not ((answer >= 0) & (answer <= 1)).all():
             raise ValueError(f"{_OUTPUT}: not a probability")
         return [float(value) for value in answer]
@@ -97,11 +110,26 @@ def _session(model: bytes) -> ort.InferenceSession:
 
 def _manifest(folder: Path) -> PolicyManifest:
     try:
-        return PolicyManifest.model_validate_json((folder / MANIFEST).read_bytes())
+        raw = json.loads((folder / MANIFEST).read_bytes())
+        return PolicyManifest.model_validate(_guards(raw) if "details" in raw else raw)
     except OSError:
         raise _bad(f"{MANIFEST} cannot be read") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise _bad(f"{MANIFEST} is not complete") from None
     except ValidationError as error:
         raise _bad(f"{MANIFEST}: {error.errors()[0]['msg']}") from None
+
+
+def _guards(raw: dict[str, Any]) -> dict[str, Any]:
+    """What this reader needs of the manifest of a `policy_guard` version."""
+    details, files = raw["details"], raw["files"]
+    return {
+        "schema_version": raw["schema_version"],
+        "name": raw["name"],
+        "files": {name: files[name] for name in _FILES},
+        "threshold": details["thresholds"]["reply"],
+        "max_tokens": details["max_tokens"],
+    }
 
 
 def _checked(folder: Path, name: str, manifest: PolicyManifest) -> bytes:

@@ -46,7 +46,7 @@ def _between(marks: str, share: float) -> Attack:
 
 def _spaced(text: str, rng: random.Random) -> str:
     mark = rng.choice(" .-_*")
-    return _words(text, rng, lambda word: mark.join(word), 0.5)
+    return _words(text, rng, mark.join, 0.5)
 
 
 def _split(text: str, rng: random.Random) -> str:

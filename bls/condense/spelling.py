@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-_STOP = """a about after all also am an and any anything are as at be been but by can could d did do
-does doing done else for from get go going got had has have he help her here him his how i if in into
-is it its just know let like ll m may me more my need no not now of off ok okay on one or our out
-over please re s shall she should so some something sure t than thank thanks that the their them then
-there these they this to too u um up us user assistant ve very want was way we well were what when
-where which who will with would yes you your"""
+_STOP = """
+a about after all also am an and any anything are as at be been but by can could d did do does doing
+done else for from get go going got had has have he help her here him his how i if in into is it its
+just know let like ll m may me more my need no not now of off ok okay on one or our out over please
+re s shall she should so some something sure t than thank thanks that the their them then there
+these they this to too u um up us user assistant ve very want was way we well were what when where
+which who will with would yes you your
+"""
 STOP_WORDS = frozenset(_STOP.split())
 _WORD = re.compile(r"[^\W_]+")
 

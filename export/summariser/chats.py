@@ -50,9 +50,9 @@ def read_chats(path: Path) -> list[Chat]:
     Raises `ExportError` `dataset_invalid`.
     """
     try:
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as lines:
-            return [_chat(json.loads(line)) for line in lines if line.strip()]
+        content = path.read_bytes()
+        text = gzip.decompress(content) if path.suffix == ".gz" else content
+        return [_chat(json.loads(line)) for line in text.splitlines() if line.strip()]
     except (OSError, ValueError, KeyError, TypeError):
         raise ExportError("dataset_invalid", "the dialogues cannot be read") from None
 

@@ -55,6 +55,18 @@ def sinusoids(places: int, width: int) -> NDArray[np.float32]:
     return np.concatenate([np.sin(angles), np.cos(angles)], 1).astype(np.float32)
 
 
+def addressed(states: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
+    """Encoder states with an address each: the place that the token will have in the summary, if it
+    is kept. `kept` are the logits; the decoder's step t then only has to look for place t."""
+    chance = torch.sigmoid(kept) * mask
+    place = torch.cumsum(chance, 1) + 1.0  # BART's positions begin with 2
+    width = states.shape[-1]
+    rates = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
+    angles = place[..., None] * rates
+    address = torch.cat([torch.sin(angles), torch.cos(angles)], -1)
+    return states + address * chance[..., None]
+
+
 def build(dims: Dims, table: NDArray[np.float32]) -> BartForConditionalGeneration:
     """A BART of these sizes; `table` f32 [V, width] is its frozen, tied embedding. The end's own
     row is the last one, the only one that is trained."""
@@ -88,7 +100,8 @@ def build(dims: Dims, table: NDArray[np.float32]) -> BartForConditionalGeneratio
         for places in (bart.model.encoder.embed_positions, bart.model.decoder.embed_positions):
             places.weight.copy_(torch.from_numpy(sinusoids(*places.weight.shape)))
         for layer in bart.model.decoder.layers:  # to begin with, a copy of what is looked at
-            for part in (layer.encoder_attn.v_proj, layer.encoder_attn.out_proj):
+            look = layer.encoder_attn
+            for part in (look.q_proj, look.k_proj, look.v_proj, look.out_proj):
                 part.weight.copy_(torch.eye(dims.width))
     bart.model.shared.weight.requires_grad_(False)
     return bart
@@ -104,7 +117,7 @@ class Summariser(nn.Module):
         self.score = nn.Linear(dims.width, 1)
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The encoder's last layer, f32 [n, 64, width]; `ids` >= 0, `mask` is 1 where a token is."""
+        """The encoder's last layer, f32 [n, 64, width]; `mask` is 1 where a token is."""
         encoder = self.bart.model.encoder
         states: Tensor = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return states
@@ -121,7 +134,7 @@ class Summariser(nn.Module):
         looked, [n, t, 64] (mean over heads of the last layer)."""
         found = self.bart.model.decoder(
             input_ids=said,
-            encoder_hidden_states=states,
+            encoder_hidden_states=addressed(states, self.kept(states).detach(), mask),
             encoder_attention_mask=mask,
             output_attentions=True,
             use_cache=False,

@@ -83,7 +83,8 @@ class TargetMaker:
 def pack(units: Sequence[Unit], values: Sequence[float], room: int) -> list[Unit]:
     """Units of the highest value that fit into `room` tokens, in their order.
 
-    Long ones are ranked by value / sqrt(tokens): a telephone number is worth its digits. Among the small ones, those between two kept units go first: they join them.
+    Long ones are ranked by value / sqrt(tokens): a telephone number is worth its digits. Among the
+    small ones, those between two kept units go first: they join them.
     """
     length = [unit.end - unit.start for unit in units]
     rank = sorted(range(len(units)), key=lambda i: (-values[i] / math.sqrt(length[i]), i))
@@ -103,10 +104,18 @@ def pack(units: Sequence[Unit], values: Sequence[float], room: int) -> list[Unit
 def all_targets(
     maker: TargetMaker, windows: Sequence[tuple[list[int], str]]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """IDS int32 [n, 64] padded, KEEP bool [n, 64]."""
+    """Of windows with what follows them, as `stacked`."""
+    keeps = [maker.keep(window, after) for window, after in windows]
+    return stacked([window for window, _ in windows], keeps)
+
+
+def stacked(
+    windows: Sequence[Sequence[int]], keeps: Sequence[NDArray[np.bool_]]
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """IDS int32 [n, 64], -1 where there is none, and KEEP bool [n, 64]."""
     ids = np.full((len(windows), SUMMARY_WINDOW), -1, np.int32)
-    keep = np.zeros((len(windows), SUMMARY_WINDOW), np.bool_)
-    for at, (window, after) in enumerate(windows):
+    kept = np.zeros((len(windows), SUMMARY_WINDOW), np.bool_)
+    for at, (window, keep) in enumerate(zip(windows, keeps, strict=True)):
         ids[at, : len(window)] = window
-        keep[at, : len(window)] = maker.keep(window, after)
-    return ids, keep
+        kept[at, : len(window)] = keep
+    return ids, kept

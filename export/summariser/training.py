@@ -63,8 +63,9 @@ def _optimise(
     network: nn.Module,
     windows: Windows,
     stage: Stage,
-    seed: int,
     loss_of: Callable[[Windows], Tensor],
+    *,
+    seed: int,
     tell: Progress,
 ) -> None:
     free = [p for p in network.parameters() if p.requires_grad]
@@ -93,20 +94,21 @@ def selection_loss(network: Summariser, states: Tensor, batch: Windows) -> Tenso
 
 
 def train_selector(
-    network: Summariser, windows: Windows, stage: Stage, seed: int, tell: Progress
+    network: Summariser, windows: Windows, stage: Stage, *, seed: int, tell: Progress
 ) -> None:
     """Encoder and head only."""
 
     def loss(batch: Windows) -> Tensor:
         return selection_loss(network, network.states(batch.ids, batch.mask), batch)
 
-    _optimise(network, windows, stage, seed, loss, tell)
+    _optimise(network, windows, stage, loss, seed=seed, tell=tell)
 
 
 def train_bart(
     network: Summariser,
     windows: Windows,
     stage: Stage,
+    *,
     seed: int,
     tell: Progress,
     teacher: Summariser | None = None,
@@ -121,7 +123,7 @@ def train_bart(
         looking = nn.functional.nll_loss(
             torch.log(looked.flatten(0, 1) + 1e-6), found.place.flatten()
         )
-        extra = 0.3 * looking + 0.3 * selection_loss(network, states, batch)
+        extra = looking + 0.3 * selection_loss(network, states, batch)
         if teacher is None:
             return ce + extra
         with torch.no_grad():
@@ -131,7 +133,7 @@ def train_bart(
         mse = nn.functional.mse_loss(logits[counts], wanted[counts])
         return CE_SHARE * ce + MSE_SHARE * mse + extra
 
-    _optimise(network, windows, stage, seed, loss, tell)
+    _optimise(network, windows, stage, loss, seed=seed, tell=tell)
 
 
 @torch.no_grad()

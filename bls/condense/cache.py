@@ -113,3 +113,13 @@ class DictCache:
             self._held.popitem(last=False)
             self.stats.evictions += 1
         self.stats.entries = len(self._held)
+
+
+def open_cache(url: str, limits: Limits = LIMITS) -> SummaryCache:
+    """The cache of setting `redis`; empty keeps it in this process. Raises `bad_setting`."""
+    if not url:
+        return DictCache(limits)
+    from bls.brain.hub.redis_client import connect  # noqa: PLC0415 (0.2 s, only where needed)
+    from bls.condense.redis_cache import RedisCache  # noqa: PLC0415
+
+    return RedisCache(connect(url, limits), limits)

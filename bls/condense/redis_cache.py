@@ -15,8 +15,7 @@ import numpy as np
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bls.brain.hub.redis_client import connect
-from bls.condense.cache import DictCache, Key, Summary, SummaryCache, owner_of
+from bls.condense.cache import DictCache, Key, Summary, owner_of
 from bls.contracts import SUMMARY_TOKENS
 from bls.limits import LIMITS, Limits
 
@@ -93,8 +92,3 @@ def _read(value: bytes | None) -> Summary | None:
     if not value or len(value) % 4 or len(value) > 4 * SUMMARY_TOKENS:
         return None
     return tuple(np.frombuffer(value, np.int32).tolist())
-
-
-def open_cache(url: str, limits: Limits = LIMITS) -> SummaryCache:
-    """The cache of setting `redis`; empty keeps it in this process. Raises `bad_setting`."""
-    return RedisCache(connect(url, limits), limits) if url else DictCache(limits)

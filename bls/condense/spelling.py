@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 _STOP = """
-a about after all also am an and any anything are as at be been but by can could d did do does doing
-done else for from get go going got had has have he help her here him his how i if in into is it its
-just know let like ll m may me more my need no not now of off ok okay on one or our out over please
-re s shall she should so some something sure t than thank thanks that the their them then there
-these they this to too u um up us user assistant ve very want was way we well were what when where
-which who will with would yes you your
+a about after all also am an and any anything are as at be been but by can could d did do does
+doing done else for from get go going got had has have he help her here him his how i if in into is
+it its just know let like ll m may me more my need no not now of off ok okay on one or our out over
+please re s shall she should so some something sure t than thank thanks that the their them then
+there these they this to too system u um up us user assistant ve very want was way we well were
+what when where which who will with would yes you your
 """
 STOP_WORDS = frozenset(_STOP.split())
 _WORD = re.compile(r"[^\W_]+")
@@ -71,8 +72,8 @@ class Spelling:
     def units(self, ids: Sequence[int]) -> list[Unit]:
         """The words of `ids`, in order; together they are all of it."""
         starts = [at for at in range(len(ids)) if self._opens(ids, at)]
-        ends = [*starts[1:], len(ids)]
-        return [Unit(a, b, self._letters(ids[a:b])) for a, b in zip(starts, ends, strict=True)]
+        pairs = pairwise([*starts, len(ids)])
+        return [Unit(a, b, self._letters(ids[a:b])) for a, b in pairs]
 
     def _opens(self, ids: Sequence[int], at: int) -> bool:
         if at == 0 or self.space[ids[at]]:

@@ -11,12 +11,12 @@ import contextlib
 import socket
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bls.condense.stats import WorkerStats
-from bls.condense.summariser import Window
 from bls.errors import SkynetError
 from bls.keys.live import Log
 from bls.limits import LIMITS
@@ -61,6 +61,7 @@ class Supervisor:
         self._told = threading.Event()
         self._stopping = threading.Event()
         self._storm = Storm()
+        self._died = 0.0
         self._thread = threading.Thread(target=self._keep, name="summariser", daemon=True)
 
     @property
@@ -123,7 +124,6 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             self.stats.restarts += 1
-            self._log.write(RESTARTED, restarts=self.stats.restarts, pause_s=pause)
             self._stopping.wait(pause)
 
     def _one_life(self) -> float:
@@ -150,7 +150,14 @@ class Supervisor:
             else:
                 process.kill()
             self._told.set()
+            if ready and self.stats.restarts:
+                self._log.write(
+                    RESTARTED,
+                    restarts=self.stats.restarts,
+                    away_s=round(time.monotonic() - self._died, 3),
+                )
             process.wait()
+            self._died = time.monotonic()
             with self._changing:
                 self._line = None
         return self._storm.death() if ready else _REFUSED_PAUSE_S

@@ -12,6 +12,7 @@ To the worker: [window, ...].   From it: ["ready", kind, sha256], ["done", [summ
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
 from pathlib import Path
 
@@ -48,10 +49,8 @@ def main() -> int:
     except (SkynetError, ExportError) as error:
         send_frame(line, ["error", SkynetError(error.code, error.message, 500).to_wire()])
         return 1
-    try:
+    with contextlib.suppress(BrokenPipeError):  # hung up while we were writing
         serve(line, summariser)
-    except BrokenPipeError:  # hung up while we were writing
-        pass
     return 0
 
 

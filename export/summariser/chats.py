@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dialogues as the condenser gets them: token ids of `role: text` lines, split by dialogue."""
+"""Dialogues as the condenser gets them (`bls.prompt.split`): ids of `User: ...` lines."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ class Chat:
 
     @property
     def text(self) -> str:
-        return chat_text(self.turns)
+        return "\n".join(text for _, text in self.turns)
 
 
-def chat_text(turns: Sequence[tuple[str, str]]) -> str:
-    """The plain text of some turns, a line each."""
-    return "".join(f"{role}: {text}\n" for role, text in turns)
+def transcript(tokenizer: Tokenizer, turns: Sequence[tuple[str, str]]) -> list[int]:
+    """Ids of the turns, a line each; label, text and line break are tokenised apart."""
+    texts = [part for role, text in turns for part in (f"{role.capitalize()}: ", text, "\n")]
+    encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+    return [token for one in encoded for token in one.ids]
 
 
 def read_chats(path: Path) -> list[Chat]:
@@ -66,7 +68,7 @@ def _chat(raw: dict[str, object]) -> Chat:
 
 def windows_of(tokenizer: Tokenizer, chat: Chat) -> Iterator[tuple[list[int], str]]:
     """Each 64-token window of a dialogue (the last is shorter), and the text that follows it."""
-    ids = tokenizer.encode(chat.text, add_special_tokens=False).ids
+    ids = transcript(tokenizer, chat.turns)
     for start in range(0, len(ids), SUMMARY_WINDOW):
         window = ids[start : start + SUMMARY_WINDOW]
         yield window, tokenizer.decode(ids[start + SUMMARY_WINDOW :])

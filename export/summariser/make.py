@@ -45,9 +45,9 @@ class Config:
 
     teacher: Dims = TEACHER
     student: Dims = STUDENT
-    selecting: Stage = field(default_factory=lambda: Stage(700, 2e-3, 900.0))
-    teaching: Stage = field(default_factory=lambda: Stage(1400, 1.5e-3, 600.0, batch=24))
-    distilling: Stage = field(default_factory=lambda: Stage(1600, 1.5e-3, 600.0, batch=24))
+    selecting: Stage = field(default_factory=lambda: Stage(300, 2e-3, 1800.0))
+    teaching: Stage = field(default_factory=lambda: Stage(1400, 1.5e-3, 420.0, batch=24))
+    distilling: Stage = field(default_factory=lambda: Stage(1600, 1.5e-3, 420.0, batch=24))
     most: int | None = None
     teacher_name: str = ""
 
@@ -97,7 +97,7 @@ def make_teacher(
     """A larger BART on the same targets."""
     torch.manual_seed(seed)
     network = Summariser(config.teacher, table)
-    selecting = Stage(200, 2e-3, config.teaching.seconds / 6)
+    selecting = Stage(100, 2e-3, config.teaching.seconds / 6)
     train_selector(network, dataset.train, selecting, seed=seed, tell=tell)
     train_bart(network, dataset.train, config.teaching, seed=seed, tell=tell)
     return network

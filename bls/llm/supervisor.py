@@ -2,8 +2,8 @@
 """Keeps one LLM worker process alive and speaks to it.
 
 When the worker dies, every pending job is answered `worker_lost` (replies then replay), and a
-new one is started at once; more than `RESTARTS` deaths within `WINDOW_S` mean the machine is
-broken, and jobs are refused until the window has passed.
+new one is started at once; after too many deaths (`bls.workers.storm`) jobs are refused for a
+while.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import os
 import socket
 import subprocess
 import threading
-import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,12 +29,11 @@ from bls.llm.adapter_bank import ADAPTER_SLOTS
 from bls.llm.jobs import Job, Load, Loaded, Reply, Span
 from bls.llm.stats import EngineStats
 from bls.llm.wire import pack_job, receive_frame, send_frame
-from bls.settings import REPOSITORY
+from bls.workers.spawn import spawn
+from bls.workers.storm import Storm
 from export.manifest import LLMManifest
 
 _LOG = logging.getLogger(__name__)
-RESTARTS = 5
-WINDOW_S = 60.0
 _READY_S = 120.0
 _SOCKET_BYTES = 4 * 1024 * 1024
 
@@ -79,7 +77,7 @@ class Supervisor:
         self._adapters: OrderedDict[int, Load] = OrderedDict()  # what a new worker begins with
         self._lock = threading.Lock()
         self._sending = threading.Lock()  # frames of several threads must not mix
-        self._deaths: deque[float] = deque(maxlen=RESTARTS)
+        self._storm = Storm()
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._line: socket.socket | None = None
@@ -134,27 +132,31 @@ class Supervisor:
         Called on threads that live as long as we do: the kernel kills a worker when the thread
         that started it ends (PR_SET_PDEATHSIG).
         """
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
-        descriptors = (theirs.fileno(), self._memory)
-        with theirs, self._lock:
+        options = self._options
+        told = {
+            "model": options.model,
+            "logits": self._memory,
+            "threads": options.threads,
+            "rows": options.rows,
+            "spin": int(options.spin),
+        }
+        with self._lock:
             if self._stopping.is_set():
-                ours.close()
                 return
             try:
-                self._process = subprocess.Popen(
-                    self._command(theirs.fileno()),
-                    pass_fds=descriptors,
-                    env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+                self._process, line = spawn(
+                    options.python,
+                    "bls.llm.worker",
+                    told,
+                    descriptors=(self._memory,),
+                    buffer_bytes=_SOCKET_BYTES,
                 )
             except OSError:  # no such interpreter, no memory: jobs are refused
-                ours.close()
                 return
             for load in self._adapters.values():
                 with contextlib.suppress(OSError):  # it is gone already: that is seen in `_watch`
-                    send_frame(ours, pack_job(next(self._numbers), load))
-            self._line = ours
+                    send_frame(line, pack_job(next(self._numbers), load))
+            self._line = line
 
     def _loaded(self, load: Load, result: Span | SkynetError) -> None:
         """An adapter that a worker holds is what the next worker is given first, before any job:
@@ -166,18 +168,6 @@ class Supervisor:
                 while len(self._adapters) > ADAPTER_SLOTS:
                     self._adapters.popitem(last=False)
         load.reply(result)
-
-    def _command(self, line: int) -> list[str]:
-        options = self._options
-        numbers = {
-            "socket": line,
-            "logits": self._memory,
-            "threads": options.threads,
-            "rows": options.rows,
-            "spin": int(options.spin),
-        }
-        command = [options.python, "-m", "bls.llm.worker", "--model", str(options.model)]
-        return command + [f"--{name}={value}" for name, value in numbers.items()]
 
     def _watch(self) -> None:
         """Deliver answers; when the worker is gone, fail its jobs and see to a new one."""
@@ -242,10 +232,7 @@ class Supervisor:
 
     def _pause(self) -> float:
         """Seconds to wait before the next worker; ends everything if the first never came up."""
-        now = time.monotonic()
-        self._deaths.append(now)
         if not self._ready.is_set():
             self._stopping.set()
             self._ready.set()
-        storm = len(self._deaths) == RESTARTS and now - self._deaths[0] < WINDOW_S
-        return WINDOW_S if storm else 0.0
+        return self._storm.death()

@@ -9,12 +9,10 @@ descriptors: a socket for frames and the shared memory of the logits.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import dataclasses
 import mmap
 import queue
 import select
-import signal
 import socket
 import threading
 from pathlib import Path
@@ -27,9 +25,9 @@ from bls.llm.engine import Engine
 from bls.llm.jobs import Job, Loaded, Reply, Span
 from bls.llm.session import LLMSession, SessionOptions
 from bls.llm.wire import receive_frame, send_frame, unpack_job
+from bls.workers.spawn import die_with_parent
 from export.manifest import LLMManifest
 
-_PR_SET_PDEATHSIG = 1
 _STATS_PERIOD_S = 0.5
 
 
@@ -104,8 +102,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--model", type=Path, required=True)
     args = parser.parse_args()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
     vocab = LLMManifest.load(args.model, verify=False).vocab
     memory = mmap.mmap(args.logits, args.rows * vocab * 4)
     logits = np.frombuffer(memory, np.float32).reshape(args.rows, vocab)

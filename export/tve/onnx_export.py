@@ -59,7 +59,7 @@ def write_f32(model: DualTower, path: Path) -> None:
             dynamic_axes=_FREE,
             opset_version=OPSET,
         )
-    onnx.save(_plain(onnx.load_from_string(traced.getvalue())), str(path))
+    onnx.save(plain(onnx.load_from_string(traced.getvalue())), str(path))
 
 
 def write_int8(f32: Path, path: Path) -> None:
@@ -76,7 +76,7 @@ def write_int8(f32: Path, path: Path) -> None:
             extra_options={"MatMulConstBOnly": True},
         )
         logging.disable(logging.NOTSET)
-        onnx.save(_plain(onnx.load(str(rough))), str(path))
+        onnx.save(plain(onnx.load(str(rough))), str(path))
 
 
 def session(path: Path) -> ort.InferenceSession:
@@ -102,7 +102,7 @@ def curves(
     return found
 
 
-def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
+def plain(model: onnx.ModelProto) -> onnx.ModelProto:
     """Without the exporter's notes: they hold source paths and differ from machine to machine."""
     del model.metadata_props[:]
     model.doc_string = ""

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
-from bls.llm import supervisor as module
 from bls.llm.engine import Engine
 from bls.llm.jobs import End, Job, Prefill, Reply, Span, Step
 from bls.llm.session import LLMSession, SessionOptions
-from bls.llm.supervisor import RESTARTS, Supervisor, WorkerOptions
+from bls.llm.supervisor import Supervisor, WorkerOptions
 from bls.settings import REPOSITORY
+from bls.workers import storm
+from bls.workers.storm import RESTARTS
 from export.errors import ExportError
 from export.llm.tiny import ensure_tiny_llm
 from tests.bls.engine_client import EngineClient
@@ -221,7 +222,7 @@ def test_a_worker_that_speaks_nonsense_is_replaced(model: Path, tmp_path: Path) 
 
 def test_five_deaths_are_no_restart_storm(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the fifth death jobs are refused, until the window is over."""
-    monkeypatch.setattr(module, "WINDOW_S", 4.0)
+    monkeypatch.setattr(storm, "WINDOW_S", 4.0)
     supervisor = make(model)
     supervisor.start()
     client = Client(supervisor)
@@ -288,7 +289,7 @@ def test_stop_leaves_no_process_and_no_open_question(model: Path) -> None:
 def test_stop_during_a_pause_starts_nothing_later(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WINDOW_S", 1.0)
+    monkeypatch.setattr(storm, "WINDOW_S", 1.0)
     monkeypatch.setattr(Supervisor, "_pause", lambda self: 1.0)
     supervisor = make(model)
     supervisor.start()

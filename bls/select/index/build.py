@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 """Told (step, done, of all); all is 0 where it is not known."""
 
 CHUNK = 131_072
-_SAMPLE = 262_144
+_SAMPLE = 65_536
 _NEIGHBOURS = 32  # of a node of the graph of cells
 _ROUNDS = 10
 
@@ -70,9 +70,9 @@ def train(vectors: F16 | F32, params: IvfPqParams, seed: int = 0, threads: int =
     rng = np.random.default_rng(seed)
     count = min(len(vectors), max(_SAMPLE, 40 * params.nlist))
     rows = np.sort(rng.choice(len(vectors), count, replace=False))
-    index = _empty(params)
+    index = empty(params)
     index.cp.seed = index.pq.cp.seed = seed
-    index.cp.niter = _ROUNDS
+    index.cp.niter = index.pq.cp.niter = _ROUNDS
     index.train(vectors[rows].astype(np.float32))
     index.nprobe = params.nprobe
     return index
@@ -103,7 +103,8 @@ def built(
     return index, Built(len(vectors), trained - began, time.perf_counter() - trained)
 
 
-def _empty(params: IvfPqParams) -> Any:
+def empty(params: IvfPqParams) -> Any:
+    """An untrained `faiss.IndexIVFPQ`."""
     metric = faiss.METRIC_INNER_PRODUCT
     cells: Any
     if params.nlist >= LARGE:

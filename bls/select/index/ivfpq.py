@@ -20,6 +20,10 @@ from bls.select.index.selector import one_thread, searching
 
 F16 = NDArray[np.float16]
 
+_ALL = 1_024
+"""Kept rows up to which every one is scored."""
+_WIDEST = 16
+
 
 class IvfPq:
     """Args:
@@ -50,10 +54,10 @@ class IvfPq:
         less than half, it is done again among the kept alone.
         """
         depth = max(k, self.params.depth)
-        rows = self._coded(ctx, depth, None)
+        rows = self._coded(ctx, depth, None, self.params.nprobe)
         if keep is not None:
             left = rows[keep[rows]]
-            rows = left if 2 * len(left) >= len(rows) > 0 else self._coded(ctx, depth, keep)
+            rows = left if 2 * len(left) >= len(rows) > 0 else self._among(ctx, depth, keep)
         return rows, self.vectors(rows) @ ctx
 
     def scored(
@@ -74,14 +78,25 @@ class IvfPq:
             if bound + (1 - lambda_sem) * band.high <= worst:
                 break
             inside = band.keep if keep is None else band.keep & keep[: len(values)]
-            more = np.setdiff1d(self._coded(ctx, max(k, self.params.depth), inside), rows)
+            more = np.setdiff1d(self._among(ctx, max(k, self.params.depth), inside), rows)
             rows = np.concatenate([rows, more])
             sims = np.concatenate([sims, self.vectors(more) @ ctx])
         return rows, sims
 
-    def _coded(self, ctx: F32, depth: int, keep: Mask | None) -> I64:
+    def _among(self, ctx: F32, depth: int, keep: Mask) -> I64:
+        """The nearest of the kept by code: all of a few, and the fewer they are, the more cells are
+        looked into, for their nearest lie further off."""
+        kept = int(np.count_nonzero(keep))
+        if kept <= _ALL:
+            found: I64 = np.flatnonzero(keep)
+            return found
+        nprobe = self.params.nprobe
+        wider = min(nprobe * len(keep) // kept, _WIDEST * nprobe, self.params.nlist)
+        return self._coded(ctx, depth, keep, max(nprobe, wider))
+
+    def _coded(self, ctx: F32, depth: int, keep: Mask | None, nprobe: int) -> I64:
         one_thread()
-        options = searching(keep, self.params.nprobe)
+        options = searching(keep, nprobe)
         rows: I64 = self.index.search(ctx[None], min(depth, self.rows), params=options)[1][0]
         return rows[rows >= 0]
 

@@ -40,6 +40,7 @@ class LiveGeneration:
     Attributes:
         broken: why it needs to be built again; empty while it is well.
         failures: searches that the main index did not answer.
+        main: the frozen part.
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class LiveGeneration:
         self.failures = 0
         self._stored = stored
         self._changing = threading.Lock()
-        self._main, self._rows, self._delta = main, rows, Delta()
+        self.main = main
+        self._rows, self._delta = rows, Delta()
 
     @property
     def kind(self) -> str:
-        return self._main.kind
+        return self.main.kind
 
     @property
     def rows(self) -> int:
@@ -100,8 +102,8 @@ class LiveGeneration:
 
     def vector(self, row: int) -> F32:
         """The stored vector of a row, f32 [128]."""
-        at = row - self._main.rows
-        found: F32 = self._delta.vectors[at] if at >= 0 else self._main.vectors(np.array([row]))[0]
+        at = row - self.main.rows
+        found: F32 = self._delta.vectors[at] if at >= 0 else self.main.vectors(np.array([row]))[0]
         return found
 
     def apply(self, records: Iterable[CreativeRecord], barred: frozenset[str]) -> list[str]:
@@ -175,13 +177,13 @@ class LiveGeneration:
         keep: Mask | None,
     ) -> tuple[I64, F32]:
         """Candidates of the main index and every added row."""
-        count, added = self._main.rows, self._delta.vectors
+        count, added = self.main.rows, self._delta.vectors
         some = None if keep is None else _as_long(keep, count)
         if self.broken and count <= EXHAUSTIVE_MOST:
             rows, sims = self._exhaustive(ctx)
         else:
             try:
-                rows, sims = ask(self._main, some)
+                rows, sims = ask(self.main, some)
                 _check(rows, sims, count)
             except Exception as fault:  # faiss raises bare RuntimeErrors, a bad map OSErrors, ...
                 self.failures += 1
@@ -191,10 +193,10 @@ class LiveGeneration:
         return np.concatenate([rows, new]), np.concatenate([sims, added @ ctx])
 
     def _exhaustive(self, ctx: F32) -> tuple[I64, F32]:
-        if self._main.rows > EXHAUSTIVE_MOST:
+        if self.main.rows > EXHAUSTIVE_MOST:
             raise failed()
         try:
-            sims = self._main.vectors(slice(None)) @ ctx
+            sims = self.main.vectors(slice(None)) @ ctx
         except Exception:
             raise failed() from None
         return np.arange(len(sims)), sims

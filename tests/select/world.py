@@ -153,7 +153,7 @@ class World:
             ads, self.indexes, lambda: known, log=self.log, stats=self.stats, clock=clock
         )
         self.selector = Selector(
-            ads,
+            lambda names, now: ads.funds(names, now),
             self.boards,
             weights=lambda: self.weights,
             conf=lambda: self.conf,

@@ -86,9 +86,13 @@ def _serve(folder: Path, contexts: F32, axes: AxesVersion, options: argparse.Nam
     repository = folder / "repository"
     repository.mkdir()
     (repository / SELECT.name).symlink_to(REPOSITORY / "model_repository" / SELECT.name)
-    ports = {"port": 0, "triton_grpc_port": 0, "triton_metrics_port": 0}
     settings = Settings(
-        state=folder / "state", index=options.index, ready_timeout_s=int(_READY_S), **ports
+        state=folder / "state",
+        index=options.index,
+        ready_timeout_s=int(_READY_S),
+        port=0,
+        triton_grpc_port=0,
+        triton_metrics_port=0,
     )
     began = time.perf_counter()
     with Stack(settings, repository=repository, gateway=False) as stack:

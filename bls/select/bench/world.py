@@ -24,14 +24,17 @@ _SPREAD = 0.8
 def embeddings(centres: F32, count: int, rng: np.random.Generator) -> F32:
     """Unit vectors f32 [count, 384] around centres f32 [c, 384]."""
     noise = rng.normal(size=(count, WIDTH)).astype(np.float32) / np.sqrt(WIDTH)
-    made: F32 = centres[rng.integers(0, len(centres), count)] + _SPREAD * noise
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    return _unit(centres[rng.integers(0, len(centres), count)] + _SPREAD * noise)
 
 
 def centres(rng: np.random.Generator) -> F32:
     """Unit vectors f32 [256, 384]."""
-    made = rng.normal(size=(CLUSTERS, WIDTH)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    return _unit(rng.normal(size=(CLUSTERS, WIDTH)).astype(np.float32))
+
+
+def _unit(vectors: F32) -> F32:
+    made: F32 = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return made
 
 
 def fill(

@@ -24,28 +24,31 @@ from bls.errors import SkynetError
 
 T = TypeVar("T")
 
-_BUSY_MS = 10_000
+_BUSY_MS = 5_000
 _CONNECTIONS = 8
-_POOL_WAIT_S = 10.0
+_POOL_WAIT_S = 3.0
 _TRIES = 4
 _RETRY = frozenset({"40001", "40P01", "CR000"})
 """Serialisation failure, deadlock, CockroachDB's restart."""
 
 _SERVER = {
     "connect_timeout": 2,
-    "options": "-c statement_timeout=10000 -c lock_timeout=8000 "
-    "-c idle_in_transaction_session_timeout=30000",
+    "tcp_user_timeout": 5_000,
+    "options": "-c statement_timeout=5000 -c lock_timeout=3000 "
+    "-c idle_in_transaction_session_timeout=10000",
 }
 _LOCK = "skynet_lock"
 _READ = "skynet_read"
+_DURABLE = "skynet_durable"
+_LEVEL = "skynet_synchronous"
+_SYNC_S = 1.0
 
 
 def open_database(url: str, password: str = "") -> Engine:
     """A pool of connections to `sqlite:///PATH` or `postgresql+psycopg://[USER@]HOST[:PORT]/NAME`.
 
-    SQLite runs with a write-ahead log, foreign keys, and `synchronous=FULL`: what a reply holds is
-    on the disk before its token is bid for, so a power cut cannot forget money either. Opening
-    does not connect to a server; the folder of a file is made.
+    SQLite runs with a write-ahead log and foreign keys, see `write` for what survives a power cut.
+    Opening does not connect to a server; the folder of a file is made.
 
     Args:
         password: of the user in `url`; the only place it may come from.
@@ -70,12 +73,23 @@ def open_database(url: str, password: str = "") -> Engine:
     return engine.execution_options(**{_LOCK: nullcontext()})
 
 
-def write(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """`work` in one transaction: all of it or nothing. Raises `ads_unavailable`, or as `work`."""
+def write(engine: Engine, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+    """`work` in one transaction: all of it or nothing. Raises `ads_unavailable`, or as `work`.
+
+    Args:
+        durable: on the disk when this returns. Otherwise SQLite syncs at most once a second, as
+            receipts are: the death of a process loses nothing, a power cut up to that second.
+            PostgreSQL always syncs.
+    """
     lock = engine.get_execution_options()[_LOCK]
 
     def attempt() -> T:
-        with lock, engine.begin() as connection:
+        options = {_DURABLE: durable}
+        with (
+            lock,
+            engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             return work(connection)
 
     return _tried(attempt)
@@ -147,20 +161,39 @@ def _sqlite(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", _Begin())
     return engine.execution_options(**{_LOCK: threading.Lock()})
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:
-    for pragma in ("busy_timeout", "journal_mode", "synchronous", "foreign_keys"):
-        value = {"busy_timeout": str(_BUSY_MS), "journal_mode": "WAL", "synchronous": "FULL"}
-        connection.execute(f"PRAGMA {pragma}={value.get(pragma, 'ON')}")
+    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Connection) -> None:
-    """A writer takes the write lock at once: two that read first and then write would deadlock."""
-    reads = connection.get_execution_options().get(_READ, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+class _Begin:
+    """How a transaction begins in SQLite.
+
+    A writer takes the write lock at once: two that read first and then write would deadlock. One
+    with `synchronous=FULL` brings everything before it to the disk too.
+    """
+
+    def __init__(self) -> None:
+        self._synced_at = float("-inf")
+
+    def __call__(self, connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get(_READ, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        late = time.monotonic() - self._synced_at >= _SYNC_S
+        full = late or options.get(_DURABLE, True)
+        if full:
+            self._synced_at = time.monotonic()
+        level = "FULL" if full else "NORMAL"
+        if connection.info.get(_LEVEL) != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+            connection.info[_LEVEL] = level
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _tell_versions_apart(engine: Engine) -> None:

@@ -114,7 +114,7 @@ budgets = Table(
 flights = Table(
     "flights",
     metadata,
-    Column("advertiser", ForeignKey("budgets.advertiser"), primary_key=True),
+    Column("advertiser", String(64), primary_key=True),
     Column("start_ts", BigInteger, primary_key=True, autoincrement=False),
     Column("end_ts", BigInteger, nullable=False),
     Column("budget_micros", BigInteger, nullable=False),

@@ -7,11 +7,13 @@ reservation is certain: these gates keep out who could not pay, they do not spen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from bls.ads.records import CampaignRecord, Checked, CreativeRecord, Funds
-from bls.ads.source import AdSource
+
+Ledger = Callable[[Sequence[str], float], Mapping[str, Funds]]
+"""`AdSource.funds`."""
 
 EVERYTHING = "*"
 """The category that stands for all of them."""
@@ -50,14 +52,15 @@ class Gates:
     """Of one reply; each campaign is judged once.
 
     Args:
+        funds: what advertisers may still spend.
         excluded: categories that may not appear here.
         seen: replies of this conversation that carried a campaign.
     """
 
     def __init__(
-        self, source: AdSource, excluded: Collection[str], seen: Mapping[str, int], now: float
+        self, funds: Ledger, excluded: Collection[str], seen: Mapping[str, int], now: float
     ) -> None:
-        self._source, self._excluded, self._seen, self._now = source, excluded, seen, now
+        self._funds, self._excluded, self._seen, self._now = funds, excluded, seen, now
         self._judged: dict[str, Gate | None] = {}
 
     def judge(self, campaigns: Mapping[str, CampaignRecord | None]) -> Mapping[str, Gate | None]:
@@ -70,7 +73,7 @@ class Gates:
         owners = {c.advertiser for name, c in fresh.items() if c and found[name] is None}
         if owners:
             asked = sorted(owners)
-            poor = broke(asked, self._source.funds(asked, self._now), self._now)
+            poor = broke(asked, self._funds(asked, self._now), self._now)
             for name, campaign in fresh.items():
                 if campaign and campaign.advertiser in poor and found[name] is None:
                     found[name] = Gate.FUNDS

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from bls.ads.source import AdSource
 from bls.contracts import CTX
 from bls.errors import SkynetError, invalid
 from bls.keys.live import Live
@@ -23,7 +22,7 @@ from bls.select.candidates import Candidate, Found, gather
 from bls.select.caps import FrequencyCaps
 from bls.select.conf import SelectorConf
 from bls.select.explore import explores, pick
-from bls.select.gates import EVERYTHING, Gate, Gates, shown
+from bls.select.gates import EVERYTHING, Gate, Gates, Ledger, shown
 from bls.select.index.protocol import F32
 from bls.select.lambdas import Lambda
 from bls.select.stats import SelectStats
@@ -35,6 +34,7 @@ class Selector:
     """Usable from several threads.
 
     Args:
+        funds: `AdSource.funds`.
         weights: the live `/mro/lambda`.
         conf: the live `/mro/conf/selector`.
         clock: Unix seconds.
@@ -42,7 +42,7 @@ class Selector:
 
     def __init__(
         self,
-        source: AdSource,
+        funds: Ledger,
         boards: Boards,
         *,
         weights: Callable[[], Live[Lambda]],
@@ -51,7 +51,7 @@ class Selector:
         caps: FrequencyCaps | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._source, self._boards = source, boards
+        self._funds, self._boards = funds, boards
         self._weights, self._conf = weights, conf
         self.stats = stats
         self._caps = caps or FrequencyCaps()
@@ -82,7 +82,7 @@ class Selector:
         found = Found()
         if EVERYTHING not in request.excluded:
             seen = self._caps.counts(request.conv_id)
-            gates = Gates(self._source, request.excluded, seen, self._clock())
+            gates = Gates(self._funds, request.excluded, seen, self._clock())
             found = gather(board, ctx, lambda_sem, k=request.k, conf=conf, gates=gates)
         chosen = self._choose(board, found, request, conf.epsilon)
         if request.counts and chosen:

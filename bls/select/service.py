@@ -60,7 +60,7 @@ class SelectService:
         )
         self._boards = Boards(self.store, self.keeper, self._held, log=log, stats=self.stats)
         self._selector = Selector(
-            self.store,
+            self.store.funds,
             self._boards,
             weights=lambda: self.weights.live,
             conf=lambda: self.conf.current,

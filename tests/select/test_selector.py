@@ -93,7 +93,7 @@ def test_an_advertiser_the_ledger_does_not_know_cannot_pay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = small()
-    monkeypatch.setattr(world.ads, "funds", lambda names, now: {})
+    monkeypatch.setattr(world.selector, "_funds", lambda names, now: {})
     assert world.names(CTX) == []
 
 

@@ -141,7 +141,7 @@ class Indexes:
 class World:
     """A selector over it all; change `ads`, `conf` and `weights`, then `refresh`."""
 
-    def __init__(self, ads: Ads, *generations: Generation, axes: Sequence[int] = ()) -> None:
+    def __init__(self, ads: Any, *generations: Generation, axes: Sequence[int] = ()) -> None:
         self.ads, self.indexes = ads, Indexes(*generations)
         self.conf = SelectorConf(epsilon=0.0, sim_min=-1.0)
         self.weights: Live[Lambda] = Live(0, BUILT_IN, None)
@@ -153,7 +153,7 @@ class World:
             ads, self.indexes, lambda: known, log=self.log, stats=self.stats, clock=clock
         )
         self.selector = Selector(
-            ads,
+            ads.funds,
             self.boards,
             weights=lambda: self.weights,
             conf=lambda: self.conf,

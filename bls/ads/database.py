@@ -40,6 +40,7 @@ _SERVER = {
 _LOCK = "skynet_lock"
 _READ = "skynet_read"
 _DURABLE = "skynet_durable"
+_LEVEL = "skynet_synchronous"
 _SYNC_S = 1.0
 
 
@@ -188,7 +189,10 @@ class _Begin:
         full = late or options.get(_DURABLE, True)
         if full:
             self._synced_at = time.monotonic()
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
+        level = "FULL" if full else "NORMAL"
+        if connection.info.get(_LEVEL) != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+            connection.info[_LEVEL] = level
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

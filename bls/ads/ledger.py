@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, select
 
-from bls.ads import plans
+from bls.ads import plans, statements
 from bls.ads.database import read, write
 from bls.ads.flight import Account
-from bls.ads.schema import flights, holds, settlements
+from bls.ads.schema import holds, settlements
 from bls.errors import invalid
 
 Held = tuple[str, str]
@@ -96,7 +96,7 @@ class Ledger:
                 return Done(held or 0, account)
             account = _move(connection, advertiser, account, reserved=more)
             row = {"advertiser": advertiser, "reply": key, "start_ts": account.start}
-            self._hold(connection, row, (held or 0) + more)
+            self._hold(connection, {**row, "micros": (held or 0) + more}, held)
             return Done((held or 0) + more, account)
 
         return write(self._engine, work, durable=False)
@@ -118,10 +118,10 @@ class Ledger:
             more = account.free if account.live(self._wall()) else 0
             charged = min(micros, held + more)
             account = _move(connection, advertiser, account, reserved=-held, spent=charged)
-            connection.execute(delete(holds).where(_of(holds, advertiser, key)))
-            values = {"start_ts": account.start, "charged": charged, "ts": int(self._wall())}
-            done = insert(settlements).values(advertiser=advertiser, reply=key, **values)
-            connection.execute(done)
+            connection.execute(statements.UNHOLD, {"a": advertiser, "r": key})
+            row = {"advertiser": advertiser, "reply": key, "start_ts": account.start}
+            now = int(self._wall())
+            connection.execute(statements.SETTLE, {**row, "charged": charged, "ts": now})
             return Done(charged, account)
 
         return write(self._engine, work, durable=False)
@@ -138,35 +138,32 @@ class Ledger:
         old = delete(settlements).where(settlements.c.ts < self._wall() - KEEP_S)
         return write(self._engine, lambda connection: int(connection.execute(old).rowcount))
 
-    def _hold(self, connection: Connection, row: dict[str, Any], micros: int) -> None:
-        """`row` names the reply and its flight."""
-        mine = {"owner": self._owner, "session": self._session, "ts": int(self._wall())}
-        if not plans.new_row(connection, holds, **row, **mine, micros=micros):
-            of = _of(holds, row["advertiser"], row["reply"])
-            connection.execute(update(holds).where(of).values(micros=micros))
+    def _hold(self, connection: Connection, row: dict[str, Any], before: int | None) -> None:
+        """`row` names the reply, its flight, and what it holds from now on."""
+        if before is None:
+            mine = {"owner": self._owner, "session": self._session, "ts": int(self._wall())}
+            connection.execute(statements.HOLD, {**row, **mine})
+        else:
+            which = {"a": row["advertiser"], "r": row["reply"]}
+            connection.execute(statements.HOLD_MORE, {**which, "new_micros": row["micros"]})
 
 
 def _move(
     connection: Connection, advertiser: str, account: Account, reserved: int = 0, spent: int = 0
 ) -> Account:
     """Add to the amounts of a flight whose row is locked."""
-    row = and_(flights.c.advertiser == advertiser, flights.c.start_ts == account.start)
     reserved, spent = account.reserved + reserved, account.spent + spent
-    connection.execute(update(flights).where(row).values(reserved=reserved, spent=spent))
+    which = {"a": advertiser, "s": account.start}
+    connection.execute(statements.MOVE, {**which, "new_reserved": reserved, "new_spent": spent})
     return Account(account.start, account.end, account.budget, spent, reserved)
 
 
 def _held(connection: Connection, advertiser: str, key: str) -> tuple[int | None, int | None]:
     """What a reply holds, and the start of the flight it is of; None when it holds nothing."""
-    query = select(holds.c.micros, holds.c.start_ts).where(_of(holds, advertiser, key))
-    row = connection.execute(query).one_or_none()
-    return (None, None) if row is None else (int(row.micros), int(row.start_ts))
+    row = connection.execute(statements.HELD, {"a": advertiser, "r": key}).one_or_none()
+    return (None, None) if row is None else (int(row[0]), int(row[1]))
 
 
 def _charged(connection: Connection, advertiser: str, key: str) -> int | None:
-    query = select(settlements.c.charged).where(_of(settlements, advertiser, key))
-    return connection.scalar(query)
-
-
-def _of(table: Any, advertiser: str, key: str) -> ColumnElement[bool]:
-    return and_(table.c.advertiser == advertiser, table.c.reply == key)
+    found = connection.execute(statements.CHARGED, {"a": advertiser, "r": key}).scalar()
+    return None if found is None else int(found)

@@ -10,19 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bls.ads import statements
 from bls.ads.flight import Account, Flight, day_of
 from bls.ads.schema import budgets, flights
-
-_COLUMNS = (
-    flights.c.start_ts,
-    flights.c.end_ts,
-    flights.c.budget_micros,
-    flights.c.spent,
-    flights.c.reserved,
-)
 
 
 def set_daily(connection: Connection, advertiser: str, micros: int, now: float) -> Account:
@@ -73,27 +66,23 @@ def find_live(
     connection: Connection, advertiser: str, now: float, *, lock: bool = False
 ) -> Account | None:
     """The flight that money may be spent of at `now`."""
-    wanted = and_(flights.c.advertiser == advertiser, _around(now))
-    return _account(connection, wanted, lock=lock)
+    query = statements.LIVE_LOCKED if lock else statements.LIVE
+    return _account(connection, query, a=advertiser, now=int(now))
 
 
 def find(connection: Connection, advertiser: str, start: int) -> Account | None:
     """The flight that starts then, locked until the transaction ends."""
-    wanted = and_(flights.c.advertiser == advertiser, flights.c.start_ts == start)
-    return _account(connection, wanted, lock=True)
+    return _account(connection, statements.FLIGHT_LOCKED, a=advertiser, s=start)
 
 
 def find_last(connection: Connection, advertiser: str, now: float) -> Account | None:
     """The newest flight that has begun at `now`, over or not."""
-    wanted = and_(flights.c.advertiser == advertiser, flights.c.start_ts <= now)
-    return _account(connection, wanted)
+    return _account(connection, statements.BEGUN, a=advertiser, now=int(now))
 
 
 def today(connection: Connection, advertiser: str, now: float) -> Account | None:
     """Today's flight of a daily budget that nobody has spent of yet; it is not stored."""
-    daily = connection.scalar(
-        select(budgets.c.daily_micros).where(budgets.c.advertiser == advertiser)
-    )
+    daily = connection.execute(statements.DAILY, {"a": advertiser}).scalar()
     if daily is None:
         return None
     flight = day_of(now, int(daily))
@@ -129,11 +118,8 @@ def _around(now: float) -> ColumnElement[bool]:
     return and_(flights.c.start_ts <= now, flights.c.end_ts > now)
 
 
-def _account(
-    connection: Connection, wanted: ColumnElement[bool], *, lock: bool = False
-) -> Account | None:
-    query = select(*_COLUMNS).where(wanted).order_by(flights.c.start_ts.desc()).limit(1)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+def _account(connection: Connection, query: Select[Any], **where: Any) -> Account | None:
+    row = connection.execute(query, where).one_or_none()
     return None if row is None else Account(*(int(value) for value in row))
 
 

@@ -119,13 +119,15 @@ class Budgets:
     def reserve(self, advertiser: str, key: str, micros: int) -> int:
         """Let the reply `key` spend up to `micros` in all; how much it now holds, perhaps less.
 
-        Asking again for as much changes nothing, for more adds to it. 0 without a budget. Raises
-        `budget_settled` for a reply that has ended, `budget_stalled` when it cannot be recorded.
+        Asking again for as much changes nothing, for more adds to it. 0 without a budget. Where
+        nothing was left it may take `FRESH_S` until more is seen. Raises `budget_settled` for a reply that has ended, `budget_stalled` when it cannot be recorded.
         """
         _check(micros)
         with self._lock:
             if (advertiser, key) in self._late:
                 raise invalid("budget_settled", "This reply has been settled.")
+            if self._dry(advertiser):
+                return self._replies.get((advertiser, key), Reply()).held
         done = self._question(lambda: self._ledger.reserve(advertiser, key, micros))
         self._saw(advertiser, done.account)
         if done.micros > 0:
@@ -197,6 +199,11 @@ class Budgets:
             return question()
 
         return self._ask(ask)
+
+    def _dry(self, advertiser: str) -> bool:
+        """It was just found that nothing is left: not asked again for every token."""
+        account, at = self._accounts.get(advertiser, (None, 0.0))
+        return account is not None and account.free == 0 and self._clock() - at < FRESH_S
 
     def _account(self, advertiser: str, now: float) -> Account | None:
         with self._lock:

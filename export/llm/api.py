@@ -34,10 +34,22 @@ def ensure_llm(
     `progress` is told (what, fraction in 0..1). The folder is `<cache_dir>/llm/<key>`, the key
     being the SHA-256 of source content, exporter version and options. Raises `ExportError`.
     """
+    if progress is not None:
+        progress("finding the source", 0.0)
+    return export_source(resolve(source), cache_dir, progress, options, force=force)
+
+
+def export_source(
+    found: Source,
+    cache_dir: Path = DEFAULT_CACHE,
+    progress: Progress | None = None,
+    options: GraphOptions | None = None,
+    *,
+    force: bool = False,
+) -> Path:
+    """`ensure_llm` for a source that was found already."""
     tell = progress or _silent
     options = options or GraphOptions()
-    tell("finding the source", 0.0)
-    found = resolve(source)
     content = found.sha256()
 
     def build(folder: Path) -> None:

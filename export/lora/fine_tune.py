@@ -62,7 +62,6 @@ def fine_tune(
     if len(pairs) < LEAST:
         raise ExportError("no_pairs", f"at least {LEAST} pairs, got {len(pairs)}")
     torch.set_num_threads(recipe.threads)
-    torch.use_deterministic_algorithms(True)
     folder = ensure_llm(recipe.source, cache)
     exported = LLMManifest.load(folder, verify=False)
     train_on, held = _batches(pairs, recipe, folder, exported)

@@ -55,6 +55,9 @@ TUNER = Timetable(
 LORA = Timetable("lora", "0 8 * * 3", timedelta(hours=2), "training", "adapters from click pairs")
 
 TIMETABLE = (NIGHTLY, SILVER, INVOICES, RETENTION, LINEAGE, TUNER, LORA)
+NEW_PAIRS = 10_000
+"""Adapters are trained at so many new click pairs, besides their weekly hour."""
+
 TRAINING = "training"
 """The job that the sensor for new rows starts."""
 CANARY = "canary"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from pipelines_dagster.defs.operations.canary_sensor import canaries
+from pipelines_dagster.defs.operations.click_pairs_sensor import new_click_pairs
 from pipelines_dagster.defs.operations.outcomes import Outcome, failed_steps, verdict
 from pipelines_dagster.defs.operations.sla import METRICS, judge, publish, started
 from pipelines_dagster.defs.operations.tell import teller
@@ -49,4 +50,4 @@ def failures(context: dg.RunFailureSensorContext, pipelines: Pipelines) -> None:
     )
 
 
-SENSORS = [new_rows_or_a_day, canaries, deadlines, failures]
+SENSORS = [new_rows_or_a_day, new_click_pairs, canaries, deadlines, failures]

@@ -8,7 +8,7 @@ the asset is skipped.
 from __future__ import annotations
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.training import axes, bandit, predictor, tuner, tve
+from pipelines_dagster.defs.training import axes, bandit, lora, predictor, tuner, tve
 from pipelines_dagster.defs.training.trainer import Trainer
 
 TRAINERS: dict[str, Trainer | None] = {
@@ -17,7 +17,7 @@ TRAINERS: dict[str, Trainer | None] = {
     "axes": axes.TRAINER,
     "lambda_bandit": bandit.TRAINER,
     "tuner": tuner.TRAINER,
-    "lora": None,
+    "lora": lora.TRAINER,
     "summariser": None,
     "guard": None,
     "phantom": None,

@@ -66,6 +66,8 @@ class Settings:
         python: interpreter that has the packages; the launcher sets its own.
         site: folders with the Python packages of the models (set by the launcher).
         api_key: when set, the gateway asks for it as a bearer token.
+        rewrite_api_key: sent to the endpoint that rewrites imported ads (`skynet creatives import
+            --rewrite URL`), and to nobody else.
     """
 
     cache: Path = REPOSITORY / ".cache"
@@ -105,6 +107,7 @@ class Settings:
     python: str = "python3"
     site: str = ""
     api_key: str = field(default="", repr=False)
+    rewrite_api_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if self.llm_threads == 0:

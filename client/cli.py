@@ -17,6 +17,7 @@ from bls.errors import SkynetError
 from client.commands.audit import audit
 from client.commands.bid import bid
 from client.commands.chat import chat
+from client.commands.creatives import creatives
 from client.commands.explain import explain
 from client.commands.gdpr import gdpr
 from client.commands.info import health, models, vocabulary
@@ -51,6 +52,7 @@ _COMMANDS = (
     explain,
     params,
     keys,
+    creatives,
     pipelines,
     traffic,
     loop,

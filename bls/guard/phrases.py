@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 from bls.policy.fold import fold
 from bls.policy.rule import Piece, Rule
 from bls.policy.rule_file import read_rules
-from bls.policy.terms import Terms
+from bls.policy.terms import SENTENCE_END, Terms
 from bls.policy.words import Word, joined, words
 
 FOLDER = Path(__file__).with_name("terms")
@@ -31,8 +31,10 @@ _SAME = {"im": "i", "ive": "i", "ill": "i", "id": "i", "youve": "you", "youll": 
 _NOT = re.compile(r"\b(ca|can|do|does|did|is|are|was|would|wo|could|should) ?n['\u2019o]?t\b")
 _NOT_TO = {"can": "cant", "ca": "cant", "wo": "wont"}
 _DENSE_LEAST = 14
-_DENSE_MOST_SPELLINGS = 400
-_NO_LETTER = re.compile(r"[\W_]+")
+_SKELETON_LEAST = 10
+_DENSE_MOST_SPELLINGS = 12_000
+_NO_CONSONANT = re.compile(r"[\W_aeiou]+")
+_LEET = str.maketrans("013456789", "oieasgtbg")
 
 
 def prepared(text: str) -> str:
@@ -45,11 +47,20 @@ class Phrases:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         written = list(rules)
-        self._terms = Terms(short for rule in written if (short := _short(rule)).pieces)
+        short = [rule for rule in map(_short, written) if rule.pieces]
+        self._terms = Terms(rule for rule in short if rule.one_word)
+        self._rows: dict[str, list[Rule]] = defaultdict(list)
         self._dense: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for rule in written:
+        for rule in short:
+            for word in rule.pieces[0].spellings if not rule.one_word else ():
+                self._rows[word].append(rule)
+        for rule in (*written, *short):
             for text in _dense(rule):
-                self._dense[text[:_DENSE_LEAST]].append((text, rule.reason))
+                self._dense[text[:_SKELETON_LEAST]].append((text, rule.reason))
+        spelled = {word for rule in written for piece in rule.pieces for word in piece.spellings}
+        longer = sorted(word for word in spelled - _LITTLE if len(word) > 2)
+        self._repairs = {_sorted(word): word for word in longer}
+        self._known = spelled | _LITTLE | set(_SAME)
 
     @classmethod
     def of(cls, *files: str) -> Phrases:
@@ -62,15 +73,48 @@ class Phrases:
         told = [one for part in parts if (one := _same(part)).text not in _LITTLE]
         yield from (match.reason for match in self._terms.in_words(parts))
         yield from (match.reason for match in self._terms.in_words(joined(folded)))
-        yield from (match.reason for match in self._terms.in_phrases(folded, told))
+        yield from self._in_rows(folded, told)
+        mended = [self._mended(word) for word in told]
+        if mended != told:
+            yield from self._in_rows(folded, mended)
+        if len(told) < len(parts):
+            yield from self.dense_reasons("".join(word.text for word in told))
 
     def dense_reasons(self, folded: str) -> Iterator[str]:
-        """Of long phrases whose letters are all there in a row, however the spaces lie."""
-        letters = _NO_LETTER.sub("", folded)
-        for at in range(len(letters) - _DENSE_LEAST + 1):
-            for text, reason in self._dense.get(letters[at : at + _DENSE_LEAST], ()):
+        """Of long phrases whose consonants are all there in a row, however the spaces lie and
+        whatever stands for the vowels."""
+        letters = _NO_CONSONANT.sub("", folded.translate(_LEET))
+        for at in range(len(letters) - _SKELETON_LEAST + 1):
+            for text, reason in self._dense.get(letters[at : at + _SKELETON_LEAST], ()):
                 if letters.startswith(text, at):
                     yield reason
+
+    def _in_rows(self, folded: str, told: Sequence[Word]) -> Iterator[str]:
+        """Words in a row, in one sentence; the second word is looked at first: it seldom fits."""
+        for at in range(len(told) - 1):
+            following = told[at + 1].text
+            for rule in self._rows.get(told[at].text, ()):
+                if rule.pieces[1].matches(following) and _fits(rule, folded, told, at):
+                    yield rule.reason
+
+    def _mended(self, word: Word) -> Word:
+        """A word of some rule whose letters stand in another order, backwards say."""
+        if word.text in self._known:
+            return word
+        return word._replace(text=self._repairs.get(_sorted(word.text), word.text))
+
+
+def _fits(rule: Rule, folded: str, told: Sequence[Word], at: int) -> bool:
+    row = told[at : at + len(rule.pieces)]
+    if len(row) < len(rule.pieces):
+        return False
+    if not all(piece.matches(word.text) for piece, word in zip(rule.pieces, row, strict=True)):
+        return False
+    return SENTENCE_END.search(folded, row[0].end, row[-1].start) is None
+
+
+def _sorted(word: str) -> str:
+    return "".join(sorted(word))
 
 
 def _same(word: Word) -> Word:
@@ -88,11 +132,12 @@ def _short(rule: Rule) -> Rule:
 
 
 def _dense(rule: Rule) -> Iterator[str]:
-    """Some ways of writing a phrase in one piece, if that is long enough to mean nothing else."""
+    """Consonants of some ways of writing a phrase, if there are enough to mean nothing else."""
     if len(rule.pieces) < 2 or any(piece.begins for piece in rule.pieces):
         return
     spelled = product(*(sorted(piece.spellings) for piece in rule.pieces))
     for row in islice(spelled, _DENSE_MOST_SPELLINGS):
         text = "".join(row)
-        if len(text) >= _DENSE_LEAST:
-            yield text
+        skeleton = _NO_CONSONANT.sub("", text)
+        if len(text) >= _DENSE_LEAST and len(skeleton) >= _SKELETON_LEAST:
+            yield skeleton

@@ -95,4 +95,5 @@ def _in_words(terms: Terms, folded: str) -> Iterator[Match]:
 
 
 def _distinct(*texts: str) -> Sequence[str]:
-    return tuple(dict.fromkeys(texts))
+    """Without those that differ in spaces alone."""
+    return tuple({" ".join(text.split()): text for text in reversed(texts)}.values())

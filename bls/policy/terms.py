@@ -15,7 +15,7 @@ from bls.policy.match import Match
 from bls.policy.rule import LONGEST_BEGIN, SHORTEST_BEGIN, Rule
 from bls.policy.words import Word
 
-_SENTENCE_END = re.compile(r"[.?!;:\"\n\u201c\u201d]")
+SENTENCE_END = re.compile(r"[.?!;:\"\n\u201c\u201d]")
 _CACHED_WORDS = 8_192
 
 
@@ -90,11 +90,11 @@ def _fits(rule: Rule, folded: str, row: Sequence[Word]) -> bool:
     if not all(piece.matches(word.text) for piece, word in zip(rule.pieces, row, strict=True)):
         return False
     gaps = pairwise(row)
-    return not any(_SENTENCE_END.search(folded, left.end, right.start) for left, right in gaps)
+    return not any(SENTENCE_END.search(folded, left.end, right.start) for left, right in gaps)
 
 
 def _begins_well(rule: Rule, folded: str, parts: Sequence[Word], at: int) -> bool:
     """A rule for the beginning of a sentence stands at one."""
     if not rule.opens_sentence or not at:
         return True
-    return bool(_SENTENCE_END.search(folded, parts[at - 1].end, parts[at].start))
+    return bool(SENTENCE_END.search(folded, parts[at - 1].end, parts[at].start))

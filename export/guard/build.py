@@ -72,8 +72,10 @@ def publish(
     said = options(config)
     about: dict[str, Any] = {"config": said, "seed": seed, "digest": digest}
     _manifest(out, (MODEL, TOKENIZER), _UNTIL_CHOSEN, {}, **about).write(out)
-    thresholds = choose(_by_source(out, parts[CALIBRATION]))
-    held = parts[HELD]
+    calibration, held = (
+        _fewer_chats(parts[part], config.measured_chats) for part in (CALIBRATION, HELD)
+    )
+    thresholds = choose(_by_source(out, calibration))
     metrics = report(held, score(out, held), thresholds)
     (out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     text = card("1", metrics, thresholds, said, seed=seed, digest=digest)
@@ -96,6 +98,13 @@ def _some(
         return parts
     rng = random.Random(seed)
     return {part: rng.sample(texts, min(most, len(texts))) for part, texts in parts.items()}
+
+
+def _fewer_chats(texts: Sequence[Labelled], most: int) -> list[Labelled]:
+    """All texts, but chats evenly thinned out."""
+    chats = [one for one in texts if one.source == "chats"]
+    chats = chats[:: max(1, -(-len(chats) // most))]
+    return [one for one in texts if one.source != "chats"] + chats
 
 
 def _by_source(out: Path, texts: Sequence[Labelled]) -> dict[str, list[float]]:

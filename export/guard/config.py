@@ -20,6 +20,7 @@ class GuardConfig:
         pieces_dropped: share of merges left out, so that odd spellings are cut in many ways.
         chats: training turns drawn anew for every epoch.
         weights: of a text in the loss, by source.
+        measured_chats: turns of the calibration and of the held-out part that are scored.
         max_steps: for a smoke run; 0 has no limit.
     """
 
@@ -39,5 +40,6 @@ class GuardConfig:
     weights: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"hate": 2.0, "neither": 3.0, "prompts": 5.0})
     )
+    measured_chats: int = 5_000
     threads: int = 1
     max_steps: int = 0

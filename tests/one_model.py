@@ -23,7 +23,13 @@ from bls.settings import REPOSITORY, Settings
 from client.launcher.stack import Stack
 from export.manifest import file_sha256
 
-KINDS = {"float32": "FP32", "float64": "FP64", "uint64": "UINT64", "object": "BYTES"}
+KINDS = {
+    "float32": "FP32",
+    "float64": "FP64",
+    "int32": "INT32",
+    "uint64": "UINT64",
+    "object": "BYTES",
+}
 
 
 class ModelServer:

@@ -45,9 +45,9 @@ class Summariser:
         sha256: of the version's manifest.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         """Raises `ExportError`, or `SkynetError` `model_invalid`."""
-        tokenizer, self.kind, self._model = _load(folder)
+        tokenizer, self.kind, self._model = _load(folder, threads)
         self.sha256 = self._model.sha256
         self._vocab = tokenizer.get_vocab_size()
         self._finish: Callable[[Window, NDArray[Any]], list[int]] = _places
@@ -122,12 +122,12 @@ def _places(window: Window, places: NDArray[Any]) -> list[int]:
     return said
 
 
-def _load(folder: Path) -> tuple[Tokenizer, str, OnnxModel]:
+def _load(folder: Path, threads: int) -> tuple[Tokenizer, str, OnnxModel]:
     manifest = ModelManifest.load(folder)
     kind = str(manifest.details.get("kind"))
     if kind not in GRAPHS or TOKENIZER not in manifest.files:
         raise SkynetError("model_invalid", "The summariser's manifest is not complete.", 500)
-    model = OnnxModel(folder, GRAPHS[kind])
+    model = OnnxModel(folder, GRAPHS[kind], threads=threads)
     try:
         tokenizer = Tokenizer.from_str((folder / TOKENIZER).read_text(encoding="utf-8"))
     except Exception:  # the library raises bare exceptions with paths in them

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One version of an ONNX model: hashed, checked against its contract, run on one thread.
+"""One version of an ONNX model: hashed, checked against its contract, run on one thread or more.
 
 The bytes that are hashed are the bytes that are loaded, so a file cannot change in between. Nothing
 but ONNX and JSON is opened.
@@ -45,20 +45,27 @@ class OnnxModel:
     """
 
     def __init__(
-        self, folder: Path, contract: ModelContract, sha256: str | None = None, spin: bool = False
+        self,
+        folder: Path,
+        contract: ModelContract,
+        sha256: str | None = None,
+        spin: bool = False,
+        *,
+        threads: int = 1,
     ) -> None:
         """Raises `ExportError`: the codes of `ModelManifest.load`, or `model_contract`.
 
         Args:
             sha256: what the manifest's own hash must be; None trusts the folder.
             spin: keep onnxruntime's thread spinning between runs.
+            threads: of onnxruntime.
         """
         self.sha256 = _manifest_hash(folder, sha256)
         self.manifest = ModelManifest.load(folder)
         self.contract = contract
         content = _model(folder, self.manifest)
         try:
-            self._session = _session(content, spin)
+            self._session = _session(content, spin, threads)
         except Exception:  # onnxruntime raises many types, with paths and graph details
             raise ExportError("model_contract", "the graph cannot be loaded") from None
         _compare("inputs", self._session.get_inputs(), contract.inputs)
@@ -91,9 +98,9 @@ def _model(folder: Path, manifest: ModelManifest) -> bytes:
     return content
 
 
-def _session(content: bytes, spin: bool) -> ort.InferenceSession:
+def _session(content: bytes, spin: bool, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 

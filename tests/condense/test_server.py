@@ -54,7 +54,7 @@ def condense(server: ModelServer, head: np.ndarray, salt: int) -> Condensed:
 
 def worker(server: ModelServer) -> psutil.Process | None:
     """The live worker below the server."""
-    parent = psutil.Process(server.stack.child("tritonserver").process.pid)
+    parent = psutil.Process(server.stack.child("tritonserver").pid)
     for child in parent.children(recursive=True):
         try:
             if "bls.condense.worker" in child.cmdline() and child.status() != "zombie":

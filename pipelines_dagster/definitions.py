@@ -12,6 +12,7 @@ import dagster as dg
 
 from pipelines_dagster.defs.billing import definitions as billing
 from pipelines_dagster.defs.datasets import definitions as datasets
+from pipelines_dagster.defs.index import definitions as index
 from pipelines_dagster.defs.ingest import definitions as ingest
 from pipelines_dagster.defs.lineage import definitions as lineage
 from pipelines_dagster.defs.operations import definitions as operations
@@ -26,6 +27,7 @@ AREAS = (
     datasets.DEFS,
     training.DEFS,
     promotion.DEFS,
+    index.DEFS,
     retention.DEFS,
     lineage.DEFS,
     billing.DEFS,

@@ -17,6 +17,7 @@ WINDOWS: dict[tuple[str, ...], tuple[timedelta, timedelta]] = {
     ("models",): (_DAY + 2 * _HOUR, _DAY + 6 * _HOUR),
     ("models", "tuner"): (7 * _DAY + _HOUR, 7 * _DAY + 6 * _HOUR),
     ("models", "lora"): (7 * _DAY + _HOUR, 7 * _DAY + 6 * _HOUR),
+    ("index",): (_DAY + _HOUR, _DAY + 6 * _HOUR),
     ("ops",): (_DAY + _HOUR, _DAY + 6 * _HOUR),
 }
 """(warn, fail) by key prefix, the longest counts. `live` has none: a good champion may stay."""

@@ -8,6 +8,7 @@ import dagster as dg
 from pipelines_dagster.defs.operations.plan import (
     CANARY,
     CANARY_MOST,
+    INDEX,
     INVOICES,
     LINEAGE,
     LORA,
@@ -31,14 +32,16 @@ def under(*prefixes: str) -> dg.AssetSelection:
 
 WEEKLY_TUNER = under("models/tuner", "live/params")
 WEEKLY_LORA = under("models/lora")
-OWN_HOUR = under("ops/retention", "ops/invoices", "ops/lineage")
-"""Not in the nightly job: bills and deletions wait for no training, lineage for what it made."""
+OWN_HOUR = under("ops/retention", "ops/invoices", "ops/lineage", "index")
+"""Not in the nightly job: bills and deletions wait for no training, lineage for what it made, and
+the index is built on nights without new axes too (a step that made nothing skips what is below)."""
 CANARIES = under("live/predictor", "live/tve")
 """Not in the nightly job: a canary watches readers for hours, whatever the hour."""
 
 SELECTIONS: dict[str, dg.AssetSelection] = {
     NIGHTLY.job: dg.AssetSelection.all() - WEEKLY_TUNER - WEEKLY_LORA - OWN_HOUR - CANARIES,
     SILVER.job: under("silver"),
+    INDEX.job: under("index"),
     INVOICES.job: under("ops/invoices"),
     RETENTION.job: under("ops/retention"),
     LINEAGE.job: under("ops/lineage"),
@@ -53,7 +56,7 @@ _WHAT = {entry.job: entry.what for entry in TIMETABLE} | {
     CANARY: "a version that passed its gate, on a share of live traffic",
 }
 
-SMALL = (SILVER.job, INVOICES.job, RETENTION.job, LINEAGE.job)
+SMALL = (SILVER.job, INDEX.job, INVOICES.job, RETENTION.job, LINEAGE.job)
 """Jobs of many short steps: a process for each step would take longer than the steps."""
 _MOST = {CANARY: {"dagster/max_runtime": f"{CANARY_MOST.total_seconds():.0f}"}}
 _TWO_AT_A_TIME = dg.multiprocess_executor.configured({"max_concurrent": 2})

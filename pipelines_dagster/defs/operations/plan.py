@@ -40,6 +40,9 @@ NIGHTLY = Timetable(
     "nightly", "0 0 * * *", timedelta(hours=6), "training", "everything in order, up to the keys"
 )
 SILVER = Timetable("silver", "20 * * * *", None, "silver", "windows, pairs and labels of the hour")
+INDEX = Timetable(
+    "index", "0 4 * * *", timedelta(hours=2), "training", "the index of creatives, after the axes"
+)
 INVOICES = Timetable(
     "invoices", "0 3 * * *", timedelta(hours=1), "", "bills of the day that has closed"
 )
@@ -54,7 +57,7 @@ TUNER = Timetable(
 )
 LORA = Timetable("lora", "0 8 * * 3", timedelta(hours=2), "training", "adapters from click pairs")
 
-TIMETABLE = (NIGHTLY, SILVER, INVOICES, RETENTION, LINEAGE, TUNER, LORA)
+TIMETABLE = (NIGHTLY, SILVER, INDEX, INVOICES, RETENTION, LINEAGE, TUNER, LORA)
 NEW_PAIRS = 10_000
 """Adapters are trained at so many new click pairs, besides their weekly hour."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions that are live at once, without a canary: parameters, lambda, axes.
+"""Versions that are live at once, without a canary: parameters, lambda, axes, index.
 
 `/mpc/params` moves money: without the operator's key it is not written. The axes are a pointer,
 like a model's: P_K has 192 kB, three times what an entry may have.
@@ -17,6 +17,7 @@ from typing import Any
 from bls.brain.params import KEY as PARAMS_KEY
 from bls.brain.params import read_params
 from bls.errors import SkynetError
+from bls.select.index.key import KEY as INDEX_KEY
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.desk import PROMOTION, Desk
 from pipelines_dagster.defs.promotion.ledger import Event
@@ -54,6 +55,7 @@ TARGETS = {
     "tuner": Target(PARAMS_KEY, _params, signed=True),
     "lambda": Target(LAMBDA_KEY, _lambda),
     "axes": Target(AXES_KEY, _pointer),
+    "index": Target(INDEX_KEY, _pointer),
 }
 
 

@@ -15,7 +15,7 @@ from bls.select.index.bench.truth import nearest, recall
 from bls.select.index.flat import Flat
 from bls.select.index.ivfpq import IvfPq
 from bls.select.index.params import FLAT_MOST, LARGE, IvfPqParams
-from bls.select.index.protocol import F32, Hits, I64, Mask
+from bls.select.index.protocol import F32, I64, Hits, Mask
 from bls.select.index.scan import kind_of, main_of
 from bls.select.index.top import best
 from tests.select.index.ads import clustered, unit

@@ -43,15 +43,14 @@ class AdStore:
         self._engine = engine
         self._funds = FundsCache(engine, funds_cache_s, clock)
 
-    def campaigns(self, after: int = 0) -> Sequence[CampaignRecord]:
-        """Those whose `seq` is above `after`, lowest first."""
+    def campaigns(
+        self, after: int = 0, limit: int | None = None, advertiser: str | None = None
+    ) -> Sequence[CampaignRecord]:
+        """Those whose `seq` is above `after`, lowest first; one advertiser's, where it is named."""
         query = select(campaigns).where(campaigns.c.seq > after).order_by(campaigns.c.seq)
-        return self._campaigns(query)
-
-    def campaigns_of(self, advertiser: str) -> Sequence[CampaignRecord]:
-        """One advertiser's, by name."""
-        mine = select(campaigns).where(campaigns.c.advertiser == advertiser)
-        return self._campaigns(mine.order_by(campaigns.c.campaign_id))
+        if advertiser is not None:
+            query = query.where(campaigns.c.advertiser == advertiser)
+        return self._campaigns(query.limit(limit))
 
     def campaign(self, campaign_id: str) -> CampaignRecord | None:
         """The campaign of that name."""

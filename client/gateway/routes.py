@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: chat, bids of a live reply, clicks, explanations, models, health, metrics, page."""
+"""The routes: chat, bids of a live reply, clicks, campaigns, explanations, health, page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bls.errors import SkynetError
+from client.gateway.ads.routes import AD_ROUTES
 from client.gateway.bids import put_bids
 from client.gateway.body import read_json
 from client.gateway.chat_request import Ids, read_chat
@@ -79,5 +80,6 @@ ROUTES = [
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),
+    *AD_ROUTES,
     *PAGE_ROUTES,
 ]

@@ -90,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             streams=args.streams,
             explain=ExplainOptions(tve=environment.tve_folder(), keys=True, logs=environment.logs),
             logs=environment.logs,
+            database=environment.database_url,
+            database_password=environment.database_password,
         )
         server = make_server(settings, args.host, args.port)
     except (ValueError, SkynetError) as error:

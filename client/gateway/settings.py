@@ -23,6 +23,7 @@ class GatewaySettings:
             server to end it politely.
         explain: how the worker behind `/v1/explain` is started.
         logs: where `/v1/clicks` records; None: it refuses.
+        database: of campaigns and budgets (`bls.ads.database`); empty: they are refused.
     """
 
     triton: str = "127.0.0.1:8001"
@@ -37,6 +38,8 @@ class GatewaySettings:
     deadline_grace_ms: int = 2_000
     explain: ExplainOptions = field(default_factory=ExplainOptions)
     logs: Path | None = None
+    database: str = field(default="", repr=False)
+    database_password: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from bls.explain.service import ExplainService
 from bls.settlement.clicks import ClickBook
+from client.gateway.ads.desk import AdDesk
 from client.gateway.metrics import Metrics
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
@@ -28,6 +29,7 @@ class Gateway:
     tracing: Tracing
     explainer: ExplainService
     clicks: ClickBook
+    ads: AdDesk
     drain: asyncio.Event
 
     @classmethod
@@ -39,12 +41,14 @@ class Gateway:
         explainer = ExplainService(settings.explain)
         triton = Triton(settings.triton)
         clicks = ClickBook(settings.logs)
+        ads = AdDesk(settings.database, settings.database_password, triton)
         drain = asyncio.Event()
-        return cls(settings, triton, slots, metrics, tracing, explainer, clicks, drain)
+        return cls(settings, triton, slots, metrics, tracing, explainer, clicks, ads, drain)
 
     async def close(self) -> None:
-        """Release the channel, the explain worker and the record of clicks."""
+        """Release the channel, the database, the explain worker and the record of clicks."""
         self.clicks.close()
+        await self.ads.close()
         await self.explainer.close()
         await self.triton.close()
 

@@ -66,6 +66,13 @@ class Triton:
                     raise internal()
                 yield event
 
+    async def infer(self, request: Any, timeout_s: float) -> Any:
+        """A `ModelInferResponse` of a model that answers once. Raises `SkynetError` as `events`."""
+        try:
+            return await self._stub.ModelInfer(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise translate(error) from None
+
     async def update(self, update: BidUpdate, timeout_s: float) -> Updated:
         """Replace bids of a live reply. Raises `SkynetError` as `events`."""
         try:

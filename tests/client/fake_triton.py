@@ -20,8 +20,9 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from bls.contracts import TOKEN_AUCTION, Flag, Kind
+from bls.contracts import POLICY_GUARD, TOKEN_AUCTION, Flag, Kind
 from bls.errors import SkynetError
+from bls.guard.ruling import Ruling
 from bls.request import BidUpdate, ReplyRequest, is_update, parse_request, parse_update
 
 PRELUDE = {"windows": 0, "summaries": 0, "ms": {"total": 40.0}}
@@ -75,6 +76,8 @@ class FakeTriton:
     on_update: Updates = field(default_factory=lambda: updated)
     server_ready: bool = True
     model_ready: bool = True
+    guard: Callable[[str], Ruling] | None = None  # None: `policy_guard` is away
+    judged: list[str] = field(default_factory=list)
     requests: list[ReplyRequest] = field(default_factory=list)
     updates: list[BidUpdate] = field(default_factory=list)
     started: int = 0
@@ -117,6 +120,25 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
 
     def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         return service_pb2.ModelReadyResponse(ready=self._fake.model_ready)
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """`policy_guard`, by the script's rule."""
+        if self._fake.guard is None or request.model_name != POLICY_GUARD.name:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "no such model")
+        texts = _texts(request.raw_input_contents[0])
+        self._fake.judged += texts
+        rulings = [self._fake.guard(text) for text in texts]
+        reasons = [ruling.reason.encode() for ruling in rulings]
+        raw = {
+            "VERDICT": struct.pack(f"<{len(texts)}i", *(ruling.verdict for ruling in rulings)),
+            "REASON": b"".join(struct.pack("<I", len(word)) + word for word in reasons),
+            "SCORE": struct.pack(f"<{len(texts)}f", *(ruling.score for ruling in rulings)),
+        }
+        response = service_pb2.ModelInferResponse(model_name=request.model_name)
+        for tensor in POLICY_GUARD.outputs:
+            response.outputs.add(name=tensor.name, shape=[len(texts), 1])
+            response.raw_output_contents.append(raw[tensor.name])
+        return response
 
     def ModelStreamInfer(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:  # noqa: N802
         over = threading.Event()
@@ -299,3 +321,13 @@ def wait_until(met: Callable[[], bool], timeout_s: float = 5.0) -> bool:
             return True
         time.sleep(0.01)
     return met()
+
+
+def _texts(raw: bytes) -> list[str]:
+    """BYTES elements: each a little-endian u32 length, then UTF-8."""
+    texts, at = [], 0
+    while at < len(raw):
+        (size,) = struct.unpack_from("<I", raw, at)
+        texts.append(raw[at + 4 : at + 4 + size].decode())
+        at += 4 + size
+    return texts

@@ -52,7 +52,8 @@ def test_campaigns(store: AdStore) -> None:
     assert store.put_campaign(ALPINE) == stored  # nothing changed
     paused = store.put_campaign(dataclasses.replace(ALPINE, status=Status.PAUSED))
     assert paused.seq == 2 and store.campaigns(1) == [paused] and store.campaigns(2) == []
-    assert store.campaigns_of("alpine") == [paused] and store.campaigns_of("harbor") == []
+    assert store.campaigns(advertiser="alpine") == [paused]
+    assert store.campaigns(advertiser="harbor") == [] == store.campaigns(limit=0)
     other = dataclasses.replace(ALPINE, advertiser="harbor")
     assert code_of(lambda: store.put_campaign(other)) == "campaign_taken"
     assert store.campaign("nobody") is None

@@ -83,7 +83,7 @@ class AdapterBank:
                 raise ExportError("adapter_invalid", "another load of it failed")
             if not slot.ready:
                 try:
-                    check_folder(folder, sha256)
+                    check_folder(folder, sha256, self._shape.base)
                     self._prepare()
                     self._write(slot.place, read_adapter(folder, self._shape))
                 except BaseException:

@@ -39,21 +39,28 @@ _PLAIN: Mapping[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class AdapterShape:
-    """What the graph expects. `widths`: output width of each target projection."""
+    """What the graph expects. `widths`: output width of each target projection; `base`: SHA-256 of
+    the source of the model, "" for any."""
 
     layers: int
     hidden: int
     rank: int
     widths: Mapping[str, int]
+    base: str = ""
 
 
-def check_folder(folder: Path, sha256: str) -> ModelManifest:
-    """The manifest of a version with this hash, every file of it checked. Raises `ExportError`."""
+def check_folder(folder: Path, sha256: str, base: str = "") -> ModelManifest:
+    """The manifest of a version with this hash, every file of it checked.
+
+    Raises `ExportError`, `adapter_unsupported` for one that says it was made for another model.
+    """
     manifest = ModelManifest.load(folder)
     if file_sha256(folder / MANIFEST_NAME) != sha256:
         raise ExportError("model_hash_mismatch", "the manifest does not match its SHA-256")
     if missing := {CONFIG, WEIGHTS} - manifest.files.keys():
         raise ExportError("adapter_invalid", f"not in the manifest: {', '.join(sorted(missing))}")
+    if base and manifest.details.get("base_sha256", base) != base:
+        raise ExportError("adapter_unsupported", "it was made for another model")
     return manifest
 
 

@@ -189,4 +189,5 @@ def _shape(manifest: LLMManifest) -> AdapterShape:
     """What the graph takes: rank-64 adapters on Q and V."""
     head = manifest.head_dim
     widths = {"q": manifest.heads * head, "v": manifest.kv_heads * head}
-    return AdapterShape(manifest.layers, manifest.hidden, LIMITS.adapter_rank, widths)
+    rank, base = LIMITS.adapter_rank, manifest.source_sha256
+    return AdapterShape(manifest.layers, manifest.hidden, rank, widths, base)

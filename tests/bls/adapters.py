@@ -34,15 +34,19 @@ def random_tensors(model: LLMManifest, seed: int, rank: int = 8, size: float = 0
     return tensors
 
 
-def write_adapter(folder: Path, tensors: Tensors, rank: int = 8, **config: object) -> Path:
-    """A version's folder; returns it."""
+def write_adapter(
+    folder: Path, tensors: Tensors, rank: int = 8, base: str = "", **config: object
+) -> Path:
+    """A version's folder; returns it. `base`: what its manifest says it was made for."""
     folder.mkdir(parents=True)
     fields = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "bias": "none"}
     fields |= {"target_modules": ["q_proj", "v_proj"]} | config
     (folder / CONFIG).write_text(json.dumps(fields))
     write_safetensors(folder / WEIGHTS, tensors)
     files = hash_files(folder, (CONFIG, WEIGHTS))
-    ModelManifest(folder.name, folder.name, files, {}, {}, {}, "", 0, "a test").write(folder)
+    details = {"base_sha256": base} if base else {}
+    made = ModelManifest(folder.name, folder.name, files, {}, {}, {}, "", 0, "a test", details)
+    made.write(folder)
     return folder
 
 

@@ -333,6 +333,15 @@ def test_files_are_checked_against_the_key(client: Client, adapters: list[Path])
     refused("model_hash_mismatch", lambda: client.load(adapters[1]))
 
 
+def test_an_adapter_of_another_model_is_refused(
+    client: Client, manifest: LLMManifest, tmp_path: Path
+) -> None:
+    tensors = random_tensors(manifest, 1)
+    client.load(write_adapter(tmp_path / "ours", tensors, base=manifest.source_sha256))
+    theirs = write_adapter(tmp_path / "theirs", tensors, base="0" * 64)
+    refused("adapter_unsupported", lambda: client.load(theirs))
+
+
 def test_loading_never_holds_up_a_step(
     client: Client, adapters: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

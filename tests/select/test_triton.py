@@ -17,14 +17,16 @@ from bls.ads.database import open_database
 from bls.ads.migrate import migrate
 from bls.ads.records import Checked, NewCreative
 from bls.ads.store import AdStore
-from bls.brain.context import axes
+from bls.brain.context import axes, files
 from bls.brain.context.encoder import ContextEncoder
 from bls.brain.context.live_axes import KEY as AXES_KEY
+from bls.brain.context.version import of_files
 from bls.errors import SkynetError
 from bls.events.from_line import from_line
 from bls.events.schema import encode
 from bls.models.served import served_id
 from bls.select.answer import SelectAnswer
+from bls.select.bench.measure import HEAD, latencies
 from bls.select.conf import KEY as CONF_KEY
 from bls.select.lambdas import KEY as LAMBDA_KEY
 from tests.context_encoder.versions import turned, write_axes
@@ -165,6 +167,17 @@ def test_a_new_creative_is_found_within_seconds_and_a_deleted_one_is_gone(served
     served.server.until(lambda: "ad_casa" in served.names(counts=False))
     served.store.delete_creative("ad_casa")
     served.server.until(lambda: "ad_casa" not in served.names(counts=False))
+
+
+@pytest.mark.spec("MRO-C-02")
+def test_round_trips_are_measured(served: Served) -> None:
+    """`python -m bls.select.bench` does it with as many creatives as one likes."""
+    contexts = served.encoder.encode([QUESTION, "Running shoes"])
+    shipped = of_files(files.load())
+    found = latencies(served.server.stack.triton_address, contexts, shipped, 2, 30)
+    assert (found.callers, found.requests) == (2, 60) and found.per_s > 0
+    assert 0 < found.p50_ms <= found.p95_ms <= found.p99_ms
+    assert len(str(found)) == len(HEAD)
 
 
 def test_series_are_shown(served: Served) -> None:

@@ -7,10 +7,8 @@ python -m bls.select.bench --creatives 100000 --index flat --requests 2000
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -20,41 +18,17 @@ from tritonclient import grpc
 
 from bls.ads.database import open_database
 from bls.ads.migrate import migrate
-from bls.ads.store import AdStore
 from bls.brain.context import files
 from bls.brain.context.version import AxesVersion, of_files
 from bls.contracts import SELECT
 from bls.errors import SkynetError
 from bls.select.answer import SelectAnswer
-from bls.select.bench import world
+from bls.select.bench import measure, world
 from bls.settings import REPOSITORY, Settings
 
 F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 _READY_S = 300.0
-
-
-class Caller:
-    """One client of the server."""
-
-    def __init__(self, address: str, axes: AxesVersion, name: str) -> None:
-        self._client = grpc.InferenceServerClient(address)
-        self._axes, self._name, self._number = axes, name, 0
-
-    def ask(self, ctx: F32) -> SelectAnswer:
-        self._number += 1
-        name = f"{self._name}-{self._number}"
-        question = {"ctx_id": name, "conv_id": name, "request_id": name, "counts": False}
-        asked = np.array([json.dumps(question).encode()], object)
-        axes = np.array([self._axes.served], np.uint64)
-        inputs = []
-        for tensor, values in zip(SELECT.inputs, (asked, ctx, axes), strict=True):
-            kind = "BYTES" if tensor.dtype == "STRING" else tensor.dtype
-            inputs.append(grpc.InferInput(tensor.name, list(values.shape), kind))
-            inputs[-1].set_data_from_numpy(values)
-        found = self._client.infer(SELECT.name, inputs).as_numpy(SELECT.outputs[0].name)
-        return SelectAnswer.model_validate_json(found[0])
 
 
 def main() -> None:
@@ -75,7 +49,7 @@ def _fill(folder: Path, middle: F32, count: int, rng: np.random.Generator) -> No
     began = time.perf_counter()
     engine = open_database(f"sqlite:///{folder / 'state' / 'skynet.db'}")
     migrate(engine)
-    world.fill(AdStore(engine), middle, count, rng, lambda done: None)
+    world.fill(engine, middle, count, rng)
     engine.dispose()
     print(f"{count} creatives stored in {time.perf_counter() - began:.0f} s", flush=True)
 
@@ -96,17 +70,18 @@ def _serve(folder: Path, contexts: F32, axes: AxesVersion, options: argparse.Nam
     )
     began = time.perf_counter()
     with Stack(settings, repository=repository, gateway=False) as stack:
-        first = _first(Caller(stack.triton_address, axes, "first"), contexts[0])
+        first = _first(measure.Caller(stack.triton_address, axes, "first"), contexts[0])
         took = time.perf_counter() - began
         print(f"server and {options.index} index {first.index} ready in {took:.0f} s")
-        print(
-            f"{'callers':>8} {'requests':>9} {'per s':>7} {'p50 ms':>7} {'p95 ms':>7} {'p99 ms':>7}"
-        )
+        print(measure.HEAD)
         for callers in (1, 4):
-            _measure(stack.triton_address, contexts, axes, callers, options.requests)
+            each = options.requests // callers
+            print(
+                measure.latencies(stack.triton_address, contexts, axes, callers, each), flush=True
+            )
 
 
-def _first(caller: Caller, ctx: F32) -> SelectAnswer:
+def _first(caller: measure.Caller, ctx: F32) -> SelectAnswer:
     until = time.monotonic() + _READY_S
     while True:
         try:
@@ -116,29 +91,6 @@ def _first(caller: Caller, ctx: F32) -> SelectAnswer:
             if code != "index_missing" or time.monotonic() > until:
                 raise
             time.sleep(0.2)
-
-
-def _measure(address: str, contexts: F32, axes: AxesVersion, callers: int, requests: int) -> None:
-    times = np.zeros((callers, requests // callers))
-
-    def run(number: int) -> None:
-        caller = Caller(address, axes, f"{callers}-{number}")
-        for place in range(-20, times.shape[1]):
-            began = time.perf_counter()
-            caller.ask(contexts[place % len(contexts)])
-            if place >= 0:
-                times[number, place] = time.perf_counter() - began
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(callers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    p50, p95, p99 = 1e3 * np.percentile(times, (50, 95, 99))
-    rate = times.size / times.sum(axis=1).max()
-    print(
-        f"{callers:>8} {times.size:>9} {rate:>7.0f} {p50:>7.2f} {p95:>7.2f} {p99:>7.2f}", flush=True
-    )
 
 
 def _options() -> argparse.Namespace:

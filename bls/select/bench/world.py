@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, insert
 
-from bls.ads.records import CampaignRecord, Checked, NewCreative, Status
+from bls.ads import rows
+from bls.ads.database import write
+from bls.ads.records import CampaignRecord, Checked, CreativeRecord, Status
+from bls.ads.schema import creatives
 from bls.ads.store import AdStore
 
 F32 = NDArray[np.float32]
@@ -37,24 +39,43 @@ def _unit(vectors: F32) -> F32:
     return made
 
 
-def fill(
-    store: AdStore, middle: F32, count: int, rng: np.random.Generator, done: Callable[[int], None]
-) -> None:
-    """`count` creatives of 1,000 campaigns of 200 advertisers, judged and embedded."""
+def fill(engine: Engine, middle: F32, count: int, rng: np.random.Generator) -> None:
+    """`count` creatives of 1,000 campaigns of 200 advertisers, judged and embedded, as rows."""
+    store = AdStore(engine)
     for number in range(CAMPAIGNS):
         store.put_campaign(_campaign(number, rng))
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
-        given = [
-            NewCreative(f"m{n}", f"c{n % CAMPAIGNS}", f"Ad number {n}.", Checked.OK)
-            for n in numbers
-        ]
-        records = store.put_creatives(given)
-        made = embeddings(middle, len(records), rng)
-        store.put_embeddings(
-            {(one.msg_id, one.version): row for one, row in zip(records, made, strict=True)}
-        )
-        done(numbers.stop)
+        made = embeddings(middle, len(numbers), rng).astype("<f2")
+
+        def work(
+            connection: Connection, numbers: range = numbers, made: NDArray[np.float16] = made
+        ) -> None:
+            sequence = rows.Sequence(connection)
+            records = [
+                rows.columns(_creative(number, vector.tobytes(), sequence.next()))
+                for number, vector in zip(numbers, made, strict=True)
+            ]
+            connection.execute(insert(creatives), records)
+            sequence.keep()
+
+        write(engine, work)
+
+
+def _creative(number: int, embedding: bytes, seq: int) -> CreativeRecord:
+    campaign, owner = number % CAMPAIGNS, number % CAMPAIGNS % ADVERTISERS
+    return CreativeRecord(
+        msg_id=f"m{number}",
+        campaign_id=f"c{campaign}",
+        advertiser=f"adv{owner}",
+        text=f"Ad number {number}.",
+        version=1,
+        checked=Checked.OK,
+        reason="",
+        embedding=embedding,
+        deleted=False,
+        seq=seq,
+    )
 
 
 def _campaign(number: int, rng: np.random.Generator) -> CampaignRecord:

@@ -10,7 +10,7 @@ from typing import Any
 from bls.contracts import Use, Verdict
 from bls.guard.guard import WINDOWS
 from bls.guard.normal import normal
-from bls.guard.rules import GuardRules
+from bls.guard.rules import built_in_rules
 from bls.guard.ruling import Ruling
 from bls.policy.onnx_classifier import OnnxClassifier
 from export.guard.figures import confusion, seeds_goal, wilson
@@ -29,7 +29,7 @@ def report(
     texts: Sequence[Labelled], scores: Sequence[float], thresholds: Mapping[str, float]
 ) -> dict[str, Any]:
     """For `policy_metrics.json`; at the top the guard as a whole on users' texts."""
-    rules = GuardRules()
+    rules = built_in_rules()
     found: dict[str, Any] = {"split": "held out"}
     for use in (Use.USER, Use.AD):
         limit = thresholds[use.name.lower()]

@@ -60,7 +60,7 @@ def test_figures_and_card_are_in_the_folder(built: Built) -> None:
 
 def test_the_same_seed_gives_the_same_files(built: Built, tmp_path: Path) -> None:
     again = train(write_data(tmp_path / "data"), tmp_path / "out", CONFIG, seed=1)
-    for name in ("model.onnx", "tokenizer.json", "manifest.json"):
+    for name in ("model.onnx", "tokenizer.json", "policy_metrics.json"):
         assert (again.folder / name).read_bytes() == (built.folder / name).read_bytes()
 
 

@@ -25,8 +25,8 @@ from bls.limits import LIMITS
 from bls.policy.onnx_classifier import OnnxClassifier
 
 UNJUDGED = "unjudged"
-WINDOWS = 160
-"""Of a longer text the classifier reads the end; about 7,700 tokens. The rules read all of it."""
+WINDOWS = 144
+"""Of a longer text the classifier reads the end; about 8,000 tokens. The rules read all of it."""
 
 _REMEMBERED = 16_384
 _SETTLED = frozenset({"self_harm", "crisis"})

@@ -58,7 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     guard = load_guard(options.model)
     found = cases(options.data)
-    guard.judge([text for text in found["chat turn"][1][-8:]], Use.REPLY)
+    guard.judge(found["chat turn"][1][-8:], Use.REPLY)
     print("| text | n | ms p50 | ms p95 | processor ms p50 | processor ms p95 |")
     print("|---|---|---|---|---|---|")
     for name, (use, texts) in found.items():

@@ -21,7 +21,8 @@ from export.guard import sources
 from export.guard.build import Built, train
 from export.guard.config import GuardConfig
 
-CONFIG = replace(GuardConfig(), width=16, layers=1, heads=2, vocabulary=300, epochs=1, max_steps=3)
+SMALL = replace(GuardConfig(), width=16, layers=1, heads=2, vocabulary=300, epochs=1, max_steps=3)
+CONFIG = replace(SMALL, pieces_dropped=0.0)
 
 
 def write_data(folder: Path, tweets: int = 900) -> Path:
@@ -62,6 +63,12 @@ def test_the_same_seed_gives_the_same_files(built: Built, tmp_path: Path) -> Non
     again = train(write_data(tmp_path / "data"), tmp_path / "out", CONFIG, seed=1)
     for name in ("model.onnx", "tokenizer.json", "policy_metrics.json"):
         assert (again.folder / name).read_bytes() == (built.folder / name).read_bytes()
+
+
+def test_pieces_dropped_leave_the_tokenizer_as_it_was(built: Built, tmp_path: Path) -> None:
+    again = train(write_data(tmp_path / "data"), tmp_path / "out", SMALL, seed=1)
+    name = "tokenizer.json"
+    assert (again.folder / name).read_bytes() == (built.folder / name).read_bytes()
 
 
 def test_too_few_texts_or_files_are_no_data(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class PipelineSettings:
             `log` writes them to the log folder only.
         signing_key: PEM file of the operator's Ed25519 key, which signs what is made live. Without
             one, model keys are unsigned and `/mpc/params` is not written.
+        guard_data: folder of labelled texts for `models/guard`; empty skips it.
         training: `full`, or `quick`: minutes become a minute, for the loop on one core.
         canary_share: of conversations, that a challenger serves before it is promoted.
         canary_s: how long at most.
@@ -45,6 +46,7 @@ class PipelineSettings:
     ray: str = ""
     webhook: str = field(default="", repr=False)
     signing_key: str = field(default="", repr=False)
+    guard_data: str = ""
     training: str = "full"
     canary_share: float = 0.05
     canary_s: float = 21_600.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from bls.contracts import Use, Verdict
 from bls.errors import SkynetError, invalid
 from bls.guard.normal import normal
-from bls.guard.rules import TOXIC, GuardRules
+from bls.guard.rules import TOXIC, built_in_rules
 from bls.guard.ruling import Ruling
 from bls.guard.stats import GuardStats
 from bls.guard.thresholds import thresholds_of
@@ -25,8 +25,8 @@ from bls.limits import LIMITS
 from bls.policy.onnx_classifier import OnnxClassifier
 
 UNJUDGED = "unjudged"
-WINDOWS = 160
-"""Of a longer text the classifier reads the end; about 7,700 tokens. The rules read all of it."""
+WINDOWS = 144
+"""Of a longer text the classifier reads the end; about 8,000 tokens. The rules read all of it."""
 
 _REMEMBERED = 16_384
 _SETTLED = frozenset({"self_harm", "crisis"})
@@ -38,7 +38,7 @@ class Guard:
 
     def __init__(self, folder: Path) -> None:
         """Raises `bad_policy_model` or `bad_policy_rules`."""
-        self._rules = GuardRules()
+        self._rules = built_in_rules()
         self._classifier = OnnxClassifier(folder)
         self._thresholds = thresholds_of(folder)
         self._salt = os.urandom(16)

@@ -8,6 +8,7 @@ may be written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from bls.contracts import Use, Verdict
 from bls.guard.control import has_control
@@ -72,6 +73,12 @@ class GuardRules:
     def _of_reply(self, text: str, plain: str) -> Ruling:
         reason = next(_abuse(self._abuse, text, plain), None)
         return Ruling(Verdict.BLOCKED, reason) if reason else Ruling()
+
+
+@cache
+def built_in_rules() -> GuardRules:
+    """One for the process. Raises `bad_policy_rules`."""
+    return GuardRules()
 
 
 def _reasons(phrases: Phrases, text: str, plain: str) -> Iterator[str]:

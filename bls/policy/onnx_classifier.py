@@ -27,6 +27,7 @@ MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
 _INPUTS = ["input_ids", "attention_mask"]
 _OUTPUT = "unsafe"
 _FILES = (MODEL, TOKENIZER)
+_BATCH = 16
 
 
 class PolicyManifest(Strict):
@@ -68,7 +69,7 @@ class OnnxClassifier:
         self._check_graph()
         self._tokenizer.enable_truncation(manifest.max_tokens, direction="left")
         self._tokenizer.enable_padding()
-        overlap = manifest.max_tokens // 4
+        overlap = manifest.max_tokens // 8
         self._windowing.enable_truncation(manifest.max_tokens, stride=overlap, direction="left")
 
     def unsafe(self, texts: Sequence[str]) -> list[float]:
@@ -76,11 +77,21 @@ class OnnxClassifier:
         return self._probabilities(self._tokenizer.encode_batch(list(texts)))
 
     def windows(self, text: str, most: int) -> list[float]:
-        """Of the last `most` windows of a text, each alone: so a text has the same bits always.
-        Windows of `max_tokens` overlap by a quarter. Raises as `unsafe`."""
+        """Of the last `most` windows of a text. Windows of `max_tokens` overlap by an eighth.
+
+        Windows share a batch with others of the same length and text alone: their scale of
+        activations is common, so the same text has the same bits always. Raises as `unsafe`.
+        """
         whole = self._windowing.encode(text)
         cut = [whole, *whole.overflowing][:most]  # from the end of the text
-        return [self._probabilities([one])[0] for one in cut]
+        by_length: dict[int, list[Encoding]] = {}
+        for one in cut:
+            by_length.setdefault(len(one.ids), []).append(one)
+        found: list[float] = []
+        for same in by_length.values():
+            for first in range(0, len(same), _BATCH):
+                found += self._probabilities(same[first : first + _BATCH])
+        return found
 
     def _probabilities(self, encodings: Sequence[Encoding]) -> list[float]:
         tensors = {

@@ -13,11 +13,11 @@ from bls.contracts import Use
 TARGETS: Mapping[Use, Mapping[str, float]] = MappingProxyType(
     {
         # A false alarm costs the ads of one reply.
-        Use.USER: MappingProxyType({"chats": 0.001, "ads": 0.004, "neither": 0.05}),
+        Use.USER: MappingProxyType({"chats": 0.001, "neither": 0.05}),
         # Ads are not tweets: what tweets look like does not count.
-        Use.AD: MappingProxyType({"chats": 0.001, "ads": 0.004}),
+        Use.AD: MappingProxyType({"chats": 0.001, "ads": 0.006}),
         # A false alarm damages a reply.
-        Use.REPLY: MappingProxyType({"chats": 0.0005, "ads": 0.004, "neither": 0.02}),
+        Use.REPLY: MappingProxyType({"chats": 0.0005, "neither": 0.02}),
     }
 )
 """Highest share of each source that may be taken for unsafe."""

@@ -17,7 +17,9 @@ class GuardConfig:
         vocabulary: byte-pair pieces, learned on the training part.
         epochs, rate, batch: AdamW with one cycle of the learning rate.
         attacked: share of training texts that are rewritten by a random attack.
-        pieces_dropped: share of merges left out, so that odd spellings are cut in many ways.
+        pieces_dropped: share of merges left out, so that odd spellings are cut in many ways. The
+            tokenizers library draws them without a seed: only with 0 are two trainings alike bit
+            for bit.
         chats: training turns drawn anew for every epoch.
         weights: of a text in the loss, by source.
         measured_chats: turns of the calibration and of the held-out part that are scored.

@@ -10,7 +10,7 @@ from typing import Any
 from bls.contracts import Use, Verdict
 from bls.guard.guard import WINDOWS
 from bls.guard.normal import normal
-from bls.guard.rules import GuardRules
+from bls.guard.rules import built_in_rules
 from bls.guard.ruling import Ruling
 from bls.policy.onnx_classifier import OnnxClassifier
 from export.guard.figures import confusion, seeds_goal, wilson
@@ -29,10 +29,13 @@ def report(
     texts: Sequence[Labelled], scores: Sequence[float], thresholds: Mapping[str, float]
 ) -> dict[str, Any]:
     """For `policy_metrics.json`; at the top the guard as a whole on users' texts."""
-    rules = GuardRules()
+    rules = built_in_rules()
     found: dict[str, Any] = {"split": "held out"}
+    everything = list(zip(texts, scores, strict=True))
     for use in (Use.USER, Use.AD):
         limit = thresholds[use.name.lower()]
+        pairs = [pair for pair in everything if use is Use.USER or pair[0].source != "prompts"]
+        texts, scores = [one for one, _ in pairs], [value for _, value in pairs]
         rulings = [rules.judge(one.text, use) for one in texts]
         alone = [value >= limit for value in scores]
         by_rules = [ruling.verdict >= Verdict.FLAGGED for ruling in rulings]
@@ -47,7 +50,8 @@ def report(
             "rules": confusion(texts, by_rules),
             "rules_and_classifier": whole,
         }
-    return found | {"classifier_at_seeds_fp": dict(seeds_goal(texts, scores))}
+    goal = seeds_goal([one for one, _ in everything], [value for _, value in everything])
+    return found | {"classifier_at_seeds_fp": dict(goal)}
 
 
 def _without_ads(texts: Sequence[Labelled], rulings: Sequence[Ruling]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits the classifier on one thread; the same seed and data give the same weights."""
+"""Fits the classifier on one thread; the same seed and data give the same weights but for
+`pieces_dropped`."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ def _batches(
 def _tensors(
     batch: Sequence[Labelled], tokenizer: Tokenizer, config: GuardConfig, rng: random.Random
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    tokenizer.model.dropout = config.pieces_dropped
+    tokenizer.model.dropout = config.pieces_dropped or None
     ids, mask = encode(list(_written(batch, config, rng)), tokenizer, config.tokens)
     labels = torch.tensor([float(one.unsafe) for one in batch])
     weights = torch.tensor([config.weights.get(one.source, 1.0) for one in batch])

@@ -92,7 +92,7 @@ def _verdict(trained: Event, settings: PipelineSettings, desk: Desk, held: Path 
 
 
 def _by_itself(trained: Event, folder: Path) -> Verdict:
-    """Gates that need no champion: axes, lambda, tuner."""
+    """Gates that need no champion: axes, guard, lambda, tuner."""
     version, subsystem = trained.stored.version, trained.stored.subsystem
     metrics = ModelManifest.load(folder, verify=False).metrics
     if subsystem == "axes":
@@ -100,6 +100,8 @@ def _by_itself(trained: Event, folder: Path) -> Verdict:
     if subsystem == "lambda":
         weights = bandit.weights_of(read_value(folder))
         return gates.bandit(version, weights, len(bandit.BUCKETS))
+    if subsystem == "guard":
+        return gates.guard(version, metrics)
     if subsystem == "tuner":
         return gates.tuner(version, metrics)
     return Verdict(subsystem, version, ())

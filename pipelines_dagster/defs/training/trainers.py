@@ -8,7 +8,7 @@ the asset is skipped.
 from __future__ import annotations
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.training import axes, bandit, lora, predictor, tuner, tve
+from pipelines_dagster.defs.training import axes, bandit, guard, lora, predictor, tuner, tve
 from pipelines_dagster.defs.training.trainer import Trainer
 
 TRAINERS: dict[str, Trainer | None] = {
@@ -19,7 +19,7 @@ TRAINERS: dict[str, Trainer | None] = {
     "tuner": tuner.TRAINER,
     "lora": lora.TRAINER,
     "summariser": None,
-    "guard": None,
+    "guard": guard.TRAINER,
     "phantom": None,
 }
 

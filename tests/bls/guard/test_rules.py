@@ -7,9 +7,9 @@ import pytest
 
 from bls.contracts import Use, Verdict
 from bls.guard.categories import REASONS
-from bls.guard.rules import GuardRules
+from bls.guard.rules import built_in_rules
 
-RULES = GuardRules()
+RULES = built_in_rules()
 
 USER = {
     "self_harm": [

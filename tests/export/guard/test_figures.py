@@ -24,9 +24,8 @@ def test_wilson(wrong: int, of: int, low: float, high: float) -> None:
     assert wilson(wrong, of) == pytest.approx((low, high), abs=1e-4)
 
 
-TEXTS = [Labelled("a", "hate"), Labelled("b", "offensive"), Labelled("c", "chats")] + [
-    Labelled("d", "ads")
-]
+SOURCES = ("hate", "offensive", "chats", "ads")
+TEXTS = [Labelled(source, source) for source in SOURCES]
 
 
 def test_confusion_counts_every_text_once() -> None:

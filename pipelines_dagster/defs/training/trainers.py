@@ -8,7 +8,7 @@ the asset is skipped.
 from __future__ import annotations
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.training import axes, bandit, predictor, tuner, tve
+from pipelines_dagster.defs.training import axes, bandit, predictor, summariser, tuner, tve
 from pipelines_dagster.defs.training.trainer import Trainer
 
 TRAINERS: dict[str, Trainer | None] = {
@@ -18,7 +18,7 @@ TRAINERS: dict[str, Trainer | None] = {
     "lambda_bandit": bandit.TRAINER,
     "tuner": tuner.TRAINER,
     "lora": None,
-    "summariser": None,
+    "summariser": summariser.TRAINER,
     "guard": None,
     "phantom": None,
 }

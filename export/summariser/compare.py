@@ -88,8 +88,12 @@ def likelihoods(
                 said = [token for one in method(kept) for token in (*one, *line_break)]
                 by[name, policy].append(log_likelihood(llm, (*said, *chat.tail), chat.reply))
         print(f"chat {number + 1} of {len(chats)}", file=sys.stderr, flush=True)
-    means = {pair: float(np.mean(values)) for pair, values in by.items()}
-    return Likelihoods(float(np.mean(full)), float(np.mean(tail)), means, len(chats))
+    means = {pair: _mean(values) for pair, values in by.items()}
+    return Likelihoods(_mean(full), _mean(tail), means, len(chats))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
 
 
 def table(rows: Mapping[str, Row], found: Likelihoods) -> str:

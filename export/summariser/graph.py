@@ -118,7 +118,7 @@ def _step(
 def write_graph(network: Summariser, kind: str, path: Path, int8: bool = True) -> None:
     """Trace the network as `kind` (`selection`, `hs_bart`) and write `path`."""
     forward = {SELECTION: Selection, HS_BART: Greedy}[kind](network).eval()
-    ids = torch.randint(5, 1000, (2, SUMMARY_WINDOW))
+    ids = torch.randint(1, network.end, (2, SUMMARY_WINDOW))
     mask = torch.ones_like(ids)
     mask[1, 40:] = 0
     (output,) = (tensor.name for tensor in GRAPHS[kind].outputs)

@@ -52,6 +52,16 @@ class Config:
     teacher_name: str = ""
 
 
+PROFILES = {
+    "full": Config(),
+    "quick": Config(
+        student=Dims(width=32, encoder=1, decoder=1, heads=2),
+        selecting=Stage(30, 4e-3, 120.0, batch=16),
+        most=200,
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Source:
     """Where the vocabulary comes from: the served LLM, its tokenizer, its embedding."""

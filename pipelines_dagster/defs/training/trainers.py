@@ -8,7 +8,16 @@ the asset is skipped.
 from __future__ import annotations
 
 from bls.errors import SkynetError
-from pipelines_dagster.defs.training import axes, bandit, guard, lora, predictor, tuner, tve
+from pipelines_dagster.defs.training import (
+    axes,
+    bandit,
+    guard,
+    lora,
+    predictor,
+    summariser,
+    tuner,
+    tve,
+)
 from pipelines_dagster.defs.training.trainer import Trainer
 
 TRAINERS: dict[str, Trainer | None] = {
@@ -18,7 +27,7 @@ TRAINERS: dict[str, Trainer | None] = {
     "lambda_bandit": bandit.TRAINER,
     "tuner": tuner.TRAINER,
     "lora": lora.TRAINER,
-    "summariser": None,
+    "summariser": summariser.TRAINER,
     "guard": guard.TRAINER,
     "phantom": None,
 }

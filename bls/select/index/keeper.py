@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from bls.ads.source import AdSource
 from bls.brain.context import axes as projection
 from bls.errors import SkynetError
 from bls.keys.live import Log
-from bls.keys.store import open_store
+from bls.keys.store import KeyStore, open_store
 from bls.limits import LIMITS
 from bls.models.places import Places
 from bls.models.served import served_name
@@ -51,6 +51,7 @@ class IndexKeeper:
         named: the live value of `/mro/index`; None serves from the database alone.
         places: where the versions may lie that it names.
         embed: makes the embedder when the first text comes; None leaves that to another process.
+        stores: closed with it.
     """
 
     def __init__(
@@ -63,11 +64,12 @@ class IndexKeeper:
         places: Places | None = None,
         embed: Callable[[], Embed] | None = minilm,
         log: Log | None = None,
+        stores: Sequence[KeyStore] = (),
         poll_s: float = LIMITS.key_poll_s,
     ) -> None:
         self.stats = IndexStats()
         self._named, self._log, self._poll_s = named, log, poll_s
-        self._erased = erased
+        self._erased, self._stores = erased, stores
         self._barred: frozenset[str] = frozenset()
         self._killed: set[str] = set()
         self._builder = Builder(source, setting, places)
@@ -90,13 +92,15 @@ class IndexKeeper:
     def open(cls, settings: Settings, source: AdSource, log: Log) -> IndexKeeper:
         """What a server with these settings keeps. Raises `bad_setting`."""
         store = open_store(settings.key_store, settings.etcd_password)
+        kept = open_store(settings.keys_kept)
         return cls(
             source,
             setting=settings.index,
             erased=erased_creatives(settings),
-            named=named_index(store, settings, log, open_store(settings.keys_kept)),
+            named=named_index(store, settings, log, kept),
             places=Places(settings.models_folder, settings.models_fetched),
             log=log,
+            stores=(store, kept),
         )
 
     def start(self, p_k: F32, axes: int, wait_s: float = 30.0) -> bool:
@@ -123,6 +127,8 @@ class IndexKeeper:
             self._embedder.stop()
         for thread in self._threads:
             thread.join(timeout=10)
+        for store in self._stores:
+            store.close()
 
     def generation(self, axes: int) -> LiveGeneration | None:
         """The live generation of these axes; None while there is none."""

@@ -60,6 +60,7 @@ class LiveGeneration:
         self.failures = 0
         self._stored = stored
         self._changing = threading.Lock()
+        self._worth: tuple[F32 | None, F32] = (None, np.empty(0, np.float32))
         self.main = main
         self._rows, self._delta = rows, Delta()
 
@@ -148,18 +149,27 @@ class LiveGeneration:
         self, ctx: F32, lambda_sem: float, values: F32, k: int, allowed: Mask | None = None
     ) -> Hits:
         """The `k` best by similarity and value, see `Generation`."""
+        worth = self._of_main(values)
         keep = self._kept(allowed)
         if keep is None and len(values) < self.rows:
             keep = self.alive
         if keep is not None:
             keep = keep[: len(values)]
         rows, sims = self._asked(
-            lambda main, some: main.scored(ctx, lambda_sem, values[: main.rows], k, some), ctx, keep
+            lambda main, some: main.scored(ctx, lambda_sem, worth, k, some), ctx, keep
         )
         inside = rows < len(values)
         rows, sims = rows[inside], sims[inside]
         scores = (lambda_sem * sims + (1 - lambda_sem) * values[rows]).astype(np.float32)
         return self._best(rows, sims, scores, k, keep)
+
+    def _of_main(self, values: F32) -> F32:
+        """The values of the main index's rows: the same array for the same array, see `Bands`."""
+        whole, part = self._worth
+        if whole is not values:
+            part = values[: self.main.rows]
+            self._worth = values, part
+        return part
 
     def _kept(self, allowed: Mask | None) -> Mask | None:
         """bool [<= rows]: alive and allowed; None while every row is."""

@@ -20,7 +20,9 @@ from export.context_encoder.write import write
 from export.llm.safetensors_file import SafetensorsFiles
 from pipelines_dagster.defs.market.dataset import CARD, read_table, sha256
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
+from pipelines_dagster.notify.notifier import streams_of
 
+REPORT = "axes.pca.report"
 HELD = 0.2
 TEXTS = {"full": 20_000, "quick": 1_000}
 LEAST = 200
@@ -43,6 +45,7 @@ def run(job: Job) -> Made:
     found = candidates(fitted, job.seed)
     figures = {name: report(p_k, held, job.seed) for name, p_k in found.items()}
     best = min(figures, key=lambda name: figures[name]["pair_error"])
+    streams_of(job.settings).write(REPORT, shipped=best, held=len(held), **figures)
     live = SafetensorsFiles(job.champions.get("axes", files.FOLDER)).floats(axes.P_K)
     p_k = axes.check(aligned(found[best], live))
     metrics = {f"{name}.{k}": figures[name][k] for name in figures for k in _SHOWN}

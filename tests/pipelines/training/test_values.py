@@ -183,6 +183,7 @@ def embedded(count: int, seed: int) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+@pytest.mark.spec("MRO-C-06")
 def test_both_ways_to_axes_are_orthonormal() -> None:
     fitted, held = embedded(600, 1), embedded(200, 2)
     found = candidates(fitted, seed=3)
@@ -207,12 +208,18 @@ def test_kmeans_finds_clusters() -> None:
     np.testing.assert_array_equal(found, again)
 
 
+@pytest.mark.spec("MRO-C-06")
 def test_axes_are_a_pointer(settings: PipelineSettings, desk: Desk, tmp_path: Path) -> None:
     dataset = tmp_path / "ads"
     simulate(dataset, 1, Size(conversations=1, contexts=20, ads=260, pairs=1))
     trained = train_one("axes", settings, desk, dataset=dataset)
     metrics = trained.details["metrics"]
     assert {"pca.cosine_drop", "kmeans.cosine_drop"} <= metrics.keys()
+    (line,) = (desk.streams.folder / "axes.pca.report").read_text().splitlines()
+    told = json.loads(line)
+    assert told[told["shipped"]]["pair_error"] == min(
+        told[n]["pair_error"] for n in ("pca", "kmeans")
+    )
     folder = local_path(trained.stored.uri)
     projection.check(SafetensorsFiles(folder).floats(projection.P_K))
     assert validate(trained, settings, desk).passed is (metrics["pair_error"] <= 0.03)

@@ -14,8 +14,10 @@ import httpx
 from click.shell_completion import get_completion_class
 
 from bls.errors import SkynetError
+from client.commands.advertisers import advertisers
 from client.commands.audit import audit
 from client.commands.bid import bid
+from client.commands.budget import budget
 from client.commands.chat import chat
 from client.commands.creatives import creatives
 from client.commands.explain import explain
@@ -66,6 +68,8 @@ _COMMANDS = (
     gdpr,
     lineage,
     invoices,
+    advertisers,
+    budget,
 )
 
 for command in _COMMANDS:

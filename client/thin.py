@@ -87,6 +87,15 @@ def get_json(url: str, path: str) -> JSON:
     return dict(response.json())
 
 
+def post_json(url: str, path: str, body: JSON, headers: dict[str, str] | None = None) -> JSON:
+    """`POST path` with a JSON body; raises as `stream_chat`."""
+    address = url.rstrip("/") + path
+    response = httpx.post(address, json=body, headers=auth() | (headers or {}), timeout=_TIMEOUT)
+    if not response.is_success:
+        raise http_error(response.status_code, response.content)
+    return dict(response.json())
+
+
 def update_bids(url: str, conv_id: str, bids: dict[str, float]) -> int:
     """Change bids of a live reply; the index of the first token they count for.
 

@@ -111,7 +111,8 @@ def new_row(connection: Connection, table: Any, **values: Any) -> bool:
     """Insert a row unless there is one of its key; whether it did."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     made = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return bool(connection.execute(made).rowcount > 0)
+    options = {"preserve_rowcount": True}  # an INSERT's is not kept otherwise
+    return bool(connection.execute(made, execution_options=options).rowcount > 0)
 
 
 def _around(now: float) -> ColumnElement[bool]:

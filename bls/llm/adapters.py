@@ -12,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,7 @@ class AdapterKeeper:
     Args:
         named: the live value of `/cg/lora`.
         told: the server's own store, where what is loaded is acknowledged.
+        opened: stores that are closed with it.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class AdapterKeeper:
         *,
         log: Log,
         clock: Callable[[], float] = time.monotonic,
+        opened: Sequence[KeyStore] = (),
     ) -> None:
         self._named, self._told, self._places = named, told, places
         self._worker, self._log, self._clock = worker, log, clock
+        self._opened = tuple(opened)
         self._acknowledged = Adapters()
         self._failed: tuple[Live[Adapters], float] | None = None
         self._done = threading.Event()
@@ -87,8 +90,9 @@ class AdapterKeeper:
         if settings.models_public_keys:
             trusted = load_trusted(settings.models_public_keys, "models_public_keys")
         told = open_store(settings.keys_kept)
+        store = open_store(settings.key_store, settings.etcd_password)
         named: LiveValue[Adapters] = LiveValue(
-            open_store(settings.key_store, settings.etcd_password),
+            store,
             LORA_KEY,
             Adapters.of,
             Adapters(),
@@ -98,7 +102,7 @@ class AdapterKeeper:
             removable=True,
         )
         places = Places(settings.models_folder, settings.models_fetched)
-        return cls(named, told, places, worker, log=log)
+        return cls(named, told, places, worker, log=log, opened=(store, told))
 
     def start(self) -> None:
         """The worker is new and holds nothing: say so, then load what the key names."""
@@ -111,6 +115,8 @@ class AdapterKeeper:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
         self._named.close()
+        for store in self._opened:
+            store.close()
 
     def poll(self) -> None:
         """Load what is named and not acknowledged yet. Never raises."""

@@ -165,7 +165,7 @@ class TritonDecoder:
         """Only a prompt says them: `llm_step` remembers, and a replay says them again."""
         found = np.zeros((rows, 1), np.uint64)
         if op is Op.PREFILL and self._adapters is not None:
-            found[:, 0] = self._adapters
+            found[:, 0] = np.array(self._adapters, np.uint64)
         return found
 
     def _terms(self, bids: Bids, bid: str, index: int) -> list[pb_utils.Tensor]:

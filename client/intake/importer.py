@@ -196,7 +196,7 @@ class Importer:
                 self.report.samples.append(texts[name])
 
     def _count(self, line: int, judged: Judged, before: CreativeRecord | None, same: bool) -> None:
-        if judged.checked is Checked.BLOCKED:
+        if judged.checked is not Checked.OK:
             self.report.refuse(line, judged.reason)
         elif before is None:
             self.report.added += 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,10 @@ from client.intake.wording import ModelTokens, ad_text
 from tests.client.intake.answers import Answer, Endless
 from tests.client.intake.conftest import BAD, judge
 
-GEM = REPOSITORY.parent / "shared" / "data" / "gem_products.tsv"
+DATA = Path(os.environ.get("LABELLED_DATA", REPOSITORY.parent / "shared" / "data"))
+GEM = DATA / "gem_products.tsv"
+
+GUARD_OF = judging.guard_of
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +115,8 @@ def test_rewriting(file: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.spec("MRO-C-05")
 def test_list_show_and_delete(file: Path) -> None:
-    run("import", file, code=1)
+    words = ("import", file, "--map", "description=copy")
+    run(*words, code=1)
     assert "brightwater.2" in run("list", "--state", "blocked")
     assert "brightwater.1" not in run("list", "--state", "blocked")
     assert "brightwater.1" in run("list", "--advertiser", "brightwater", "--state", "ok")
@@ -123,7 +128,7 @@ def test_list_show_and_delete(file: Path) -> None:
     assert "brightwater.1" not in run("list")
     assert "not there: brightwater.1, none" in run("delete", "brightwater.1", "none", code=1)
     assert run("show", "none", code=1) == "none\n"
-    assert "deleted_before" in run("import", file, code=1), "its name is never used again"
+    assert "deleted_before" in run(*words, code=1), "its name is never used again"
 
 
 def test_check_judges_what_waits(file: Path) -> None:
@@ -177,15 +182,15 @@ def test_the_public_product_ads_are_taken_as_they_are(llm_folder: Path) -> None:
     assert all(tokens.end(ad_text(one, tokens), 96) is None for one in found[:200])
 
 
-def test_the_real_guard_passes_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("bls.guard.guard", reason="the guard is not in this version")
-    if not (Settings().guard_folder() / "manifest.json").is_file():
-        pytest.skip("no guard model is shipped in this version")
-    monkeypatch.undo()
-    monkeypatch.setenv("SKYNET_STATE", "/nonexistent")
-    tokens = ModelTokens(Settings().llm_folder())
-    table = Table(EXAMPLE)
+@pytest.mark.skipif(
+    not (Settings().guard_folder() / "manifest.json").is_file(),
+    reason="no guard is shipped in this version",
+)
+def test_the_real_guard_passes_the_example(llm_folder: Path) -> None:
+    tokens, table = ModelTokens(llm_folder), Table(EXAMPLE)
     columns = find_columns(table.header, {})
     texts = [ad_text(product_of(row.line, row.cells, columns), tokens) for row in table]
-    ruled = judging.verdicts(judging.guard_of(Settings()), texts)
-    assert [text for text, one in zip(texts, ruled, strict=True) if one.reason] == []
+    evil = ["Payday loan in ten minutes, no questions asked, guaranteed to make you rich!"]
+    ruled = judging.verdicts(GUARD_OF(Settings()), texts + evil)
+    refused = [text for text, one in zip(texts + evil, ruled, strict=True) if one.reason]
+    assert refused in ([], evil)

@@ -14,7 +14,9 @@ import pytest
 from bls.ads import plans
 from bls.ads.database import read
 from bls.ads.records import Checked, NewCreative, Status
+from bls.contracts import Verdict
 from bls.errors import SkynetError
+from bls.guard.ruling import Ruling
 from client.intake.check import check_all
 from client.intake.embed import Embedder
 from client.intake.importer import Importer, Means
@@ -175,6 +177,18 @@ def test_progress_is_told_after_every_batch(means: Means) -> None:
     importer.run((product(n) for n in range(5)), lambda: told.append(report.rows))
     assert told == [2, 4, 5]
     assert "a second" in report.pace()
+
+
+def test_what_the_guard_could_not_judge_waits_unseen(
+    take: Take, means: Means, shelf: Shelf
+) -> None:
+    """And is judged when the file comes again."""
+    unsure = replace(means, judge=lambda texts: [Ruling(Verdict.BLOCKED, "unjudged")] * len(texts))
+    report = Importer(unsure, Terms(), Report()).run([product(1)])
+    assert report.refused == {"unjudged": 1} and report.embedded == 0
+    assert [one.msg_id for one in shelf.store.to_judge()] == ["brightwater.1"]
+    again = take(product(1))
+    assert (again.changed, again.embedded, again.refused.total()) == (1, 1, 0)
 
 
 def test_what_waits_is_judged_and_embedded_later(take: Take, shelf: Shelf, embed: Embedder) -> None:

@@ -191,7 +191,7 @@ def _import(
         means = Means(shelf, guard_of(settings), embed, tokens, rewrite)
         try:
             reading = _Reading(table, columns, tokens.special, wanted)
-            importer = Importer(means, terms, report, dry_run)
+            importer = Importer(means, terms, report, dry_run=dry_run)
             return importer.run(
                 reading.products(report), lambda: show(reading.share, report.pace())
             )

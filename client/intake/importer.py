@@ -58,10 +58,20 @@ class Importer:
 
     Args:
         dry_run: judge, but store, embed and rewrite nothing.
+        batch: products a transaction.
     """
 
-    def __init__(self, means: Means, terms: Terms, report: Report, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        means: Means,
+        terms: Terms,
+        report: Report,
+        *,
+        dry_run: bool = False,
+        batch: int = BATCH,
+    ) -> None:
         self.report = report
+        self._batch = batch
         self._means, self._terms, self._dry_run = means, terms, dry_run
         self._seen: set[str] = set()
 
@@ -72,7 +82,7 @@ class Importer:
         """
         began = time.monotonic()
         waiting = iter(products)
-        while batch := list(islice(waiting, BATCH)):
+        while batch := list(islice(waiting, self._batch)):
             self._take(self._once(batch))
             self.report.seconds = time.monotonic() - began
             after()
@@ -186,7 +196,7 @@ class Importer:
                 self.report.samples.append(texts[name])
 
     def _count(self, line: int, judged: Judged, before: CreativeRecord | None, same: bool) -> None:
-        if judged.checked is Checked.BLOCKED:
+        if judged.checked is not Checked.OK:
             self.report.refuse(line, judged.reason)
         elif before is None:
             self.report.added += 1

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from bls.ads.records import Checked
 from bls.contracts import Use
 from bls.guard.ruling import Ruling
+from bls.limits import LIMITS
 from bls.settings import Settings
 
 Judge = Callable[[Sequence[str]], Sequence[Ruling]]
-_TOGETHER = 32
+_UNJUDGED = "unjudged"
+"""The guard could not say: the creative waits, unseen, until it can."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,14 @@ def guard_of(settings: Settings) -> Judge:
 def verdicts(judge: Judge, texts: Sequence[str]) -> list[Judged]:
     """One of each text: what is not plainly fit for an ad is blocked."""
     found: list[Judged] = []
-    for start in range(0, len(texts), _TOGETHER):
-        for ruling in judge(texts[start : start + _TOGETHER]):
-            blocked = Judged(Checked.BLOCKED, ruling.reason or ruling.verdict.name.lower())
-            found.append(Judged(Checked.OK) if ruling.ok else blocked)
+    for start in range(0, len(texts), LIMITS.guard_texts):
+        for ruling in judge(texts[start : start + LIMITS.guard_texts]):
+            found.append(_judged(ruling))
     return found
+
+
+def _judged(ruling: Ruling) -> Judged:
+    if ruling.ok:
+        return Judged(Checked.OK)
+    state = Checked.WAITING if ruling.reason == _UNJUDGED else Checked.BLOCKED
+    return Judged(state, ruling.reason or ruling.verdict.name.lower())

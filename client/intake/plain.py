@@ -41,7 +41,7 @@ def plain(text: str, special: Sequence[str] = ()) -> str:
     before = ""
     while text != before:
         before = text
-        text = _CONTROL.sub(" ", _TAG.sub(" ", text))
+        text = _TAG.sub(" ", _CONTROL.sub(" ", text))
         for token in special:
             text = text.replace(token, " ")
         text = _SPACE.sub(" ", text).strip()

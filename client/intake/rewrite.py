@@ -81,11 +81,11 @@ class Rewriter:
                 report.kept_rewrites += 1
         with ThreadPoolExecutor(self._threads, "rewrite") as pool:
             for product, answer in zip(asked, pool.map(self._answer, asked), strict=True):
-                if isinstance(answer, str):
+                if isinstance(answer, StrEnum):
+                    report.not_rewritten[answer.value] += 1
+                else:
                     texts[product.msg_id] = answer
                     report.rewritten += 1
-                else:
-                    report.not_rewritten[answer.value] += 1
         return texts
 
     def _answer(self, product: Product) -> str | StrEnum:

@@ -62,11 +62,11 @@ def ad_text(product: Product, tokens: Counter) -> str:
 
 def fit(text: str, tokens: Counter) -> str:
     """The beginning of `text` within `LIMITS.ad_prompt_tokens` and `creative_text_bytes`."""
-    most = LIMITS.ad_prompt_tokens
+    room = LIMITS.ad_prompt_tokens
     text = _bytes(text, min(LIMITS.creative_text_bytes, LIMITS.ad_prompt_bytes))
-    while (end := tokens.end(text, most)) is not None:
-        most -= 1  # a cut may change how the last word is split
-        text = _cut(text, end)
+    while tokens.end(text, LIMITS.ad_prompt_tokens) is not None:
+        text = _cut(text, tokens.end(text, room) or 0)
+        room -= 1  # a cut may change how the last word is split
     return text
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -55,7 +56,7 @@ class Condense:
 
     def __call__(self, head: NDArray[np.int32], salt: int) -> tuple[float, int]:
         """Milliseconds, and how many summaries."""
-        values = (head, np.array([salt], np.uint64))
+        values: tuple[NDArray[Any], ...] = (head, np.array([salt], np.uint64))
         asked = []
         for tensor, value in zip(CONDENSE.inputs, values, strict=True):
             one = grpc.InferInput(tensor.name, list(value.shape), tensor.dtype)

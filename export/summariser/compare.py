@@ -34,7 +34,7 @@ from export.summariser.rouge import Rouge, measure
 
 BEGIN, FINISH = "<!-- compared -->", "<!-- /compared -->"
 POLICIES = ("first", "recent", "salient")
-_RUNS = 30
+_RUNS, _CHUNK = 30, 128
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,17 @@ def table(rows: Mapping[str, Row], found: Likelihoods) -> str:
     lines = [_line(head), _line(["---"] * len(head))]
     for name, row in rows.items():
         times = [f"{p50:.1f} / {p95:.1f}" for p50, p95 in (row.times[1], row.times[2])]
-        gains = [f"{row.gains[policy]:+.4f}" for policy in POLICIES]
+        gains = [f"{row.gains[policy]:+.4f}" if found.chats else "-" for policy in POLICIES]
         r = row.rouge
         lines.append(
             _line([name, f"{r.drop:.3f}", f"{r.f1:.3f}", f"{r.tokens:.1f}", *times, *gains])
         )
-    lines += [
-        "",
-        f"Reply: mean ln P a token over {found.chats} replies, less that after the tail "
-        f"alone ({found.tail:.4f}). With the whole chat it is {found.full - found.tail:+.4f}.",
-    ]
+    if found.chats:
+        told = (
+            f"Reply: mean ln P a token over {found.chats} replies, less that after the tail alone"
+        )
+        full = found.full - found.tail
+        lines += ["", f"{told} ({found.tail:.4f}). With the whole chat it is {full:+.4f}."]
     return "\n".join(lines)
 
 
@@ -137,7 +138,7 @@ def compare(arguments: argparse.Namespace) -> str:
     spelling = Spelling.of(tokenizer)
     chats = read_chats(arguments.data)
     held = split(chats, TEST)
-    names = {path.name: path for path in arguments.models}
+    names = {network(path).kind: path for path in arguments.models}
     plain: dict[str, Method] = {
         "lead-32": lead,
         "extractive centroid (MiniLM)": Centroid(tokenizer),
@@ -150,11 +151,13 @@ def compare(arguments: argparse.Namespace) -> str:
     rng = np.random.default_rng(arguments.seed)
     windows = [windows[at] for at in rng.permutation(len(windows))[: arguments.windows]]
     texts = tokenizer.decode_batch(windows)
+    asked = long_chats(held, tokenizer, arguments.chats, arguments.seed, arguments.longest)
+    room = max((one.tokens for one in asked), default=1) + _CHUNK
     found = likelihoods(
-        long_chats(held, tokenizer, arguments.chats, arguments.seed, arguments.longest),
+        asked,
         methods,
         {name: policy_of(name, spelling) for name in POLICIES},
-        OnnxLLM(folder, 1, arguments.longest + 64, threads=arguments.threads),
+        OnnxLLM(folder, 1, room, threads=arguments.threads),
         tokenizer.encode("\n", add_special_tokens=False).ids,
     )
     rows = {}

@@ -18,7 +18,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from bls.condense.summariser import GRAPHS, HS_BART, SELECTION
+from bls.condense.summariser import GRAPHS, SELECTION
 from bls.contracts import SUMMARY_TOKENS, SUMMARY_WINDOW
 from export.summariser.network import END, Summariser, addressed, distinct
 from export.tve.onnx_export import plain
@@ -27,7 +27,7 @@ OPSET = 18
 _NEVER = -1e4
 
 
-class Selection(nn.Module):
+class Selection(nn.Module):  # type: ignore[misc]
     """IDS, MASK -> SCORE."""
 
     def __init__(self, network: Summariser) -> None:
@@ -38,7 +38,7 @@ class Selection(nn.Module):
         return self._network.kept(self._network.states(ids, mask))
 
 
-class Greedy(nn.Module):
+class Greedy(nn.Module):  # type: ignore[misc]
     """IDS, MASK -> PLACE: the best candidate 32 times, each step after what was said before."""
 
     def __init__(self, network: Summariser) -> None:
@@ -78,20 +78,20 @@ class Greedy(nn.Module):
 
 def _heads(part: nn.Module, values: Tensor) -> Tensor:
     """[n, t, width] -> [n, heads, t, width of a head]."""
-    count, width = int(part.num_heads), int(part.head_dim)  # type: ignore[arg-type]
+    count, width = int(part.num_heads), int(part.head_dim)
     return values.unflatten(2, (count, width)).transpose(1, 2)
 
 
 def _keys_values(part: nn.Module, states: Tensor) -> tuple[Tensor, Tensor]:
-    return _heads(part, part.k_proj(states)), _heads(part, part.v_proj(states))  # type: ignore[operator]
+    return _heads(part, part.k_proj(states)), _heads(part, part.v_proj(states))
 
 
 def _look(part: nn.Module, hidden: Tensor, keys: Tensor, values: Tensor, unseen: Tensor) -> Tensor:
     """One query a row: [n, 1, width]."""
-    query = _heads(part, part.q_proj(hidden) * part.scaling)  # type: ignore[operator]
+    query = _heads(part, part.q_proj(hidden) * part.scaling)
     weights = torch.softmax(query @ keys.transpose(2, 3) + unseen, -1)
     seen = (weights @ values).transpose(1, 2).flatten(2)
-    looked: Tensor = part.out_proj(seen)  # type: ignore[operator]
+    looked: Tensor = part.out_proj(seen)
     return looked
 
 
@@ -103,21 +103,21 @@ def _step(
     unseen: Tensor,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """A decoder layer of BART for one more token: hidden [n, 1, width], and its keys and values."""
-    keys, values = _keys_values(layer.self_attn, hidden)  # type: ignore[arg-type]
+    keys, values = _keys_values(layer.self_attn, hidden)
     if past is not None:
         keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
     nothing = torch.zeros(())
-    own = _look(layer.self_attn, hidden, keys, values, nothing)  # type: ignore[arg-type]
-    hidden = layer.self_attn_layer_norm(hidden + own)  # type: ignore[operator]
-    other = _look(layer.encoder_attn, hidden, *across, unseen)  # type: ignore[arg-type]
-    hidden = layer.encoder_attn_layer_norm(hidden + other)  # type: ignore[operator]
-    inner = layer.fc2(nn.functional.gelu(layer.fc1(hidden)))  # type: ignore[operator]
-    return layer.final_layer_norm(hidden + inner), (keys, values)  # type: ignore[operator]
+    own = _look(layer.self_attn, hidden, keys, values, nothing)
+    hidden = layer.self_attn_layer_norm(hidden + own)
+    other = _look(layer.encoder_attn, hidden, *across, unseen)
+    hidden = layer.encoder_attn_layer_norm(hidden + other)
+    inner = layer.fc2(nn.functional.gelu(layer.fc1(hidden)))
+    return layer.final_layer_norm(hidden + inner), (keys, values)
 
 
 def write_graph(network: Summariser, kind: str, path: Path, int8: bool = True) -> None:
     """Trace the network as `kind` (`selection`, `hs_bart`) and write `path`."""
-    forward = {SELECTION: Selection, HS_BART: Greedy}[kind](network).eval()
+    forward = (Selection if kind == SELECTION else Greedy)(network).eval()
     ids = torch.randint(1, network.end, (2, SUMMARY_WINDOW))
     mask = torch.ones_like(ids)
     mask[1, 40:] = 0

@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bls.brain.context import files
-from bls.brain.context.minilm import MiniLM
+from bls.brain.context.minilm import F32, MiniLM
 from bls.condense.spelling import Spelling
 from bls.condense.summariser import Summariser
 from bls.contracts import SUMMARY_TOKENS
@@ -71,13 +71,13 @@ class Centroid:
             room -= len(ids)
         return [token for at in sorted(kept) for token in kept[at]]
 
-    def _embed(self, text: str) -> np.ndarray | None:
+    def _embed(self, text: str) -> F32 | None:
         try:
             return self._minilm.embed(text)
         except SkynetError:  # nothing but marks
             return None
 
 
-def network(folder: Path, threads: int = 1) -> Method:
+def network(folder: Path, threads: int = 1) -> Summariser:
     """A version of the summariser, as it is served."""
     return Summariser(folder, threads)

@@ -52,7 +52,8 @@ def sinusoids(places: int, width: int) -> NDArray[np.float32]:
     """f32 [places, width]: a neighbour is a turn away, so looking one back is quickly learnt."""
     rates = 10_000.0 ** (-np.arange(0, width, 2) / width)
     angles = np.arange(places)[:, None] * rates
-    return np.concatenate([np.sin(angles), np.cos(angles)], 1).astype(np.float32)
+    turned: NDArray[np.float32] = np.concatenate([np.sin(angles), np.cos(angles)], 1)
+    return turned.astype(np.float32)
 
 
 def addressed(states: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ def build(dims: Dims, table: NDArray[np.float32]) -> BartForConditionalGeneratio
     return bart
 
 
-class Summariser(nn.Module):
+class Summariser(nn.Module):  # type: ignore[misc]
     """BART with a head on its encoder that says which tokens are worth keeping."""
 
     def __init__(self, dims: Dims, table: NDArray[np.float32]) -> None:

@@ -27,6 +27,10 @@ class LongChat:
     tail: tuple[int, ...]
     reply: tuple[int, ...]
 
+    @property
+    def tokens(self) -> int:
+        return len(self.head) + len(self.tail) + len(self.reply)
+
 
 def long_chats(
     chats: Sequence[Chat], tokenizer: Tokenizer, count: int, seed: int, longest: int

@@ -35,7 +35,7 @@ class Teacher:
         except Exception:  # transformers raises many types, with paths
             raise ExportError("teacher_invalid", "the teacher cannot be loaded") from None
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def summaries(self, texts: Sequence[str]) -> list[str]:
         """At most 32 of the teacher's tokens each."""
         said: list[str] = []

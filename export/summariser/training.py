@@ -76,7 +76,7 @@ def _optimise(
             group["lr"] = stage.rate * share
         loss = loss_of(batch)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(free, 1.0)
         optimiser.step()
         if step % 50 == 0:
@@ -136,7 +136,7 @@ def train_bart(
     _optimise(network, windows, stage, loss, seed=seed, tell=tell)
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def kept_share(network: Summariser, windows: Windows) -> float:
     """Share of tokens on whose keeping network and target agree."""
     logits = network.kept(network.states(windows.ids, windows.mask))
@@ -144,7 +144,7 @@ def kept_share(network: Summariser, windows: Windows) -> float:
     return float(right.sum() / windows.mask.sum())
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def next_share(network: Summariser, windows: Windows) -> float:
     """Share of steps whose best candidate is the target's."""
     found = steps(windows.ids, windows.keep, network.end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from bls.condense.summariser import SELECTION, Summariser
 from bls.errors import SkynetError
 from export.model_manifest import ModelManifest
+from export.summariser import make
+from export.summariser.training import Stage
 from pipelines_dagster.defs.promotion.desk import Desk
 from pipelines_dagster.defs.training.run import train_one
 from pipelines_dagster.defs.training.summariser import DIALOGUES
@@ -39,7 +42,11 @@ def test_without_dialogues_nothing_is_trained(settings: PipelineSettings, desk: 
     assert refused.value.code == "no_data"
 
 
-def test_a_version_that_can_be_served(settings: PipelineSettings, desk: Desk) -> None:
+def test_a_version_that_can_be_served(
+    settings: PipelineSettings, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(make.PROFILES["quick"], selecting=Stage(3, 4e-3, 60.0, batch=4))
+    monkeypatch.setitem(make.PROFILES, "quick", few)
     path = Path(settings.lake_root) / DIALOGUES
     path.parent.mkdir(parents=True)
     lines = "\n".join(json.dumps(dialogue(number)) for number in range(120))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -72,13 +73,13 @@ class PolicyGuardModel:
                 )
 
 
-def _values(request: pb_utils.InferenceRequest, name: str) -> list[object]:
+def _values(request: pb_utils.InferenceRequest, name: str) -> list[Any]:
     return list(pb_utils.get_input_tensor_by_name(request, name).as_numpy().ravel())
 
 
-def _decode(text: object) -> str:
+def _decode(text: bytes) -> str:
     try:
-        return bytes(text).decode()  # type: ignore[call-overload, no-any-return]
+        return text.decode()
     except UnicodeDecodeError:
         raise invalid("bad_text", "The text is not valid UTF-8.", "text") from None
 

@@ -52,7 +52,8 @@ def fit(
             done += 1
         print(f"epoch {number + 1}: loss {np.mean(losses or [0.0]):.4f}", flush=True)
     tokenizer.model.dropout = None
-    return model.eval()
+    model.eval()
+    return model
 
 
 def epoch(texts: Sequence[Labelled], config: GuardConfig, rng: random.Random) -> list[Labelled]:

@@ -19,8 +19,8 @@ from pipelines_dagster.defs.promotion import gates
 
 FOLDER = Settings().guard_folder()
 DATA = Path(os.environ.get("SKYNET_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-FLOOR = 0.92
-"""Of written-over seeds that must be caught; 171 of 180 were. Paraphrases are only reported."""
+FLOOR = 0.9
+"""Of written-over seeds that must be caught; 168 of 180 were. Paraphrases are only reported."""
 
 
 @pytest.fixture(scope="module")

@@ -109,16 +109,15 @@ class Ledger:
         """
 
         def work(connection: Connection) -> Done:
-            held, start = _held(connection, advertiser, key)
+            _, start = _held(connection, advertiser, key)
             account = None if start is None else plans.find(connection, advertiser, start)
-            if account is not None:  # what was read before the lock may be gone
-                held, start = _held(connection, advertiser, key)
-            if held is None or account is None:
+            which = {"a": advertiser, "r": key}
+            held = None if account is None else connection.scalar(statements.UNHOLD, which)
+            if held is None or account is None:  # never held, or settled while we waited
                 return Done(_charged(connection, advertiser, key) or 0, account)
             more = account.free if account.live(self._wall()) else 0
             charged = min(micros, held + more)
             account = _move(connection, advertiser, account, reserved=-held, spent=charged)
-            connection.execute(statements.UNHOLD, {"a": advertiser, "r": key})
             row = {"advertiser": advertiser, "reply": key, "start_ts": account.start}
             now = int(self._wall())
             connection.execute(statements.SETTLE, {**row, "charged": charged, "ts": now})

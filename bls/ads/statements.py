@@ -40,7 +40,7 @@ _HOLD = and_(holds.c.advertiser == _A, holds.c.reply == _R)
 HELD = select(holds.c.micros, holds.c.start_ts).where(_HOLD)
 HOLD = insert(holds)
 HOLD_MORE = update(holds).where(_HOLD).values(micros=bindparam("new_micros"))
-UNHOLD = delete(holds).where(_HOLD)
+UNHOLD = delete(holds).where(_HOLD).returning(holds.c.micros)
 
 CHARGED = select(settlements.c.charged).where(
     and_(settlements.c.advertiser == _A, settlements.c.reply == _R)

@@ -23,7 +23,7 @@ _WORTH = ("cpm_micros", "cpc_micros")
 json_option = click.option("--json", "raw", is_flag=True, help="Print JSON, in micro-dollars.")
 
 
-class Dollars(click.ParamType):
+class Dollars(click.ParamType[int]):
     """A decimal amount with at most six places, as integer micro-dollars."""
 
     name = "dollars"

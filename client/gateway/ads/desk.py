@@ -83,6 +83,7 @@ class AdDesk:
 
     async def _keep_judging(self) -> None:
         while True:
+            await asyncio.sleep(JUDGE_S)
             try:
                 while await self.judge_waiting():
                     pass
@@ -90,7 +91,6 @@ class AdDesk:
                 log.warning("creatives are not judged now: %s", fault.code)
             except Exception:
                 log.exception("judging creatives failed")
-            await asyncio.sleep(JUDGE_S)
 
 
 def checked(ruling: Ruling) -> Checked:

@@ -84,7 +84,7 @@ def test_an_export_with_scales_that_cost_nothing_is_the_plain_one(
 @pytest.mark.spec("CG-U-08")
 def test_parity_of_every_matrix(base: Checkpoint, tmp_path: Path) -> None:
     """128 activations each. On the grid the weights are exact; the int8 activations are what is
-    left, far above the seed's 0.02 but bounded."""
+    left."""
     awq = AwqCheckpoint(base, scales(base, None))
     rows = compare(awq, lambda layer, kind: base.projection(layer, kind).dequantise())
     assert len(rows) == 14

@@ -11,7 +11,7 @@ _MICROS = 1_000_000
 _MOST = 10**12
 
 
-class Dollars(click.ParamType):
+class Dollars(click.ParamType[int]):
     """`2.50` -> 2_500_000; nothing is rounded."""
 
     name = "dollars"

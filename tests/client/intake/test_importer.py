@@ -42,7 +42,6 @@ def test_what_is_new_is_stored_judged_and_embedded(
     assert np.allclose(np.frombuffer(good.embedding, "<f2"), made, atol=1e-3)
 
 
-@pytest.mark.spec("MRO-I-06")
 def test_the_same_file_twice_changes_nothing(take: Take, shelf: Shelf) -> None:
     """A reader that follows `seq` sees what came, and nothing more the second time."""
     products = [

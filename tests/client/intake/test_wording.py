@@ -31,7 +31,6 @@ def test_the_template(tokens: ModelTokens) -> None:
     assert ad_text(bare, tokens) == "Recommend Brightwater Tent."
 
 
-@pytest.mark.spec("CG-U-03")
 def test_slots_are_text_and_nothing_else(tokens: ModelTokens) -> None:
     odd = product(1, title="{brand} {0} %s", brand="{title}", description="{website} \\1 $x")
     assert ad_text(odd, tokens) == (

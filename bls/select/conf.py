@@ -24,7 +24,7 @@ class SelectorConf(Strict):
     """
 
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.05
-    sim_min: Annotated[float, Field(ge=-1, le=1)] = 0.25
+    sim_min: Annotated[float, Field(ge=-1, le=1)] = 0.45
     overfetch: Annotated[int, Field(ge=1, le=1_000)] = 16
     fetch_max: Annotated[int, Field(ge=1, le=10_000)] = 2_048
 

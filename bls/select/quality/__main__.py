@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bls.select.quality", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--products", type=int, help="only so many, for a quick look")
-    parser.add_argument("--floor", type=float, default=0.25, help="sim_min of the last table")
+    parser.add_argument("--floor", type=float, default=0.45, help="sim_min of the last table")
     parser.add_argument("--kept", type=Path, default=REPOSITORY / ".cache" / "select-quality")
     return parser.parse_args()
 

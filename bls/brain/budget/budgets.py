@@ -120,7 +120,8 @@ class Budgets:
         """Let the reply `key` spend up to `micros` in all; how much it now holds, perhaps less.
 
         Asking again for as much changes nothing, for more adds to it. 0 without a budget. Where
-        nothing was left it may take `FRESH_S` until more is seen. Raises `budget_settled` for a reply that has ended, `budget_stalled` when it cannot be recorded.
+        nothing was left it may take `FRESH_S` until more is seen. Raises `budget_settled` for a
+        reply that has ended, `budget_stalled` when it cannot be recorded.
         """
         _check(micros)
         with self._lock:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, func, select, text, update
@@ -134,13 +135,17 @@ def test_another_server_of_the_same_protocol() -> None:
     engine = open_database("postgresql+psycopg://host/name")
     plain = create_engine("postgresql+psycopg://host/name")
 
-    class Connection:
-        def exec_driver_sql(self, statement: str) -> Connection:
+    class Answers:
+        def exec_driver_sql(self, statement: str) -> Answers:
             return self
 
         def scalar(self) -> str:
             return "CockroachDB CCL v24.1.0 (x86_64)"
 
+    def version(made: Engine) -> object:
+        dialect: Any = made.dialect
+        return dialect._get_server_version_info(Answers())
+
     with pytest.raises(AssertionError):
-        plain.dialect._get_server_version_info(Connection())  # type: ignore[attr-defined]
-    assert engine.dialect._get_server_version_info(Connection()) == (13, 0)  # type: ignore[attr-defined]
+        version(plain)
+    assert version(engine) == (13, 0)

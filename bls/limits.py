@@ -70,7 +70,7 @@ class Limits:
     guard_texts: int = 32
     guard_timeout_s: float = 0.5
     condense_timeout_s: float = 1.0
-    select_timeout_s: float = 0.25
+    select_timeout_s: float = 0.5
     tail_tokens: int = 256
     summaries: int = 8
     summary_cache_s: float = 900.0

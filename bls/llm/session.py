@@ -143,7 +143,7 @@ class LLMSession:
         return ort.InferenceSession(path, settings, providers=providers)
 
     def _run(self, bound: _Bound) -> None:
-        session = self._adapted if len(bound.rows) else self._session
+        session: Any = self._adapted if len(bound.rows) else self._session
         session.run_with_iobinding(bound.binding)
 
     def _decode_binding(self, cache: KVCache, start: int, rows: int, adapted: int) -> _Bound:
@@ -158,7 +158,7 @@ class LLMSession:
 
     def _bind(self, cache: KVCache, start: int, rows: int, width: int, adapted: int) -> _Bound:
         """A binding for `rows` x `width` tokens, `adapted` of the rows with an adapter."""
-        session = self._adapted if adapted else self._session
+        session: Any = self._adapted if adapted else self._session
         binding = session.io_binding()
         bound = _Bound(
             binding,

@@ -72,7 +72,8 @@ def _layer(layer: Any, checkpoint: Checkpoint) -> LayerScales:
 
 
 def _mean(*linears: Any) -> F32:
-    return np.mean([_scale(linear) for linear in linears], axis=0, dtype=np.float32)
+    mean: F32 = np.mean([_scale(linear) for linear in linears], axis=0, dtype=np.float32)
+    return mean
 
 
 def _scale(linear: Any) -> F32:

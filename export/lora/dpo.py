@@ -60,7 +60,7 @@ def adapted(base: Any, config: DPOConfig, seed: int) -> Any:
     torch.manual_seed(seed)
     lora = LoraConfig(
         r=config.rank,
-        lora_alpha=config.alpha,  # type: ignore[arg-type]
+        lora_alpha=config.alpha,
         target_modules=[f"{kind}_proj" for kind in TARGETS],
         bias="none",
         task_type="CAUSAL_LM",
@@ -80,14 +80,14 @@ def train(model: Any, batches: Sequence[Batch], config: DPOConfig, told: Told) -
             group["lr"] = config.learning_rate * warm
         loss = _loss(log_likelihood(model, batch), ref, batch.weight, config.beta)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(learned, config.clip)
         optimiser.step()
         told(step + 1, float(loss.detach()))
     model.eval()
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def evaluate(model: Any, batches: Sequence[Batch], config: DPOConfig) -> Score:
     """Of an adapted model, against itself with the adapter off."""
     model.eval()
@@ -114,7 +114,7 @@ def log_likelihood(model: Any, batch: Batch) -> Tensor:
     return _summed(_log_probs(model, batch), batch)
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def _reference(model: Any, batch: Batch) -> Tensor:
     with model.disable_adapter():
         return log_likelihood(model, batch)

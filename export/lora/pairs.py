@@ -52,11 +52,11 @@ def read_pairs(path: Path) -> list[Pair]:
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
             raw = json.loads(line)
-            texts = [str(raw[name]) for name in ("context", "chosen", "rejected")]
+            context, chosen, rejected = (str(raw[n]) for n in ("context", "chosen", "rejected"))
             more, fewer = (float(number) for number in raw["clicks"])
-            if not more > fewer >= 0 or not all(texts):
+            if not more > fewer >= 0 or not (context and chosen and rejected):
                 raise ValueError("the chosen message has more clicks")
-            found.append(Pair(*texts, (more, fewer)))
+            found.append(Pair(context, chosen, rejected, (more, fewer)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError("pairs_invalid", f"{path.name}: {type(error).__name__}") from None
     return found

@@ -11,6 +11,7 @@ from bls.errors import SkynetError
 from bls.select.index import build
 from bls.select.index import version as on_disk
 from bls.select.index.bench.truth import nearest, recall
+from bls.select.index.ivfpq import F16
 from bls.select.index.protocol import F32
 from bls.select.index.top import best
 from export.errors import ExportError
@@ -59,7 +60,7 @@ def check(trained: Event, desk: Desk) -> Event:
     return event
 
 
-def _queries(vectors: build.F16) -> F32:
+def _queries(vectors: F16) -> F32:
     """Points near creatives, some way towards another: contexts do not lie on creatives."""
     rng = np.random.default_rng(0)
     count = min(_QUERIES, len(vectors))

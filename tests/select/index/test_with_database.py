@@ -24,11 +24,10 @@ TEXTS = {
 @pytest.mark.spec("MRO-S-03")
 def test_creatives_come_and_go(tmp_path: Path) -> None:
     pytest.importorskip("bls.ads.store", reason="the store of ads is not in this checkout")
+    from bls.ads import records  # noqa: PLC0415
     from bls.ads.database import open_database  # noqa: PLC0415
     from bls.ads.migrate import migrate  # noqa: PLC0415
     from bls.ads.store import AdStore  # noqa: PLC0415
-
-    from bls.ads import records  # noqa: PLC0415
 
     engine = open_database(f"sqlite:///{tmp_path / 'ads.db'}")
     migrate(engine)

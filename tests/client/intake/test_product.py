@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,7 +75,7 @@ def test_whose_it_is() -> None:
         ({"brand": "", "website": ""}, Fault.NO_ADVERTISER),
     ],
 )
-def test_rows_that_are_no_product(cells: dict[str, str], fault: Fault) -> None:
+def test_rows_that_are_no_product(cells: dict[str, Any], fault: Fault) -> None:
     with pytest.raises(RowError) as caught:
         product(**cells)
     assert caught.value.fault is fault

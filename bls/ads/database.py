@@ -166,7 +166,8 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:
-    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "foreign_keys=ON"):
+    pragmas = ("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON")
+    for pragma in (f"busy_timeout={_BUSY_MS}", *pragmas):
         connection.execute(f"PRAGMA {pragma}")
 
 

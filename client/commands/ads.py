@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -39,11 +38,6 @@ def opened(settings: Settings) -> Iterator[Shelf]:
         yield Shelf(engine)
     finally:
         engine.dispose()
-
-
-def rewrites_file(settings: Settings) -> Path:
-    """Where texts of a rewriting endpoint are kept."""
-    return settings.state / "creatives" / "rewrites.jsonl"
 
 
 def living(store: AdStore, advertiser: str = "") -> Iterator[CreativeRecord]:

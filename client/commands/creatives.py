@@ -15,7 +15,6 @@ from client.commands.ads import (
     complete_creative,
     living,
     opened,
-    rewrites_file,
 )
 from client.commands.creatives_import import import_
 from client.commands.progress import progress_bar
@@ -92,7 +91,7 @@ def delete(msg_ids: tuple[str, ...]) -> None:
     settings = load_settings()
     with opened(settings) as shelf:
         gone = [msg_id for msg_id in msg_ids if shelf.store.delete_creative(msg_id)]
-    forget(rewrites_file(settings), frozenset(msg_ids))
+    forget(rewrites_file(settings.state), frozenset(msg_ids))
     missing = [msg_id for msg_id in msg_ids if msg_id not in gone]
     click.echo(f"{len(gone)} deleted")
     if missing:

@@ -18,7 +18,6 @@ from client.commands.ads import (
     complete_advertiser,
     complete_campaign,
     opened,
-    rewrites_file,
 )
 from client.commands.money import DOLLARS
 from client.commands.progress import progress_bar
@@ -220,7 +219,7 @@ def _rewriter(settings: Settings, tokens: ModelTokens, url: str, model: str) -> 
     from client.intake.rewrite import Rewriter  # noqa: PLC0415
 
     endpoint = Endpoint(url, model, settings.rewrite_api_key)
-    return Rewriter(endpoint, KeptRewrites(rewrites_file(settings)), tokens, tokens.special)
+    return Rewriter(endpoint, KeptRewrites(rewrites_file(settings.state)), tokens, tokens.special)
 
 
 class _Reading:

@@ -12,6 +12,11 @@ import threading
 from pathlib import Path
 
 
+def rewrites_file(state: Path) -> Path:
+    """Where texts of a rewriting endpoint are kept."""
+    return state / "creatives" / "rewrites.jsonl"
+
+
 class KeptRewrites:
     """Texts by the hash of what was asked. Usable from several threads."""
 

@@ -21,7 +21,6 @@ from pipelines_dagster.defs.gdpr.audit import Step
 from pipelines_dagster.defs.gdpr.broker import cut_topics
 from pipelines_dagster.defs.gdpr.copies import PLACE as COPIES
 from pipelines_dagster.defs.gdpr.copies import drop_copies, drop_trainings
-from pipelines_dagster.defs.gdpr.creatives import PLACE as CREATIVES
 from pipelines_dagster.defs.gdpr.creatives import IndexHook, erased_creatives
 from pipelines_dagster.defs.gdpr.gold import gold_sets, holds, remove
 from pipelines_dagster.defs.gdpr.hubs import erase_windows
@@ -32,6 +31,7 @@ from pipelines_dagster.defs.gdpr.models import invalidate
 from pipelines_dagster.defs.gdpr.predicate import Keys
 from pipelines_dagster.defs.gdpr.records import erase_ledger
 from pipelines_dagster.defs.gdpr.requests import Request
+from pipelines_dagster.defs.gdpr.shelf import erase_creatives
 from pipelines_dagster.defs.gdpr.subject import Kind, Subject, subject_of
 from pipelines_dagster.lake.lake import Lake
 from pipelines_dagster.notify.streams import Streams
@@ -138,9 +138,7 @@ def _steps(
     yield from (windows,) if windows else ()
     ledger = erase_ledger(serving.logs, subject, request.number, keep)
     yield from (ledger,) if ledger else ()
-    if subject.kind is Kind.MSG:
-        fresh = (index or erased_creatives(serving)).delete(subject.value)
-        yield Step(CREATIVES, removed=int(fresh), note="never chosen again")
+    yield from erase_creatives(serving, subject, index or erased_creatives(serving))
     yield from cut_topics(serving.kafka_servers, lake, subject)
     yield from _training_sets(settings, lake, request, keys)
     for table in tables(lake):

@@ -86,7 +86,7 @@ def delete(msg_ids: tuple[str, ...]) -> None:
     Running servers stop showing them within moments. Exit code 1 if one was not there. What was
     recorded of a creative is erased by `skynet gdpr delete --msg-id`.
     """
-    from client.intake.kept import forget  # noqa: PLC0415
+    from client.intake.kept import forget, rewrites_file  # noqa: PLC0415
 
     settings = load_settings()
     with opened(settings) as shelf:

@@ -215,7 +215,7 @@ def _of_campaign(shelf: Shelf, campaign: str, wanted: _Wanted) -> _Wanted:
 
 def _rewriter(settings: Settings, tokens: ModelTokens, url: str, model: str) -> Rewrite:
     from client.intake.endpoint import Endpoint  # noqa: PLC0415
-    from client.intake.kept import KeptRewrites  # noqa: PLC0415
+    from client.intake.kept import KeptRewrites, rewrites_file  # noqa: PLC0415
     from client.intake.rewrite import Rewriter  # noqa: PLC0415
 
     endpoint = Endpoint(url, model, settings.rewrite_api_key)

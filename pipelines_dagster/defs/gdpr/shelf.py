@@ -8,9 +8,11 @@ dates, stay with the books.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
-from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from bls.ads.database import open_database
@@ -40,9 +42,9 @@ def erase_creatives(settings: Settings, subject: Subject, index: IndexHook) -> I
             store = AdStore(engine)
             names |= set(_names(store, subject))
             gone = sum(store.delete_creative(name) for name in sorted(names))
-            _forget_pages(engine)
         finally:
             engine.dispose()
+        _forget_pages(settings)
         yield Step(DATABASE, removed=gone)
     rewrites = forget(rewrites_file(settings.state), frozenset(names))
     if rewrites:
@@ -54,7 +56,7 @@ def _exists(settings: Settings) -> bool:
     url = make_url(settings.database_url)
     if url.drivername != "sqlite":
         return True
-    return (settings.state / str(url.database)).is_file()
+    return Path(str(url.database)).is_file()
 
 
 def _names(store: AdStore, subject: Subject) -> Iterator[str]:
@@ -64,8 +66,10 @@ def _names(store: AdStore, subject: Subject) -> Iterator[str]:
         after = found[-1].seq
 
 
-def _forget_pages(engine: Engine) -> None:
-    """SQLite's log still has the pages as they were."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+def _forget_pages(settings: Settings) -> None:
+    """SQLite's log still has the pages as they were, until it is cut. A server in the middle of a
+    read keeps it: then its next checkpoints write over it."""
+    url = make_url(settings.database_url)
+    if url.drivername == "sqlite":
+        with contextlib.closing(sqlite3.connect(str(url.database))) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

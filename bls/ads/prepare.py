@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bls.ads.database import open_database
 from bls.ads.migrate import migrate
-from bls.ads.records import Checked
+from bls.ads.records import checked_of
 from bls.ads.seed import message_id, seed
 from bls.ads.store import AdStore
 from bls.brain.context import files
@@ -46,7 +46,7 @@ def _judge(store: AdStore, settings: Settings, campaigns: Campaigns) -> int:
         rulings = load_guard(settings.guard_folder()).judge([w.text for w in waiting], Use.AD)
         store.judge_all(
             [
-                (one.msg_id, one.version, Checked.OK if r.ok else Checked.BLOCKED, r.reason)
+                (one.msg_id, one.version, checked_of(r), r.reason)
                 for one, r in zip(waiting, rulings, strict=True)
             ]
         )

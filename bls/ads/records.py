@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bls.guard.ruling import UNJUDGED, Ruling
+
 
 class Status(StrEnum):
     """Whether a campaign takes part."""
@@ -24,6 +26,13 @@ class Checked(StrEnum):
     WAITING = "waiting"  # nobody has judged it yet: never shown
     OK = "ok"
     BLOCKED = "blocked"
+
+
+def checked_of(ruling: Ruling) -> Checked:
+    """What the guard's ruling on an ad makes of it."""
+    if ruling.ok:
+        return Checked.OK
+    return Checked.WAITING if ruling.reason == UNJUDGED else Checked.BLOCKED
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,12 @@ from bls.contracts import Use, Verdict
 from bls.errors import SkynetError, invalid
 from bls.guard.normal import normal
 from bls.guard.rules import TOXIC, built_in_rules
-from bls.guard.ruling import Ruling
+from bls.guard.ruling import UNJUDGED, Ruling
 from bls.guard.stats import GuardStats
 from bls.guard.thresholds import thresholds_of
 from bls.limits import LIMITS
 from bls.policy.onnx_classifier import OnnxClassifier
 
-UNJUDGED = "unjudged"
 WINDOWS = 144
 """Of a longer text the classifier reads the end; about 8,000 tokens. The rules read all of it."""
 
@@ -52,6 +51,10 @@ class Guard:
             most = LIMITS.guard_texts
             raise invalid("too_many_texts", f"At most {most} texts can be judged at once.")
         return [self._remembered(text, use) for text in texts]
+
+    def warm_up(self) -> None:
+        """Have the classifier allocate what it needs: the first text is as fast as the others."""
+        self._score("A text of a few words, to begin with.")
 
     def _remembered(self, text: str, use: Use) -> Ruling:
         told = text.encode("utf-8", "surrogatepass")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from bls.contracts import Verdict
 
+UNJUDGED = "unjudged"
+"""The reason where the guard could not say: nothing is shown, and it is asked again."""
+
 
 @dataclass(frozen=True)
 class Ruling:

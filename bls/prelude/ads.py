@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard's rulings on ad texts, remembered by the hash of the text: one ask per version.
 
-An ad that nobody has judged is not shown.
+An ad that nobody has judged is not shown, and asked about again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from bls.guard.ruling import Ruling
+from bls.guard.ruling import UNJUDGED, Ruling
 from bls.limits import LIMITS
 
 Judge = Callable[[Sequence[str]], list[Ruling]]
@@ -44,6 +44,8 @@ class AdRulings:
     def _keep(self, known: dict[bytes, Ruling]) -> None:
         with self._lock:
             for key, ruling in known.items():
+                if ruling.reason == UNJUDGED:
+                    continue
                 self._known[key] = ruling
                 self._known.move_to_end(key)
             while len(self._known) > self._size:

@@ -24,7 +24,7 @@ from bls.condense.condensed import Condensed
 from bls.contracts import Use, Verdict
 from bls.errors import SkynetError, invalid
 from bls.guard.categories import forbidden
-from bls.guard.ruling import Ruling
+from bls.guard.ruling import UNJUDGED, Ruling
 from bls.guard.scrub import scrub
 from bls.limits import LIMITS
 from bls.prelude.ads import AdRulings
@@ -40,7 +40,6 @@ from bls.select.answer import SelectAnswer, SelectRequest
 T = TypeVar("T")
 
 ALL_ADS = "*"
-UNJUDGED = "unjudged"
 
 
 @dataclass

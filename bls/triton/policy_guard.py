@@ -32,6 +32,7 @@ class PolicyGuardModel:
     def initialize(self, args: dict[str, str]) -> None:
         settings = load_settings()
         self._guard = load_guard(settings.guard_folder())
+        self._guard.warm_up()
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
         self._metrics = StatsExporter(self._guard.stats, COUNTERS, {}, pb_utils)
         self._metrics.start()

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bls.ads.records import Checked
+from bls.ads.records import Checked, checked_of
 from bls.contracts import Use
 from bls.guard.ruling import Ruling
 from bls.limits import LIMITS
 from bls.settings import Settings
 
 Judge = Callable[[Sequence[str]], Sequence[Ruling]]
-_UNJUDGED = "unjudged"
-"""The guard could not say: the creative waits, unseen, until it can."""
 
 
 @dataclass(frozen=True)
@@ -45,5 +43,4 @@ def verdicts(judge: Judge, texts: Sequence[str]) -> list[Judged]:
 def _judged(ruling: Ruling) -> Judged:
     if ruling.ok:
         return Judged(Checked.OK)
-    state = Checked.WAITING if ruling.reason == _UNJUDGED else Checked.BLOCKED
-    return Judged(state, ruling.reason or ruling.verdict.name.lower())
+    return Judged(checked_of(ruling), ruling.reason or ruling.verdict.name.lower())

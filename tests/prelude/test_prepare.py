@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 from bls.campaigns import load_campaigns
 from bls.contracts import Verdict
 from bls.errors import SkynetError
-from bls.guard.ruling import Ruling
+from bls.guard.ruling import UNJUDGED, Ruling
 from bls.limits import LIMITS
 from bls.prelude.prelude import Prelude
-from bls.prelude.prepare import UNJUDGED, Preparer
+from bls.prelude.prepare import Preparer
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
 from bls.request import ReplyRequest
@@ -213,6 +213,16 @@ def test_an_ad_is_judged_once(play: Play, preparers: list[Preparer]) -> None:
     play(stages, asked("a trip"))
     preparers[0].prepare(asked("a trip", request_id="again"), salt=7)
     assert stages.names().count("guard_ads") == 1
+
+
+def test_an_ad_the_guard_could_not_judge_is_asked_about_again(
+    play: Play, preparers: list[Preparer]
+) -> None:
+    stages = Stages(chosen=[TRIP], ad={TRIP.text: Ruling(Verdict.BLOCKED, UNJUDGED)})
+    assert not play(stages, asked("a trip")).seats
+    stages.ad.clear()
+    again = preparers[0].prepare(asked("a trip", request_id="again"), salt=7)
+    assert names(again) == ["alpine_rail"]
 
 
 def test_a_creative_that_is_too_long_is_left_out(play: Play) -> None:

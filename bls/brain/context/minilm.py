@@ -44,6 +44,7 @@ class MiniLM:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(LIMITS.context_pieces, direction="left")
         self._tokenizer.encode_special_tokens = True  # a typed "[SEP]" is text like any other
+        self.embed("A text of a few words, to begin with.")  # the first run allocates
 
     def pieces(self, text: str) -> list[int]:
         """Word pieces between [CLS] and [SEP]; of a longer text the end is kept.

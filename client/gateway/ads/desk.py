@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from bls.ads.database import open_database
 from bls.ads.migrate import migrate
 from bls.ads.orders import Orders
-from bls.ads.records import Checked, CreativeRecord
+from bls.ads.records import Checked, CreativeRecord, checked_of
 from bls.ads.store import AdStore
 from bls.contracts import POLICY_GUARD
 from bls.errors import SkynetError
-from bls.guard.ruling import Ruling
+from bls.guard.ruling import UNJUDGED, Ruling
 from bls.limits import LIMITS
 from client.gateway.ads.judges import judge
 from client.gateway.ads.limiter import Limiter
@@ -68,7 +68,8 @@ class AdDesk:
         rulings = await self.rulings([creative.text for creative in waiting])
         if rulings is None:
             return 0
-        verdicts = [_verdict(*pair) for pair in zip(waiting, rulings, strict=True)]
+        pairs = zip(waiting, rulings, strict=True)
+        verdicts = [_verdict(*pair) for pair in pairs if pair[1].reason != UNJUDGED]
         return await self.run(lambda: self.store.judge_all(verdicts))
 
     async def close(self) -> None:
@@ -93,10 +94,5 @@ class AdDesk:
                 log.exception("judging creatives failed")
 
 
-def checked(ruling: Ruling) -> Checked:
-    """An ad is shown only if the guard has nothing against it."""
-    return Checked.OK if ruling.ok else Checked.BLOCKED
-
-
 def _verdict(creative: CreativeRecord, ruling: Ruling) -> tuple[str, int, Checked, str]:
-    return creative.msg_id, creative.version, checked(ruling), ruling.reason
+    return creative.msg_id, creative.version, checked_of(ruling), ruling.reason

@@ -10,12 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from bls.ads.records import CreativeRecord, NewCreative
+from bls.ads.records import Checked, CreativeRecord, NewCreative, checked_of
 from bls.errors import SkynetError
 from bls.guard.ruling import Ruling
 from bls.guard.scrub import scrub
 from client.gateway.ads.caller import Caller
-from client.gateway.ads.desk import AdDesk, checked
+from client.gateway.ads.desk import AdDesk
 
 
 async def take_in(
@@ -51,10 +51,10 @@ def _no_personal_data(given: Sequence[NewCreative]) -> None:
 
 def _judged(given: Sequence[NewCreative], rulings: Sequence[Ruling]) -> list[NewCreative]:
     for place, ruling in enumerate(rulings):
-        if not ruling.ok:
+        if checked_of(ruling) is Checked.BLOCKED:
             message = f"The guard blocks this ad: {ruling.reason or 'policy'}."
             raise SkynetError("ad_blocked", message, 422, f"creatives.{place}.text")
     return [
-        dataclasses.replace(new, checked=checked(ruling), reason=ruling.reason)
+        dataclasses.replace(new, checked=checked_of(ruling), reason=ruling.reason)
         for new, ruling in zip(given, rulings, strict=True)
     ]

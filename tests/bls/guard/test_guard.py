@@ -9,7 +9,8 @@ import pytest
 
 from bls.contracts import Use, Verdict
 from bls.errors import SkynetError
-from bls.guard.guard import UNJUDGED, Guard, load_guard
+from bls.guard.guard import Guard, load_guard
+from bls.guard.ruling import UNJUDGED
 from bls.policy.filter import load_filter
 from tests.bls.guard.tiny import write_guard
 

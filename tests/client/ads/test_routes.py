@@ -18,7 +18,7 @@ from bls.ads.ledger import Ledger
 from bls.ads.migrate import migrate
 from bls.ads.store import AdStore
 from bls.contracts import Verdict
-from bls.guard.ruling import Ruling
+from bls.guard.ruling import UNJUDGED, Ruling
 from bls.limits import LIMITS
 from client.gateway.settings import GatewaySettings
 from tests.client.fake_triton import FakeTriton, wait_until
@@ -31,6 +31,8 @@ BOOTS = {"campaign_id": "boots", "advertiser": "alpine", "brand": "Alpine", "bid
 def guard(text: str) -> Ruling:
     if "loan" in text:
         return Ruling(Verdict.BLOCKED, "pressure", 0.9)
+    if "puzzle" in text:
+        return Ruling(Verdict.BLOCKED, UNJUDGED)
     return Ruling()
 
 
@@ -204,6 +206,14 @@ def test_an_ad_the_guard_blocks(alpine: Api) -> None:
     answer = alpine.creatives(good="Sell boots.", bad="A loan, now!")
     assert error(answer) == (422, "ad_blocked") and "pressure" in answer.text
     assert error(alpine.get("/creatives/good")) == (404, "unknown_creative")
+
+
+def test_an_ad_the_guard_could_not_judge_waits(alpine: Api, engine: Engine) -> None:
+    answer = alpine.creatives(odd="Sell a puzzle.")
+    assert answer.status_code == 202
+    assert [c["checked"] for c in answer.json()["creatives"]] == ["waiting"]
+    assert "odd" not in {c.msg_id for c in AdStore(engine).not_embedded()}
+    assert alpine.http.delete("/creatives/odd").status_code == 200
 
 
 def test_while_the_guard_is_away(alpine: Api, triton: FakeTriton, engine: Engine) -> None:

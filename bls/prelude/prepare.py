@@ -61,9 +61,6 @@ class Preparer:
         """
         return _Preparation(self, request, salt).run()
 
-    def close(self) -> None:
-        self.timed.close()
-
 
 class _Preparation:
     """One reply's way through the stages."""
@@ -78,12 +75,14 @@ class _Preparation:
 
     def run(self) -> Prelude:
         own, asked = self._own, self._request.auction.bidders
+        chat = own.prompts.split(self._request.messages)  # refuses what is too long to look at
         messages = self._clean(self._request.messages)
-        chat = own.prompts.split(messages)
+        if self._scrubbed:
+            chat = own.prompts.split(messages)
         wanted = None if asked is None else requested_seats(asked, own.campaigns)
         own.prompts.check(wanted or ())
-        said = [m.content for m in messages if m.role == "user"][-LIMITS.guard_texts :]
-        guard = self._begin(lambda: own.stages.guard(said, Use.USER), LIMITS.guard_timeout_s)
+        said = [message.content for message in messages if message.role == "user"]
+        guard = self._begin(lambda: self._guard(said), LIMITS.guard_timeout_s)
         short = self._begin_condense(chat)
         excluded = self._excluded(guard)
         context, choice, seats = self._market(messages, wanted, excluded)
@@ -117,6 +116,12 @@ class _Preparation:
         self._scrubbed.update(found.found)
         return message.model_copy(update={"content": found.text})
 
+    def _guard(self, said: Sequence[str]) -> list[Ruling]:
+        """Every message of the reader: what is old is still in the prompt, or in a summary."""
+        most, stages = LIMITS.guard_texts, self._own.stages
+        batches = (said[at : at + most] for at in range(0, len(said), most))
+        return [ruling for some in batches for ruling in stages.guard(some, Use.USER)]
+
     def _begin_condense(self, chat: Split) -> Running[Condensed] | None:
         if chat.whole:
             return None
@@ -147,19 +152,27 @@ class _Preparation:
             self._left_out += [(seat.advertiser, self._no_ads) for seat in wanted or ()]
             return None, None, ()
         if wanted is not None:
-            seats = self._judged(wanted, refuse=True)
+            seats = self._judged(self._fitting(wanted, out), refuse=True)
             context = self._context(messages) if any(s.controlled for s in seats) else None
             return context, None, seats
         context = self._context(messages)
         choice = self._select(context, messages, out) if context is not None else None
         seats = chosen_seats(choice.chosen if choice else (), messages, self._own.campaigns)
-        return context, choice, self._judged(self._fitting(seats), refuse=False)
+        seats = self._judged(self._fitting(seats, out), refuse=False)
+        if context is not None and (shown := tuple(s.msg_id for s in seats if s.msg_id)):
+            told, stages = self._question(out, shown), self._own.stages
+            self._begin(lambda: stages.select(told, context), LIMITS.select_timeout_s)
+        return context, choice, seats
 
-    def _fitting(self, seats: tuple[Seat, ...]) -> tuple[Seat, ...]:
-        """Seats whose ad the prompt takes; the others are left out."""
+    def _fitting(self, seats: tuple[Seat, ...], out: frozenset[str]) -> tuple[Seat, ...]:
+        """Seats whose ad the prompt takes, and whose campaign may appear here; the others are left
+        out. What was selected is not among `out` already."""
         fitting = []
         for seat in seats:
+            campaign = self._own.campaigns.named(seat.advertiser)
             try:
+                if not seat.msg_id and campaign is not None and campaign.category in out:
+                    raise SkynetError("category", "Not beside this text.", 403)
                 self._own.prompts.check([seat])
                 fitting.append(seat)
             except SkynetError as fault:
@@ -219,11 +232,16 @@ class _Preparation:
         running = self._begin(ask, LIMITS.select_timeout_s)
         return self._ended("select", running) if running else None
 
-    def _question(self, out: frozenset[str]) -> SelectRequest:
+    def _question(self, out: frozenset[str], shown: tuple[str, ...] | None = None) -> SelectRequest:
+        """`shown` confirms: these creatives got a row."""
         conv_id, request_id = self._request.conv_id, self._request.request_id
         ctx_id = hashlib.blake2b(f"{conv_id} {request_id}".encode(), digest_size=16).hexdigest()
         return SelectRequest(
-            ctx_id=ctx_id, conv_id=conv_id, request_id=request_id, excluded=tuple(sorted(out))
+            ctx_id=ctx_id,
+            conv_id=conv_id,
+            request_id=request_id,
+            excluded=tuple(sorted(out)),
+            shown=shown,
         )
 
     def _begin(self, call: Callable[[], T], seconds: float) -> Running[T] | None:

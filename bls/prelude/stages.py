@@ -39,4 +39,5 @@ class Stages(Protocol):
         """`axes` 0 takes the newest; others may have gone (`axes_unknown`)."""
 
     def select(self, request: SelectRequest, context: Context) -> SelectAnswer:
-        """Raises `axes_mismatch`; its `param` names the axes that would do."""
+        """Raises `axes_mismatch`; its `param` names the axes that would do. With `request.shown` it
+        is told what got a row, and answers with nothing."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,9 +14,6 @@ from bls.errors import SkynetError, capacity
 from bls.limits import LIMITS
 
 T = TypeVar("T")
-
-_ABANDONED = 64
-"""Calls that were given up and still run; with more of them nothing new is begun."""
 
 
 @dataclass
@@ -43,20 +40,32 @@ class Running(Generic[T]):
 
 
 class Timed:
-    """A pool of threads that wait for models."""
+    """Runs calls on threads of their own.
 
-    def __init__(self, threads: int = 2 * LIMITS.streams) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stage")
-        self._slots = threading.BoundedSemaphore(threads + _ABANDONED)
+    A call that is given up keeps its thread until the model answers; with `most` of them under way
+    nothing new is begun. The threads are daemons: a model that never answers keeps no process up.
+    """
+
+    def __init__(self, most: int = 4 * LIMITS.streams) -> None:
+        self._slots = threading.BoundedSemaphore(most)
 
     def begin(self, call: Callable[[], T], seconds: float) -> Running[T]:
         """Run `call` with `seconds` of time. Raises `capacity` when too many calls hang."""
         if not self._slots.acquire(blocking=False):
             raise capacity("stages")
-        now = time.monotonic()
-        future = self._pool.submit(call)
-        future.add_done_callback(lambda _: self._slots.release())
-        return Running(future, now, now + seconds)
+        now, future = time.monotonic(), Future[T]()
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        def run() -> None:
+            try:
+                future.set_result(call())
+            except BaseException as fault:
+                future.set_exception(fault)
+            finally:
+                self._slots.release()
+
+        try:
+            threading.Thread(target=run, name="stage", daemon=True).start()
+        except RuntimeError:  # no thread can be had
+            self._slots.release()
+            raise capacity("stages") from None
+        return Running(future, now, now + seconds)

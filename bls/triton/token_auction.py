@@ -108,7 +108,6 @@ class TokenAuction:
 
     def finalize(self) -> None:
         self._pool.shutdown()
-        self._preparer.close()
         self._watchdog.close()
         self._outbox.close()
         for exporter in self._exporters:

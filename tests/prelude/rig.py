@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Stages:
 
     Args:
         user, ad: rulings by text; others are OK.
+        together: two stages that go on only when both were asked.
         axes: what the index holds; the encoder makes 1 unless asked for another.
     """
 
@@ -38,6 +40,8 @@ class Stages:
     broken: dict[str, Exception] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
+    together: frozenset[str] = frozenset()
+    barrier: threading.Barrier = field(default_factory=lambda: threading.Barrier(2))
 
     def guard(self, texts: Sequence[str], use: Use) -> list[Ruling]:
         self._called("guard" if use is Use.USER else "guard_ads", list(texts))
@@ -53,7 +57,7 @@ class Stages:
         return Context(np.eye(1, CTX, dtype=np.float32)[0], axes or 1)
 
     def select(self, request: SelectRequest, context: Context) -> SelectAnswer:
-        self._called("select", request)
+        self._called("select" if request.shown is None else "shown", request)
         if context.axes != self.axes:
             raise SkynetError("axes_mismatch", "Other axes.", 409, str(self.axes))
         kept = [c for c in self.chosen if c.category not in request.excluded]
@@ -69,8 +73,17 @@ class Stages:
         """What the last call of that stage was given."""
         return [given for called, given in self.calls if called == name][-1]
 
+    def until(self, name: str) -> None:
+        """Wait for a call nobody waits for."""
+        stop = time.monotonic() + 10
+        while name not in self.names():
+            assert time.monotonic() < stop
+            time.sleep(0.01)
+
     def _called(self, name: str, given: Any) -> None:
         self.calls.append((name, given))
+        if name in self.together:
+            self.barrier.wait(10)
         time.sleep(self.slow.get(name, 0.0))
         if name in self.broken:
             raise self.broken[name]

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,11 +31,8 @@ Play = Callable[[Stages, ReplyRequest], Prelude]
 
 
 @pytest.fixture
-def preparers() -> Iterator[list[Preparer]]:
-    made: list[Preparer] = []
-    yield made
-    for each in made:
-        each.close()
+def preparers() -> list[Preparer]:
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +75,9 @@ def test_a_chat_meets_its_creatives(play: Play) -> None:
     assert names(prelude) == ["alpine_rail"] and len(prelude.prompt.rows) == 2
     (seat,) = prelude.seats
     assert (seat.msg_id, seat.rate, seat.bid) == ("alpine_rail_1", 60.0, 1.0)
-    assert stages.names() == ["guard", "encode", "select", "guard_ads"]
+    stages.until("shown")
+    assert stages.names() == ["guard", "encode", "select", "guard_ads", "shown"]
+    assert stages.told("shown").shown == ("alpine_rail_1",)
     assert stages.told("guard") == ["I want a trip", "To the sea."]
     assert stages.told("encode") == ("I want a trip\nTo the sea.", 0)
     told = header(prelude)
@@ -95,13 +95,10 @@ def test_the_same_reply_asks_the_same_question(play: Play) -> None:
 
 
 def test_a_long_chat_is_summarised_beside_the_guard(play: Play) -> None:
-    stages = Stages(slow={"guard": 0.2, "condense": 0.2})
-    began = time.monotonic()
+    stages = Stages(together=frozenset({"guard", "condense"}))
     prelude = play(stages, asked(*LONG, "and now?"))
     assert prelude.prompt.summaries == 8 and prelude.windows == 12
     assert stages.told("condense")[1] == 7
-    both = prelude.seconds["guard"] + prelude.seconds["condense"]
-    assert time.monotonic() - began < both
     assert len(prelude.prompt.rows[0]) <= LIMITS.prefix_tokens
 
 
@@ -156,6 +153,36 @@ def test_some_categories_not_beside_distress(play: Play) -> None:
     assert "payday_loans" in stages.told("select").excluded
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_nor_those_of_the_campaign_file(
+    prompts: PromptBuilder, tmp_path: Path, named: bool
+) -> None:
+    """A campaign that the request names, and one with a model of its own that no guard reads."""
+    file = tmp_path / "campaigns.json"
+    loan = {"advertiser": "loans", "brand": "L", "bid": 1, "keywords": ["broke"]}
+    loan |= {"category": "payday_loans"}
+    loan |= (
+        {"creative": "Borrow."}
+        if named
+        else {"remote": {"target": "127.0.0.1:9", "vocabulary": "0" * 64}}
+    )
+    file.write_text(json.dumps({"micros_per_weight": 1000, "campaigns": [loan]}))
+    stages = Stages(user={"broke": Ruling(Verdict.NO_AD, "money_trouble")})
+    auction = {"bidders": [{"advertiser": "loans"}]} if named else {}
+    preparer = Preparer(stages, prompts, load_campaigns(str(file)))
+    for text, seats in (("broke", []), ("not broke", ["loans"])):
+        prelude = preparer.prepare(asked(text, auction=auction), salt=7)
+        assert names(prelude) == seats
+
+
+def test_everything_the_reader_ever_said_is_judged(play: Play) -> None:
+    said = ["first", *["yes", "go on"] * 40]
+    stages = Stages(user={"first": Ruling(Verdict.NO_AD, "self_harm")}, chosen=[TRIP])
+    assert play(stages, asked(*said)).no_ads == "self_harm"
+    sizes = [len(given) for name, given in stages.calls if name == "guard"]
+    assert sum(sizes) == 41 and max(sizes) <= LIMITS.guard_texts
+
+
 @pytest.mark.parametrize("fault", [AWAY, RuntimeError("bug")])
 def test_a_guard_that_is_away_means_no_ads(
     play: Play, fault: Exception, preparers: list[Preparer]
@@ -173,16 +200,16 @@ def test_no_context_or_selection_means_no_ads(play: Play, stage: str) -> None:
 
 
 def test_a_late_stage_is_given_up(play: Play, preparers: list[Preparer]) -> None:
-    stages = Stages(slow={"select": 2.0}, chosen=[TRIP])
+    stages = Stages(slow={"select": 5.0}, chosen=[TRIP])
     prelude = play(stages, asked("a trip"))
-    assert not prelude.seats and prelude.seconds["total"] < 1.5
+    assert not prelude.seats and prelude.seconds["total"] < 4
     assert preparers[0].stats.failures[("stage", "select"), ("code", "stage_late")] == 1
 
 
 def test_a_reply_that_is_out_of_time_has_no_ads(play: Play) -> None:
-    stages = Stages(slow={"guard": 1.0}, chosen=[TRIP])
+    stages = Stages(slow={"guard": 5.0}, chosen=[TRIP])
     prelude = play(stages, asked("a trip", deadline_ms=50))
-    assert not prelude.seats and prelude.seconds["total"] < 0.5
+    assert not prelude.seats and prelude.seconds["total"] < 4
 
 
 @pytest.mark.spec("CG-C-05")

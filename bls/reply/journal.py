@@ -68,6 +68,8 @@ class Journal:
         context = parent_context(reply.request.traceparent)
         with self.tracer.start_as_current_span("token_auction", context) as span:
             span.set_attribute("conv_id", conv_id)
+            stages = reply.prelude.seconds.items()
+            span.set_attributes({f"prelude.{name}_ms": round(1e3 * s, 3) for name, s in stages})
             try:
                 yield Journal.Entry(self, head(reply), span)
             finally:

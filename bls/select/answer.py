@@ -19,7 +19,8 @@ class SelectRequest(Strict):
         conv_id: whose frequency caps count.
         k: creatives wanted, one an advertiser.
         excluded: categories that may not appear here; `*` is all.
-        counts: whether the answer counts towards frequency caps (a dry run does not).
+        shown: None asks; otherwise these msg_ids of the answer to this request_id got a row: they
+            are counted and logged, and the answer is empty.
     """
 
     ctx_id: Identifier
@@ -27,7 +28,7 @@ class SelectRequest(Strict):
     request_id: Identifier
     k: Annotated[int, Field(ge=1, le=LIMITS.bidders)] = LIMITS.selected
     excluded: tuple[str, ...] = ()
-    counts: bool = True
+    shown: tuple[str, ...] | None = None
 
 
 class Chosen(Strict):
@@ -76,3 +77,9 @@ class SelectAnswer(Strict):
     axes: int
     considered: int
     gated: int
+
+
+NOTHING = SelectAnswer(
+    chosen=(), lambda_sem=0.0, lambda_version=0, index="", axes=0, considered=0, gated=0
+)
+"""To a confirmation."""

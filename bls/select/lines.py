@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mro.select`: one line for every creative that was chosen; shipped to the topic of that name."""
+"""`mro.select`: a line for every chosen creative that got a row, for the topic of that name."""
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ class Selector:
         funds: `AdSource.funds`.
         weights: the live `/mro/lambda`.
         conf: the live `/mro/conf/selector`.
+        caps: what was shown before; whoever knows what is shown adds to it (`answers`).
         clock: Unix seconds.
     """
 
@@ -48,13 +49,13 @@ class Selector:
         weights: Callable[[], Live[Lambda]],
         conf: Callable[[], SelectorConf],
         stats: SelectStats,
-        caps: FrequencyCaps | None = None,
+        caps: FrequencyCaps,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._funds, self._boards = funds, boards
         self._weights, self._conf = weights, conf
         self.stats = stats
-        self._caps = caps or FrequencyCaps()
+        self._caps = caps
         self._clock = clock
 
     def select(self, request: SelectRequest, ctx: F32, axes: int) -> SelectAnswer:
@@ -85,9 +86,6 @@ class Selector:
             gates = Gates(self._funds, request.excluded, seen, self._clock())
             found = gather(board, ctx, lambda_sem, k=request.k, conf=conf, gates=gates)
         chosen = self._choose(board, found, request, conf.epsilon)
-        if request.counts and chosen:
-            names = [one.campaign_id for one in chosen]
-            self._caps.add(request.conv_id, request.request_id, names)
         for gate, count in found.gated.items():
             self.stats.gated.add(count, gate=gate)
         return SelectAnswer(

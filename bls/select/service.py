@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 
 from pydantic import ValidationError
 
@@ -24,13 +23,14 @@ from bls.keys.live import LiveValue
 from bls.keys.store import open_store
 from bls.request import from_validation
 from bls.select import conf
-from bls.select.answer import SelectRequest
+from bls.select.answer import NOTHING, SelectRequest
+from bls.select.answers import Answers
 from bls.select.boards import Boards
+from bls.select.caps import FrequencyCaps
 from bls.select.conf import SelectorConf, read_conf
 from bls.select.index.keeper import IndexKeeper
 from bls.select.index.protocol import F32
 from bls.select.lambdas import LiveLambda
-from bls.select.lines import lines
 from bls.select.selector import Selector
 from bls.select.stats import SelectStats
 from bls.settings import Settings
@@ -48,7 +48,8 @@ class SelectService:
 
     def __init__(self, settings: Settings, log: JsonLog) -> None:
         """Raises `bad_setting`, or what the shipped axes' folder raises."""
-        self.stats, self._log = SelectStats(), log
+        self.stats, caps = SelectStats(), FrequencyCaps()
+        self._answers = Answers(caps, log.write_many, self.stats)
         self._engine = open_database(settings.database_url, settings.database_password)
         self.store = AdStore(self._engine)
         self.axes = LiveAxes.open(settings, log)
@@ -65,6 +66,7 @@ class SelectService:
             weights=lambda: self.weights.live,
             conf=lambda: self.conf.current,
             stats=self.stats,
+            caps=caps,
         )
         self._newest = 0
         self._done = threading.Event()
@@ -92,7 +94,10 @@ class SelectService:
         self._engine.dispose()
 
     def answer(self, raw: bytes, ctx: F32, axes: int) -> bytes:
-        """A `SelectAnswer` to a `SelectRequest`, as JSON; its lines are written.
+        """A `SelectAnswer` to a `SelectRequest`, as JSON.
+
+        A question counts nothing. A request that says what is `shown` has that counted and its
+        lines written, once; `ctx` and `axes` mean nothing then.
 
         Raises `SkynetError`: as `Selector.select`, or what is wrong with the request.
         """
@@ -100,9 +105,11 @@ class SelectService:
             request = SelectRequest.model_validate_json(raw)
         except ValidationError as error:
             raise from_validation(error) from None
+        if request.shown is not None:
+            self._answers.confirm(request)
+            return NOTHING.model_dump_json().encode()
         found = self._selector.select(request, ctx, axes)
-        if request.counts and found.chosen:
-            self._log.write_many(lines(request, found, round(time.time(), 6)))
+        self._answers.keep(request, found)
         return found.model_dump_json().encode()
 
     def look(self) -> None:

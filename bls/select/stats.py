@@ -19,6 +19,8 @@ class SelectStats:
     gated: candidates taken out, by gate.
     no_cpm: campaigns whose value is somebody else's median.
     played: answers by the bucket of lambda_sem, rounded.
+    shown: creatives that got a row.
+    unconfirmed: confirmations of answers that are not remembered (any more).
     selfsim: |z z - 1| of the last context.
     """
 
@@ -27,6 +29,8 @@ class SelectStats:
     explored: int = 0
     seconds: float = 0.0
     no_cpm: int = 0
+    shown: int = 0
+    unconfirmed: int = 0
     selfsim: float = 0.0
     latency: Latency = field(default_factory=lambda: Latency(*_BUCKETS_S))
     gated: Totals = field(default_factory=Totals)
@@ -48,6 +52,8 @@ COUNTERS = {
     "mro_selects_total": ("answers", "Questions that were answered"),
     "mro_empty_total": ("empty", "Answers without a creative"),
     "mro_explored_total": ("explored", "Answers whose first creative was drawn at random"),
+    "mro_shown_total": ("shown", "Chosen creatives that got a row"),
+    "mro_unconfirmed_total": ("unconfirmed", "Confirmations of answers that are not known"),
     "mro_select_seconds_total": ("seconds", "Seconds spent on answers"),
     "mro_select_latency_seconds_bucket": ("latency", "Answers by the seconds taken, cumulative"),
     "mro_gated_total": ("gated", "Candidates that were taken out, by gate"),

@@ -47,7 +47,7 @@ def test_no_value_is_lost(crowd: World, lambda_sem: float, overfetch: int) -> No
     crowd.conf = SelectorConf(epsilon=0.0, sim_min=FLOOR, overfetch=overfetch, fetch_max=4_000)
     crowd.play(lambda_sem)
     for ctx in unit(np.random.default_rng(9), 15):
-        assert crowd.names(ctx, counts=False) == exhaustive(crowd, ctx, lambda_sem)
+        assert crowd.names(ctx) == exhaustive(crowd, ctx, lambda_sem)
 
 
 def test_money_that_is_gone_since_the_last_look_does_not_end_the_search(crowd: World) -> None:
@@ -57,7 +57,7 @@ def test_money_that_is_gone_since_the_last_look_does_not_end_the_search(crowd: W
     crowd.ads.money = {f"adv{n}": Funds(0, None) for n in range(15)}
     try:
         for ctx in unit(np.random.default_rng(10), 5):
-            found = crowd.names(ctx, counts=False)
+            found = crowd.names(ctx)
             assert found == exhaustive(crowd, ctx, 0.3) and found
     finally:
         crowd.ads.money = {}
@@ -66,5 +66,5 @@ def test_money_that_is_gone_since_the_last_look_does_not_end_the_search(crowd: W
 def test_the_search_is_bounded(crowd: World) -> None:
     crowd.conf = SelectorConf(epsilon=0.0, sim_min=0.99, overfetch=1, fetch_max=64)
     ctx = unit(np.random.default_rng(11), 1)[0]
-    answer = crowd.ask(ctx, counts=False)
+    answer = crowd.ask(ctx)
     assert answer.chosen == () and answer.considered <= 2 * 64

@@ -26,7 +26,7 @@ def test_the_rate_is_epsilon(world: World) -> None:
     assert not any(explores(one, 0.0) for one in IDS) and all(explores(one, 1.0) for one in IDS)
     world.conf = world.conf.model_copy(update={"epsilon": 0.05})
     for one in IDS[:2_000]:
-        world.ask(CTX, one, counts=False)
+        world.ask(CTX, one)
     assert world.stats.eps_observed == np.mean([explores(one, 0.05) for one in IDS[:2_000]])
 
 
@@ -51,15 +51,15 @@ def test_a_draw_never_changes() -> None:
 @pytest.mark.parametrize("epsilon", [0.0, 0.5])
 def test_the_same_id_the_same_answer(world: World, epsilon: float) -> None:
     world.conf = world.conf.model_copy(update={"epsilon": epsilon})
-    first = [world.ask(CTX, one, counts=False) for one in IDS[:50]]
-    assert [world.ask(CTX, one, counts=False) for one in IDS[:50]] == first
+    first = [world.ask(CTX, one) for one in IDS[:50]]
+    assert [world.ask(CTX, one) for one in IDS[:50]] == first
 
 
 @pytest.mark.spec("MRO-I-03")
 def test_exploration_reaches_many_creatives(world: World) -> None:
     """One context 1,000 times, the dice another each time: 8 creatives or more come first."""
     world.conf = world.conf.model_copy(update={"epsilon": 0.1})
-    answers = [world.ask(CTX, one, counts=False) for one in IDS[:1_000]]
+    answers = [world.ask(CTX, one) for one in IDS[:1_000]]
     assert len({answer.chosen[0].msg_id for answer in answers}) >= 8
     explored = [answer for answer in answers if answer.chosen[0].explored]
     assert 60 < len(explored) < 140

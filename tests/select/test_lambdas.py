@@ -134,7 +134,7 @@ def test_a_new_value_counts_from_the_next_request_without_an_error(live: Live) -
         while not done.is_set():
             number += 1
             try:
-                answer = world.ask(ctx, f"t{number}", counts=False)
+                answer = world.ask(ctx, f"t{number}")
                 played.add((answer.lambda_version, answer.lambda_sem))
             except Exception as fault:
                 faults.append(fault)
@@ -145,7 +145,7 @@ def test_a_new_value_counts_from_the_next_request_without_an_error(live: Live) -
     for version, sem in enumerate((0.6, 0.2, 0.8), start=1):
         live.put({"lambda_sem": sem, "lambda_val": round(1 - sem, 1)})
         assert wait_until(lambda v=version: live.value.version == v)  # type: ignore[misc]
-        answer = world.ask(ctx, "next", counts=False)
+        answer = world.ask(ctx, "next")
         assert (answer.lambda_version, answer.lambda_sem) == (version, sem)
         assert wait_until(lambda v=version, s=sem: (v, s) in played)  # type: ignore[misc]
     done.set()

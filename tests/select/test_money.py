@@ -58,7 +58,7 @@ def test_a_campaign_that_has_spent_everything_is_selected_no_more(engine: Engine
     world.boards.refresh()
     assert world.log.of("budget.gate.trace") == [{"advertiser": "adv99", "empty": True}]
     for number in range(1_000):
-        assert world.names(CTX, ctx_id=f"after-{number}", counts=False) == ["m1"]
+        assert world.names(CTX, ctx_id=f"after-{number}") == ["m1"]
     account = ledger.account("adv99", NOW)
     assert account is not None and (account.spent, account.reserved) == (BUDGET, 0)
 
@@ -71,9 +71,9 @@ def test_money_is_read_once_in_sixty_seconds(engine: Engine) -> None:
     clock.pass_by(61)
     event.listen(engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
     for number in range(1_000):
-        world.ask(CTX, f"n{number}", counts=False)
+        world.ask(CTX, f"n{number}")
         clock.pass_by(0.01)
     assert sum("budgets" in text for text in asked) == 1
     clock.pass_by(51)
-    world.ask(CTX, "later", counts=False)
+    world.ask(CTX, "later")
     assert sum("budgets" in text for text in asked) == 2

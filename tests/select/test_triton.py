@@ -25,7 +25,7 @@ from bls.errors import SkynetError
 from bls.events.from_line import from_line
 from bls.events.schema import encode
 from bls.models.served import served_id
-from bls.select.answer import SelectAnswer
+from bls.select.answer import NOTHING, SelectAnswer
 from bls.select.bench.measure import HEAD, latencies
 from bls.select.conf import KEY as CONF_KEY
 from bls.select.lambdas import KEY as LAMBDA_KEY
@@ -96,7 +96,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with one_model("select", folder) as server:
         made = Served(server, store, ContextEncoder())
         made.put(CONF_KEY, {"epsilon": 0.0, "sim_min": 0.2})
-        server.until(lambda: len(made.ask(counts=False).chosen) >= 2)
+        server.until(lambda: len(made.ask().chosen) >= 2)
         yield made
     engine.dispose()
 
@@ -111,14 +111,17 @@ def test_the_nearest_that_may_be_shown_with_its_campaign(served: Served) -> None
     assert served.names(excluded=("*",)) == []
 
 
-def test_every_choice_is_a_line_of_its_topic(served: Served) -> None:
-    served.ask(ctx_id="told", request_id="req-told")
-    served.ask(ctx_id="dry", request_id="req-dry", counts=False)
+def test_every_choice_that_got_a_row_is_a_line_of_its_topic(served: Served) -> None:
+    asked = served.ask(ctx_id="told", request_id="req-told")
+    served.ask(ctx_id="dry", request_id="req-dry")
+    for _ in range(2):
+        shown = [asked.chosen[0].msg_id]
+        assert served.ask(ctx_id="told", request_id="req-told", shown=shown) == NOTHING
     path = served.server.logs / "mro.select"
     served.server.until(lambda: path.exists() and b"req-told" in path.read_bytes())
     events = [from_line("mro.select", line, "s", n) for n, line in enumerate(path.open("rb"))]
     mine = [event for event in events if event["request_id"] == "req-told"]
-    assert mine[0]["msg_id"] == "ad_harbor" and mine[0]["rank"] == 0
+    assert [(one["msg_id"], one["rank"]) for one in mine] == [("ad_harbor", 0)]
     assert mine[0]["event_id"] == "conv:req-told:harbor:0"
     assert all(encode("mro.select", event) for event in mine)
     assert not any(event["request_id"] == "req-dry" for event in events)
@@ -141,7 +144,7 @@ def test_lambda_is_replaced_while_requests_run(served: Served) -> None:
         while not done.is_set():
             number += 1
             try:
-                answer = served.ask(ctx_id=f"live-{number}", counts=False)
+                answer = served.ask(ctx_id=f"live-{number}")
                 played.add((answer.lambda_version, answer.lambda_sem))
             except Exception as fault:
                 faults.append(fault)
@@ -155,7 +158,7 @@ def test_lambda_is_replaced_while_requests_run(served: Served) -> None:
     done.set()
     thread.join()
     assert not faults
-    assert served.ask(counts=False).lambda_version == version
+    assert served.ask().lambda_version == version
     assert (served.server.logs / "mro.lambda.error").read_text().count("must be 1") == 1
 
 
@@ -164,9 +167,9 @@ def test_a_new_creative_is_found_within_seconds_and_a_deleted_one_is_gone(served
     text = "Casa Lisboa: a small hotel by the sea in Lisbon, breakfast included"
     served.store.put_campaign(campaign("casa", "casa", cpc_micros=900_000))
     served.store.put_creatives([NewCreative("ad_casa", "casa", text, Checked.OK)])
-    served.server.until(lambda: "ad_casa" in served.names(counts=False))
+    served.server.until(lambda: "ad_casa" in served.names())
     served.store.delete_creative("ad_casa")
-    served.server.until(lambda: "ad_casa" not in served.names(counts=False))
+    served.server.until(lambda: "ad_casa" not in served.names())
 
 
 @pytest.mark.spec("MRO-C-02")
@@ -193,19 +196,19 @@ def test_new_axes_get_an_index_of_their_own(served: Served) -> None:
     server = served.server
     folder = write_axes(server.models / "axes" / "axes_1", 1)
     fresh = served_id(sha256_of(folder))
-    before = served.ask(counts=False).axes
+    before = served.ask().axes
     assert served.refusal(number=fresh).param == str(before)
     server.publish(AXES_KEY, folder)
     ctx = axes.project(turned(1), served.encoder.embedding(QUESTION))
 
     def there() -> bool:
         try:
-            return bool(served.on(ctx, fresh, counts=False).chosen)
+            return bool(served.on(ctx, fresh).chosen)
         except grpc.InferenceServerException as fault:
             assert SkynetError.from_wire(fault.message()).code == "axes_mismatch"
             return False
 
     server.until(there)
-    answer = served.on(ctx, fresh, counts=False)
+    answer = served.on(ctx, fresh)
     assert answer.axes == fresh and answer.chosen[0].msg_id == "ad_harbor"
-    assert served.ask(counts=False).axes == before, "the one before is held too"
+    assert served.ask().axes == before, "the one before is held too"

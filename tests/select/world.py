@@ -13,6 +13,7 @@ from bls.ads.records import CampaignRecord, Checked, CreativeRecord, Funds, Stat
 from bls.errors import SkynetError
 from bls.keys.live import Live
 from bls.select.answer import SelectAnswer, SelectRequest
+from bls.select.answers import Answers
 from bls.select.boards import Boards
 from bls.select.caps import FrequencyCaps
 from bls.select.conf import SelectorConf
@@ -148,6 +149,7 @@ class World:
         self.log, self.stats, self.now = Remembered(), SelectStats(), NOW
         self.caps = FrequencyCaps(clock=lambda: self.now)
         clock: Callable[[], float] = lambda: self.now  # noqa: E731
+        self.answers = Answers(self.caps, self.log.lines.extend, self.stats, clock=clock)
         known = tuple(axes) or tuple(self.indexes.held)
         self.boards = Boards(
             ads, self.indexes, lambda: known, log=self.log, stats=self.stats, clock=clock
@@ -169,7 +171,23 @@ class World:
 
     def ask(self, ctx: F32, ctx_id: str = "x", axes: int = AXES, **fields: Any) -> SelectAnswer:
         given = {"ctx_id": ctx_id, "conv_id": "conv", "request_id": f"r-{ctx_id}"} | fields
-        return self.selector.select(SelectRequest(**given), ctx, axes)
+        request = SelectRequest(**given)
+        answer = self.selector.select(request, ctx, axes)
+        self.answers.keep(request, answer)
+        return answer
+
+    def confirm(self, request_id: str, *msg_ids: str, conv_id: str = "conv") -> None:
+        """These creatives of an answer got a row."""
+        self.answers.confirm(
+            SelectRequest(ctx_id="c", conv_id=conv_id, request_id=request_id, shown=msg_ids)
+        )
+
+    def show(self, ctx: F32, ctx_id: str = "x", **fields: Any) -> list[str]:
+        """The creatives of an answer, all of which get a row."""
+        names = self.names(ctx, ctx_id=ctx_id, **fields)
+        given = {"request_id": f"r-{ctx_id}", "conv_id": "conv"} | fields
+        self.confirm(given["request_id"], *names, conv_id=given["conv_id"])
+        return names
 
     def names(self, ctx: F32, **fields: Any) -> list[str]:
         """The creatives of an answer."""

@@ -32,7 +32,7 @@ class Caller:
     def ask(self, ctx: F32) -> SelectAnswer:
         self._number += 1
         name = f"{self._name}-{self._number}"
-        question = {"ctx_id": name, "conv_id": name, "request_id": name, "counts": False}
+        question = {"ctx_id": name, "conv_id": name, "request_id": name}
         asked = np.array([json.dumps(question).encode()], object)
         axes = np.array([self._axes.served], np.uint64)
         inputs = []

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from bls.ads import database
 from bls.ads.database import open_database, read, write
 from bls.ads.migrate import migrate
-from bls.ads.schema import budgets, counters, flights, schema
+from bls.ads.schema import VERSION, budgets, counters, flights, schema, seeds
 from bls.errors import SkynetError
 from tests.bls.ads.postgres import Postgres
 
@@ -82,6 +82,17 @@ def test_the_schema_is_made_once_by_many(database_url: str) -> None:
     engine = open_database(database_url)
     assert read(engine, lambda c: c.scalar(select(func.count()).select_from(counters))) == 1
     engine.dispose()
+
+
+def test_the_schema_of_the_release_before(engine: Engine) -> None:
+    """What it holds stays; the table it lacks is made."""
+    write(engine, lambda c: c.execute(budgets.insert().values(advertiser="a")))
+    write(engine, seeds.drop)
+    write(engine, lambda c: c.execute(update(schema).values(version=1)))
+    migrate(engine)
+    assert read(engine, lambda c: c.scalar(select(func.count()).select_from(seeds))) == 0
+    assert read(engine, lambda c: c.scalar(select(func.count()).select_from(budgets))) == 1
+    assert read(engine, lambda c: c.scalar(select(schema.c.version))) == VERSION
 
 
 def test_a_newer_schema_is_refused(engine: Engine) -> None:

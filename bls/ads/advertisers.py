@@ -22,6 +22,7 @@ from bls.errors import SkynetError, invalid
 from bls.request import NAME_PATTERN
 
 PREFIX = "skadv_"
+_RANDOM_BYTES, _RANDOM_CHARS = 32, 43
 
 
 class Advertiser(NamedTuple):
@@ -66,6 +67,11 @@ def listed(engine: Engine) -> list[Advertiser]:
     return [Advertiser(row.advertiser, row.key_sha256 is not None, row.created_ts) for row in found]
 
 
+def looks_like_key(key: str) -> bool:
+    """Whether it may be one at all: of the form that all keys have."""
+    return key.isascii() and key.startswith(PREFIX) and len(key) == len(PREFIX) + _RANDOM_CHARS
+
+
 def owner_of(engine: Engine, key: str) -> str | None:
     """The advertiser with this key. The stored hash is compared in constant time."""
     wanted = _hash(key)
@@ -84,7 +90,7 @@ def _set(engine: Engine, name: str, hashed: str | None) -> None:
 
 
 def _new_key() -> str:
-    return PREFIX + secrets.token_urlsafe(32)
+    return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def _hash(key: str) -> str:

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from bls.errors import SkynetError
+from bls.errors import SkynetError, invalid
 
 T = TypeVar("T")
 
@@ -74,7 +74,8 @@ def open_database(url: str, password: str = "") -> Engine:
 
 
 def write(engine: Engine, work: Callable[[Connection], T], *, durable: bool = True) -> T:
-    """`work` in one transaction: all of it or nothing. Raises `ads_unavailable`, or as `work`.
+    """`work` in one transaction: all of it or nothing. Raises `ads_unavailable`, `invalid_value`
+    for what no column can hold, or as `work`.
 
     Args:
         durable: on the disk when this returns. Otherwise SQLite syncs at most once a second, as
@@ -116,6 +117,8 @@ def _tried(attempt: Callable[[], T]) -> T:
             return attempt()
         except IntegrityError:
             raise
+        except DataError as fault:
+            raise invalid("invalid_value", "The database cannot hold such a value.") from fault
         except DBAPIError as fault:
             again = fault.connection_invalidated or _state(fault) in _RETRY
             if last or not again:

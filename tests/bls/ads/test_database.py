@@ -120,6 +120,15 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
     assert str(tmp_path) not in caught.value.message
 
 
+def test_a_value_that_no_column_holds(postgres: Postgres) -> None:
+    """The request's fault, not the server's."""
+    engine = open_database(postgres.database())
+    with pytest.raises(SkynetError) as caught:
+        read(engine, lambda c: c.execute(text("SELECT 10 ^ 99 :: BIGINT / 0")))
+    assert (caught.value.code, caught.value.status) == ("invalid_value", 400)
+    engine.dispose()
+
+
 def test_a_server_that_came_back(postgres: Postgres) -> None:
     """Connections in the pool are dead then; nobody notices."""
     engine = open_database(postgres.database())

@@ -41,7 +41,10 @@ def add(engine: Engine, name: str) -> str:
 
     def work(connection: Connection) -> None:
         row = {"advertiser": name, "key_sha256": _hash(key), "created_ts": created}
-        if not new_row(connection, advertisers, **row):
+        stored = select(advertisers.c.key_sha256).where(advertisers.c.advertiser == name)
+        if new_row(connection, advertisers, **row):
+            return
+        if connection.scalar(stored) != _hash(key):  # else a commit whose answer was lost
             message = "This advertiser exists; issue it another key."
             raise SkynetError("advertiser_exists", message, 409)
 

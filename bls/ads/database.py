@@ -34,6 +34,9 @@ _RETRY = frozenset({"40001", "40P01", "CR000"})
 _SERVER = {
     "connect_timeout": 2,
     "tcp_user_timeout": 5_000,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
     "options": "-c statement_timeout=5000 -c lock_timeout=3000 "
     "-c idle_in_transaction_session_timeout=10000",
 }
@@ -79,7 +82,8 @@ def write(engine: Engine, work: Callable[[Connection], T], *, durable: bool = Tr
 
     Args:
         durable: on the disk when this returns. Otherwise SQLite syncs at most once a second, as
-            receipts are: the death of a process loses nothing, a power cut up to that second.
+            receipts are: the death of a process loses nothing, a power cut up to that second, and
+            what came last before a pause.
             PostgreSQL always syncs.
     """
     lock = engine.get_execution_options()[_LOCK]
@@ -164,7 +168,9 @@ def _sqlite(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _Begin())
+    syncs = _Syncs()
+    event.listen(engine, "begin", syncs.begin)
+    event.listen(engine, "commit", syncs.commit)
     return engine.execution_options(**{_LOCK: threading.Lock()})
 
 
@@ -174,8 +180,8 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-class _Begin:
-    """How a transaction begins in SQLite.
+class _Syncs:
+    """How a transaction begins in SQLite, and when one was on the disk last.
 
     A writer takes the write lock at once: two that read first and then write would deadlock. One
     with `synchronous=FULL` brings everything before it to the disk too.
@@ -184,20 +190,23 @@ class _Begin:
     def __init__(self) -> None:
         self._synced_at = float("-inf")
 
-    def __call__(self, connection: Connection) -> None:
+    def begin(self, connection: Connection) -> None:
         options = connection.get_execution_options()
         if options.get(_READ, False):
             connection.exec_driver_sql("BEGIN")
             return
         late = time.monotonic() - self._synced_at >= _SYNC_S
         full = late or options.get(_DURABLE, True)
-        if full:
-            self._synced_at = time.monotonic()
         level = "FULL" if full else "NORMAL"
         if connection.info.get(_LEVEL) != level:
             connection.exec_driver_sql(f"PRAGMA synchronous={level}")
             connection.info[_LEVEL] = level
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def commit(self, connection: Connection) -> None:
+        # The event comes just before the commit, which brings to the disk what came before it.
+        if connection.info.get(_LEVEL) == "FULL":
+            self._synced_at = time.monotonic()
 
 
 def _tell_versions_apart(engine: Engine) -> None:

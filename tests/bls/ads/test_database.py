@@ -60,6 +60,22 @@ def test_sqlite_is_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     engine.dispose()
 
 
+def test_what_was_broken_off_has_synced_nothing(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/b.db")
+
+    def broken(connection: Connection) -> None:
+        raise LookupError
+
+    def level(connection: Connection) -> object:
+        return connection.execute(text("PRAGMA synchronous")).scalar()
+
+    with pytest.raises(LookupError):
+        write(engine, broken)
+    assert write(engine, level, durable=False) == 2
+    assert write(engine, level, durable=False) == 1
+    engine.dispose()
+
+
 def test_the_schema_is_made_once_by_many(database_url: str) -> None:
     faults: list[BaseException] = []
 

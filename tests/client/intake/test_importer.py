@@ -249,6 +249,16 @@ def test_what_waits_is_judged_and_embedded_later(take: Take, shelf: Shelf, embed
     assert (stricter.judged, stricter.changed, stricter.embedded) == (3, 2, 0)
 
 
+def test_texts_that_cannot_be_embedded_keep_no_others(
+    take: Take, shelf: Shelf, embed: Embedder
+) -> None:
+    take(product(1))
+    odd = [NewCreative(f"o{n}", "brightwater.outdoors", "\u200b", Checked.OK) for n in range(70)]
+    shelf.store.put_creatives([*odd, NewCreative("z", "brightwater.outdoors", "x", Checked.OK)])
+    assert check_all(shelf.store, [], judge, embed, lambda share: None).embedded == 1
+    assert len(shelf.store.not_embedded()) == 70
+
+
 def test_the_report_says_each_row_once() -> None:
     report = Report(added=1, seconds=2.0, campaigns=1, rewritten=2)
     for line in range(7):

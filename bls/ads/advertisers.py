@@ -22,6 +22,7 @@ from bls.errors import SkynetError, invalid
 from bls.request import NAME_PATTERN
 
 PREFIX = "skadv_"
+_RANDOM_BYTES, _RANDOM_CHARS = 32, 43
 
 
 class Advertiser(NamedTuple):
@@ -40,7 +41,10 @@ def add(engine: Engine, name: str) -> str:
 
     def work(connection: Connection) -> None:
         row = {"advertiser": name, "key_sha256": _hash(key), "created_ts": created}
-        if not new_row(connection, advertisers, **row):
+        stored = select(advertisers.c.key_sha256).where(advertisers.c.advertiser == name)
+        if new_row(connection, advertisers, **row):
+            return
+        if connection.scalar(stored) != _hash(key):  # else a commit whose answer was lost
             message = "This advertiser exists; issue it another key."
             raise SkynetError("advertiser_exists", message, 409)
 
@@ -66,6 +70,11 @@ def listed(engine: Engine) -> list[Advertiser]:
     return [Advertiser(row.advertiser, row.key_sha256 is not None, row.created_ts) for row in found]
 
 
+def looks_like_key(key: str) -> bool:
+    """Whether it may be one at all: of the form that all keys have."""
+    return key.isascii() and key.startswith(PREFIX) and len(key) == len(PREFIX) + _RANDOM_CHARS
+
+
 def owner_of(engine: Engine, key: str) -> str | None:
     """The advertiser with this key. The stored hash is compared in constant time."""
     wanted = _hash(key)
@@ -84,7 +93,7 @@ def _set(engine: Engine, name: str, hashed: str | None) -> None:
 
 
 def _new_key() -> str:
-    return PREFIX + secrets.token_urlsafe(32)
+    return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def _hash(key: str) -> str:

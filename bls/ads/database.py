@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from bls.errors import SkynetError
+from bls.errors import SkynetError, invalid
 
 T = TypeVar("T")
 
@@ -34,6 +34,9 @@ _RETRY = frozenset({"40001", "40P01", "CR000"})
 _SERVER = {
     "connect_timeout": 2,
     "tcp_user_timeout": 5_000,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
     "options": "-c statement_timeout=5000 -c lock_timeout=3000 "
     "-c idle_in_transaction_session_timeout=10000",
 }
@@ -74,11 +77,13 @@ def open_database(url: str, password: str = "") -> Engine:
 
 
 def write(engine: Engine, work: Callable[[Connection], T], *, durable: bool = True) -> T:
-    """`work` in one transaction: all of it or nothing. Raises `ads_unavailable`, or as `work`.
+    """`work` in one transaction: all of it or nothing. Raises `ads_unavailable`, `invalid_value`
+    for what no column can hold, or as `work`.
 
     Args:
         durable: on the disk when this returns. Otherwise SQLite syncs at most once a second, as
-            receipts are: the death of a process loses nothing, a power cut up to that second.
+            receipts are: the death of a process loses nothing, a power cut up to that second, and
+            what came last before a pause.
             PostgreSQL always syncs.
     """
     lock = engine.get_execution_options()[_LOCK]
@@ -116,6 +121,8 @@ def _tried(attempt: Callable[[], T]) -> T:
             return attempt()
         except IntegrityError:
             raise
+        except DataError as fault:
+            raise invalid("invalid_value", "The database cannot hold such a value.") from fault
         except DBAPIError as fault:
             again = fault.connection_invalidated or _state(fault) in _RETRY
             if last or not again:
@@ -161,7 +168,9 @@ def _sqlite(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _Begin())
+    syncs = _Syncs()
+    event.listen(engine, "begin", syncs.begin)
+    event.listen(engine, "commit", syncs.commit)
     return engine.execution_options(**{_LOCK: threading.Lock()})
 
 
@@ -171,8 +180,8 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-class _Begin:
-    """How a transaction begins in SQLite.
+class _Syncs:
+    """How a transaction begins in SQLite, and when one was on the disk last.
 
     A writer takes the write lock at once: two that read first and then write would deadlock. One
     with `synchronous=FULL` brings everything before it to the disk too.
@@ -181,20 +190,23 @@ class _Begin:
     def __init__(self) -> None:
         self._synced_at = float("-inf")
 
-    def __call__(self, connection: Connection) -> None:
+    def begin(self, connection: Connection) -> None:
         options = connection.get_execution_options()
         if options.get(_READ, False):
             connection.exec_driver_sql("BEGIN")
             return
         late = time.monotonic() - self._synced_at >= _SYNC_S
         full = late or options.get(_DURABLE, True)
-        if full:
-            self._synced_at = time.monotonic()
         level = "FULL" if full else "NORMAL"
         if connection.info.get(_LEVEL) != level:
             connection.exec_driver_sql(f"PRAGMA synchronous={level}")
             connection.info[_LEVEL] = level
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def commit(self, connection: Connection) -> None:
+        # The event comes just before the commit, which brings to the disk what came before it.
+        if connection.info.get(_LEVEL) == "FULL":
+            self._synced_at = time.monotonic()
 
 
 def _tell_versions_apart(engine: Engine) -> None:

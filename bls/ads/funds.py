@@ -9,20 +9,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeGuard
 
 from sqlalchemy import Connection, Engine, and_, select
 
-from bls.ads.database import read
+from bls.ads.database import read, unavailable
 from bls.ads.records import Funds
 from bls.ads.schema import budgets, flights
+from bls.errors import SkynetError
 from bls.limits import LIMITS
 
 DAY = 86_400
 UNLIMITED = Funds(None, None)
+PAUSE_S, WAIT_S = 1.0, 3.0
+"""How long a failure counts; how long the first callers wait for the first read."""
+
+
+class _Read(NamedTuple):
+    """`at`: of the cache's clock; `until`: Unix seconds."""
+
+    funds: Mapping[str, Funds]
+    at: float
+    until: float
 
 
 class FundsCache:
     """Thread-safe. One read holds every advertiser that has a budget.
+
+    While one caller reads, the others take what was read last, so a database that hangs stalls
+    one reply. A failure counts for everybody for `PAUSE_S`.
 
     Args:
         ttl_s: how long a read counts; never past the end of a flight in it.
@@ -35,29 +50,44 @@ class FundsCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._ttl_s, self._clock = engine, ttl_s, clock
-        self._lock = threading.Lock()
-        self._known: Mapping[str, Funds] = {}
-        self._read_at = float("-inf")
-        self._from = self._until = 0.0
+        self._reading = threading.Lock()
+        self._last: _Read | None = None
+        self._failed_at = float("-inf")
 
     def __call__(self, advertisers: Sequence[str], now: float) -> Mapping[str, Funds]:
         """Each one's funds at `now`, Unix seconds. Raises `ads_unavailable`."""
-        with self._lock:
-            fresh = self._clock() - self._read_at < self._ttl_s
-            if not fresh or not self._from <= now < self._until:
-                self._refresh(now)
-            return {name: self._known.get(name, UNLIMITED) for name in advertisers}
+        known = self._known(now)
+        return {name: known.get(name, UNLIMITED) for name in advertisers}
 
-    def drop(self) -> None:
-        """Something has changed: read again."""
-        with self._lock:
-            self._read_at = float("-inf")
+    def _known(self, now: float) -> Mapping[str, Funds]:
+        last = self._last
+        if self._fresh(last, now):
+            return last.funds
+        if self._clock() - self._failed_at < PAUSE_S:
+            raise unavailable()
+        if not self._reading.acquire(timeout=0 if last is not None else WAIT_S):
+            if last is None:
+                raise unavailable()
+            return last.funds
+        try:
+            last = self._last  # of the one who has just read it
+            return last.funds if self._fresh(last, now) else self._read(now)
+        finally:
+            self._reading.release()
 
-    def _refresh(self, now: float) -> None:
-        self._known = read(self._engine, lambda connection: _read(connection, now))
-        self._read_at = self._clock()
-        ends = [funds.end_ts for funds in self._known.values() if funds.end_ts is not None]
-        self._from, self._until = now, min([end for end in ends if end > now], default=now + DAY)
+    def _fresh(self, last: _Read | None, now: float) -> TypeGuard[_Read]:
+        return last is not None and self._clock() - last.at < self._ttl_s and now < last.until
+
+    def _read(self, now: float) -> Mapping[str, Funds]:
+        try:
+            funds = read(self._engine, lambda connection: _read(connection, now))
+        except SkynetError:
+            self._failed_at = self._clock()
+            raise
+        ends = [one.end_ts for one in funds.values() if one.end_ts is not None]
+        until = min([end for end in ends if end > now], default=now + DAY)
+        self._last = _Read(funds, self._clock(), until)
+        return funds
 
 
 def _read(connection: Connection, now: float) -> dict[str, Funds]:

@@ -7,7 +7,7 @@ PostgreSQL: an advisory lock), so nobody sees half a schema.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 
 from bls.ads.database import write
 from bls.ads.schema import VERSION, counters, metadata, schema
@@ -31,10 +31,14 @@ def _migrate(connection: Connection) -> None:
     version = _version(connection)
     if version > VERSION:
         raise SkynetError("schema_newer", "The database belongs to a later release.", 500)
+    if version == VERSION:
+        return
+    metadata.create_all(connection)  # those that are missing; version 2 added one
     if version == 0:
-        metadata.create_all(connection)
         connection.execute(insert(counters).values(name=SEQ, value=0))
         connection.execute(insert(schema).values(id=1, version=VERSION))
+    else:
+        connection.execute(update(schema).values(version=VERSION))
 
 
 def _exclude_others(connection: Connection) -> None:

@@ -73,7 +73,7 @@ class Orders:
 
         Raises:
             SkynetError: `idempotency_conflict` (409) where the key came with another order;
-                `bad_end` (400) for an end that has passed.
+                `bad_end` (400) for an end that has passed; `unknown_advertiser` (404).
         """
         named = hashlib.sha256(key.encode()).hexdigest()
         body = hashlib.sha256(order.model_dump_json().encode()).hexdigest()
@@ -83,6 +83,8 @@ class Orders:
             before = self._answered(connection, advertiser, named, body)
             if before is not None:
                 return before
+            if not _exists(connection, advertiser):
+                raise _unknown()
             self._do(connection, advertiser, order)
             answer = self._state(connection, advertiser)
             now = int(self._wall())
@@ -128,8 +130,8 @@ class Orders:
         owned = _campaigns(connection, advertiser)
         daily = select(budgets.c.daily_micros).where(budgets.c.advertiser == advertiser)
         plan = connection.execute(daily).one_or_none()
-        if plan is None and not owned and not _known(connection, advertiser):
-            raise SkynetError("unknown_advertiser", "There is no such advertiser.", 404)
+        if not _exists(connection, advertiser):
+            raise _unknown()
         account = plans.find_live(connection, advertiser, now)
         account = account or plans.today(connection, advertiser, now)
         return {
@@ -156,9 +158,17 @@ def _money(account: Account | None, *, limited: bool) -> dict[str, int | None]:
     }
 
 
-def _known(connection: Connection, advertiser: str) -> bool:
-    query = select(advertisers.c.advertiser).where(advertisers.c.advertiser == advertiser)
-    return connection.execute(query).one_or_none() is not None
+def _exists(connection: Connection, advertiser: str) -> bool:
+    """It is registered, or has a campaign, or a budget (as remote bidders have)."""
+    for table in (advertisers, campaigns, budgets):
+        query = select(table.c.advertiser).where(table.c.advertiser == advertiser).limit(1)
+        if connection.execute(query).one_or_none() is not None:
+            return True
+    return False
+
+
+def _unknown() -> SkynetError:
+    return SkynetError("unknown_advertiser", "There is no such advertiser.", 404, "advertiser")
 
 
 def _campaigns(connection: Connection, advertiser: str) -> list[CampaignRecord]:

@@ -10,18 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bls.ads import statements
-from bls.ads.flight import Account, Flight, day_of
-from bls.ads.schema import budgets, flights
+from bls.ads.flight import MICROS_MAX, Account, Flight, day_of
+from bls.ads.schema import budgets, flights, holds, settlements
+from bls.errors import invalid
 
 
 def set_daily(connection: Connection, advertiser: str, micros: int, now: float) -> Account:
-    """`micros` every UTC day from today on; a flight of its own ends now."""
+    """`micros` every UTC day from today on; a flight of its own ends now.
+
+    What that one spent and holds today is no longer left of today's.
+    """
     _funded(connection, advertiser, micros)
-    return set_flight(connection, advertiser, day_of(now, micros), now)
+    today = day_of(now, micros)
+    set_flight(connection, advertiser, today, now)
+    used = _used_beside(connection, advertiser, today.start)
+    terms = today.model_copy(update={"budget_micros": max(0, micros - used)})
+    return _store(connection, advertiser, terms)
 
 
 def set_left(
@@ -33,7 +41,11 @@ def set_left(
     if live is None:
         flight = Flight(budget_micros=left, start=int(now), end=end_ts)
         return set_flight(connection, advertiser, flight, now)
-    flight = Flight(budget_micros=live.spent + live.reserved + left, start=live.start, end=end_ts)
+    budget = live.spent + live.reserved + left
+    if budget > MICROS_MAX:
+        message = f"With what is spent and held it is more than {MICROS_MAX}."
+        raise invalid("invalid_value", message, "budget_left_micros")
+    flight = Flight(budget_micros=budget, start=live.start, end=end_ts)
     return _store(connection, advertiser, flight)
 
 
@@ -113,6 +125,22 @@ def new_row(connection: Connection, table: Any, **values: Any) -> bool:
     made = dialect.insert(table).values(**values).on_conflict_do_nothing()
     options = {"preserve_rowcount": True}  # an INSERT's is not kept otherwise
     return bool(connection.execute(made, execution_options=options).rowcount > 0)
+
+
+def _used_beside(connection: Connection, advertiser: str, day: int) -> int:
+    """Spent since `day` began, and held, of flights that ended after that; not of the day's own."""
+    ended = select(flights.c.start_ts).where(
+        flights.c.advertiser == advertiser, flights.c.start_ts != day, flights.c.end_ts > day
+    )
+    spent = select(func.sum(settlements.c.charged)).where(
+        settlements.c.advertiser == advertiser,
+        settlements.c.start_ts.in_(ended),
+        settlements.c.ts >= day,
+    )
+    held = select(func.sum(holds.c.micros)).where(
+        holds.c.advertiser == advertiser, holds.c.start_ts.in_(ended)
+    )
+    return sum(int(connection.scalar(query) or 0) for query in (spent, held))
 
 
 def _around(now: float) -> ColumnElement[bool]:

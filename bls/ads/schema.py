@@ -5,6 +5,7 @@ advertisers   who may call, by the SHA-256 of a key
 campaigns     what an advertiser offers, and what it is worth to it
 creatives     what an advertiser's model is told; a deleted one stays as a tombstone
 budgets       who has a budget at all, and how much a UTC day
+seeds         the daily budgets that the campaign file gave last
 flights       money between two times: spent + reserved <= budget, always
 holds         what a reply under way may spend of a flight
 settlements   replies that have ended, so that ending twice changes nothing
@@ -30,7 +31,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
+VERSION = 2
 """Rises with every change below; `bls.ads.migrate` brings an older database there."""
 
 metadata = MetaData()
@@ -109,6 +110,13 @@ budgets = Table(
     Column("advertiser", String(64), primary_key=True),
     Column("daily_micros", BigInteger),  # NULL: only the flights it was given
     CheckConstraint("daily_micros >= 0"),
+)
+
+seeds = Table(
+    "seeds",
+    metadata,
+    Column("advertiser", String(64), primary_key=True),
+    Column("daily_micros", BigInteger, nullable=False),
 )
 
 flights = Table(

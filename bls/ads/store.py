@@ -112,10 +112,12 @@ class AdStore:
         waiting = creatives.c.checked == Checked.WAITING.value
         return self._creatives(select(creatives).where(_ALIVE, waiting), limit)
 
-    def not_embedded(self, limit: int = 256) -> Sequence[CreativeRecord]:
-        """Creatives that may be shown as soon as they have an embedding, oldest first."""
+    def not_embedded(self, limit: int = 256, after: int = 0) -> Sequence[CreativeRecord]:
+        """Creatives whose `seq` is above `after` and that may be shown as soon as they have an
+        embedding, oldest first."""
         passed = creatives.c.checked == Checked.OK.value
-        wanted = select(creatives).where(_ALIVE, passed, creatives.c.embedding.is_(None))
+        missing = passed & creatives.c.embedding.is_(None)
+        wanted = select(creatives).where(_ALIVE, missing, creatives.c.seq > after)
         return self._creatives(wanted, limit)
 
     def put_embeddings(self, made: Mapping[tuple[str, int], NDArray[np.float32]]) -> int:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import click
 
+from client.commands.money import DOLLARS
 from client.commands.options import url_option
 from client.table import table
 from client.thin import get_json, post_json
@@ -21,21 +22,6 @@ _STATE = ("budget_left_micros", "spent_micros", "reserved_micros", "daily_micros
 _WORTH = ("cpm_micros", "cpc_micros")
 
 json_option = click.option("--json", "raw", is_flag=True, help="Print JSON, in micro-dollars.")
-
-
-class Dollars(click.ParamType[int]):
-    """A decimal amount with at most six places, as integer micro-dollars."""
-
-    name = "dollars"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            micros = Decimal(str(value)) * _MICROS
-        except InvalidOperation:
-            self.fail(f"{value!r} is not an amount like 12.50", param, ctx)
-        if not micros.is_finite() or micros < 0 or micros != micros.to_integral_value():
-            self.fail(f"{value!r} is not 0 or more, with at most six places", param, ctx)
-        return int(micros)
 
 
 @click.group()
@@ -54,11 +40,11 @@ def get(advertiser: str, url: str, *, raw: bool) -> None:
 
 @budget.command(name="set")
 @click.argument("advertiser")
-@click.option("--left", type=Dollars(), help="May still be spent until --end.")
+@click.option("--left", type=DOLLARS, help="May still be spent until --end.")
 @click.option("--end", "end_ts", type=click.IntRange(min=0), help="Unix seconds.")
-@click.option("--daily", type=Dollars(), help="Every UTC day, instead of --left.")
-@click.option("--cpm", type=Dollars(), help="What a thousand replies are worth.")
-@click.option("--cpc", type=Dollars(), help="What a response is worth.")
+@click.option("--daily", type=DOLLARS, help="Every UTC day, instead of --left.")
+@click.option("--cpm", type=DOLLARS, help="What a thousand replies are worth.")
+@click.option("--cpc", type=DOLLARS, help="What a response is worth.")
 @click.option("--order", "key", default="", help="Name of this order: repeating it does nothing.")
 @url_option
 @json_option

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import click
 
 _MICROS = 1_000_000
-_MOST = 10**12
+_MOST = 2**53 - 1
 
 
 class Dollars(click.ParamType[int]):
@@ -23,7 +23,7 @@ class Dollars(click.ParamType[int]):
             return value
         try:
             micros = Decimal(str(value)) * _MICROS
-        except InvalidOperation:
+        except ArithmeticError:
             self.fail(f"{value!r} is not an amount in dollars", param, ctx)
         if not micros.is_finite() or micros < 0 or micros > _MOST or micros % 1:
             self.fail(f"{value!r} is not an amount of whole micro-dollars", param, ctx)

@@ -36,12 +36,11 @@ def check_all(
     for start in range(0, len(wanted), BATCH):
         _judge(store, wanted[start : start + BATCH], judge, done)
         show((start + BATCH) / len(wanted) / 2)
-    while batch := store.not_embedded(BATCH):
+    after = 0
+    while batch := store.not_embedded(BATCH, after):
+        after = batch[-1].seq
         made = embed({(one.msg_id, one.version): one.text for one in batch})
-        stored = store.put_embeddings(made)
-        done.embedded += stored
-        if not stored:  # of these nothing can be embedded
-            break
+        done.embedded += store.put_embeddings(made)
     show(1.0)
     return done
 

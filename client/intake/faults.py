@@ -17,6 +17,7 @@ class Fault(StrEnum):
     TWICE = "id_twice_in_file"
     DELETED = "deleted_before"  # a deleted msg_id is never used again
     TAKEN = "taken_by_another_advertiser"
+    CAMPAIGN = "campaign_of_another_advertiser"
     NOT_STORED = "not_stored"
 
 

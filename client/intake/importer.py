@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,11 @@ class Importer:
             if record.deleted or record.advertiser != products[msg_id].advertiser:
                 fault = Fault.DELETED if record.deleted else Fault.TAKEN
                 self.report.leave_out(products.pop(msg_id).line, fault)
+        owners = dict(self._means.shelf.owners())
+        for msg_id, product in list(products.items()):
+            owner = owners.setdefault(self._terms.campaign_id(product), product.advertiser)
+            if owner != product.advertiser:
+                self.report.leave_out(products.pop(msg_id).line, Fault.CAMPAIGN)
         texts = self._texts(products)
         judged = self._judged(texts, known)
         if self._dry_run:
@@ -127,14 +132,14 @@ class Importer:
     def _judged(
         self, texts: Mapping[str, str], known: Mapping[str, CreativeRecord]
     ) -> dict[str, Judged]:
-        """Verdicts by msg_id; a text that was judged before keeps its own."""
+        """Verdicts by msg_id; a text that was judged before keeps the one it has."""
         found, new = {}, []
         for name, text in texts.items():
             before = known.get(name)
-            if before is None or before.text != text or before.checked is Checked.WAITING:
-                new.append(name)
-            else:
+            if _settled(before, text):
                 found[name] = Judged(before.checked, before.reason)
+            else:
+                new.append(name)
         asked = verdicts(self._means.judge, [texts[name] for name in new])
         return found | dict(zip(new, asked, strict=True))
 
@@ -147,13 +152,13 @@ class Importer:
     ) -> None:
         shelf = self._means.shelf
         self._campaigns(products.values())
-        given = [
-            NewCreative(
-                name, self._terms.campaign_id(product), texts[name],
-                judged[name].checked, judged[name].reason,
-            )
-            for name, product in products.items()
-        ]  # fmt: skip
+        given = []
+        for name, product in products.items():
+            text, said = texts[name], judged[name]
+            if _settled(known.get(name), text):
+                said = Judged(Checked.WAITING)  # as stored: it may be blocked by now
+            campaign = self._terms.campaign_id(product)
+            given.append(NewCreative(name, campaign, text, said.checked, said.reason))
         stored: list[CreativeRecord] = []
         for product, record in zip(products.values(), shelf.put(given), strict=True):
             if isinstance(record, SkynetError):
@@ -161,7 +166,8 @@ class Importer:
                 continue
             stored.append(record)
             before = known.get(record.msg_id)
-            self._count(product.line, judged[record.msg_id], before, before == record)
+            said = Judged(record.checked, record.reason)
+            self._count(product.line, said, before, before == record)
         wanted = {
             (one.msg_id, one.version): one.text
             for one in stored
@@ -171,9 +177,10 @@ class Importer:
 
     def _campaigns(self, products: Iterable[Product]) -> None:
         by_name = {self._terms.campaign_id(product): product for product in products}
-        missing = sorted(self._means.shelf.missing(by_name))
+        missing = sorted(by_name.keys() - self._means.shelf.owners().keys())
         made = [self._terms.record(by_name[name]) for name in missing]
-        self._means.shelf.add_campaigns(made, self._terms.daily_micros)
+        whose = {product.advertiser for product in by_name.values()}
+        self._means.shelf.add_campaigns(made, whose, self._terms.daily_micros)
         self.report.campaigns += len(missing)
 
     def _forecast(
@@ -196,7 +203,9 @@ class Importer:
                 self.report.samples.append(texts[name])
 
     def _count(self, line: int, judged: Judged, before: CreativeRecord | None, same: bool) -> None:
-        if judged.checked is not Checked.OK:
+        if judged.checked is Checked.WAITING:
+            self.report.waiting += 1
+        elif judged.checked is Checked.BLOCKED:
             self.report.refuse(line, judged.reason)
         elif before is None:
             self.report.added += 1
@@ -204,3 +213,8 @@ class Importer:
             self.report.unchanged += 1
         else:
             self.report.changed += 1
+
+
+def _settled(before: CreativeRecord | None, text: str) -> TypeGuard[CreativeRecord]:
+    """Whether this very text was judged before."""
+    return before is not None and before.text == text and before.checked is not Checked.WAITING

@@ -19,6 +19,7 @@ class Report:
     """Attributes:
     added, changed, unchanged: creatives that may be shown: new ones, with another text or
         campaign, and as they were.
+    waiting: stored, and not shown until the guard can judge them.
     refused: by the guard's reason; stored, but never shown.
     bad: rows that are no creative.
     lines: of either, the first few.
@@ -31,6 +32,7 @@ class Report:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
+    waiting: int = 0
     embedded: int = 0
     campaigns: int = 0
     rewritten: int = 0
@@ -49,7 +51,7 @@ class Report:
 
     @property
     def rows(self) -> int:
-        return self.good + self.refused.total() + self.bad.total()
+        return self.good + self.waiting + self.refused.total() + self.bad.total()
 
     def pace(self) -> str:
         """How fast it goes, for a progress bar."""
@@ -83,6 +85,8 @@ class Report:
         )
         yield f"changed    {self.changed:>8}"
         yield f"unchanged  {self.unchanged:>8}"
+        if self.waiting:
+            yield f"waiting    {self.waiting:>8}   for the guard"
         yield from self._reasons("refused", self.refused)
         yield from self._reasons("left out", self.bad)
         if self.scrubbed:

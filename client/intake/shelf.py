@@ -27,34 +27,39 @@ class Shelf:
     def __init__(self, engine: Engine) -> None:
         self.store = AdStore(engine)
         self._engine = engine
-        self._campaigns: set[str] | None = None
+        self._owners: dict[str, str] | None = None
 
     def found(self, names: Sequence[str]) -> Mapping[str, CreativeRecord]:
         """Those of these names that exist, tombstones too."""
         return read(self._engine, lambda connection: changes.found(connection, names))
 
-    def missing(self, names: Iterable[str]) -> set[str]:
-        """Campaigns of these names that do not exist."""
-        if self._campaigns is None:
-            self._campaigns = {record.campaign_id for record in self.store.campaigns()}
-        return set(names) - self._campaigns
+    def owners(self) -> Mapping[str, str]:
+        """Whose each campaign is, by its name."""
+        if self._owners is None:
+            known = self.store.campaigns()
+            self._owners = {record.campaign_id: record.advertiser for record in known}
+        return self._owners
 
     def add_campaigns(
-        self, records: Sequence[CampaignRecord], daily_micros: int | None = None
+        self,
+        records: Sequence[CampaignRecord],
+        advertisers: Iterable[str],
+        daily_micros: int | None = None,
     ) -> None:
-        """Make them, in one transaction; an advertiser without a budget gets `daily_micros`."""
+        """Make them, in one transaction; those of `advertisers` without a budget get
+        `daily_micros`, whether a campaign of theirs is new or not."""
+        names = set(advertisers) if daily_micros is not None else set()
 
         def work(connection: Connection) -> None:
             for record in records:
                 put_campaign(connection, record)
-            names = {record.advertiser for record in records}
-            if daily_micros is not None:
-                for name in sorted(names - plans.funded(connection, names)):
-                    plans.set_daily(connection, name, daily_micros, time.time())
+            for name in sorted(names - plans.funded(connection, names)):
+                plans.set_daily(connection, name, daily_micros or 0, time.time())
 
-        if records:
+        if records or names:
             write(self._engine, work)
-        self._campaigns = (self._campaigns or set()) | {one.campaign_id for one in records}
+        made = {one.campaign_id: one.advertiser for one in records}
+        self._owners = {**self.owners(), **made}
 
     def put(self, given: Sequence[NewCreative]) -> list[CreativeRecord | SkynetError]:
         """Store them: all at once, or, where one is refused, one by one."""

@@ -112,14 +112,17 @@ class Stack(Children):
     def _prepare_ads(self) -> None:
         """A database that is away keeps ads out, not the server from starting."""
         try:
-            judged = prepare(self.settings, load_campaigns(self.settings.campaigns))
+            done = prepare(self.settings, load_campaigns(self.settings.campaigns))
         except SkynetError as fault:
             if fault.code != "ads_unavailable":
                 raise
             self._progress("the database of campaigns does not answer: no ads until it does")
             return
-        if judged:
-            self._progress(f"the guard judged {judged} creatives of the campaign file")
+        if done.judged:
+            self._progress(f"the guard judged {done.judged} creatives of the campaign file")
+        if done.taken:
+            names = ", ".join(done.taken)
+            self._progress(f"left out of the campaign file, since somebody else has them: {names}")
 
     def _start_gateway(self) -> None:
         self._progress("starting the gateway")

@@ -79,7 +79,7 @@ class _Servers:
                 self._result.faults += look()
                 self._result.looks += 1
                 if self._due():
-                    self._kill(self._chance.randrange(len(self._running)))
+                    self._kill_one()
                 time.sleep(_LOOK_S)
         finally:
             for process in self._running:
@@ -94,9 +94,12 @@ class _Servers:
         share = sum(self._done) / self._operations
         return self._result.kills < min(self._kills, int(share * (self._kills + 1)))
 
-    def _kill(self, number: int) -> None:
-        process = self._running[number]
-        if process.is_alive():
+    def _kill_one(self) -> None:
+        """Of those that run; one that ends by itself meanwhile was not killed."""
+        alive = [number for number, process in enumerate(self._running) if process.is_alive()]
+        if alive:
+            number = self._chance.choice(alive)
+            process = self._running[number]
             process.kill()
             process.join()
             self._result.kills += process.exitcode != 0

@@ -44,14 +44,15 @@ class Asking:
         self._admit()
         try:
             self._ready()
+        except Exception as fault:  # nobody asked for it, so it is never the request's error
+            raise self._away_for(fault) from fault
+        try:
             answer = question()
         except Exception as fault:
             if isinstance(fault, SkynetError) and fault.status < 500:
                 self._answered()
                 raise
-            self._stalled()
-            self._failed(fault)
-            raise stalled() from fault
+            raise self._away_for(fault) from fault
         self._answered()
         return answer
 
@@ -78,11 +79,13 @@ class Asking:
             with self._lock:
                 self._away, self._pause_s = False, PAUSE_S
 
-    def _stalled(self) -> None:
+    def _away_for(self, fault: Exception) -> SkynetError:
         with self._lock:
             self._away = True
             self._until = self._clock() + self._pause_s
             self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
+        self._failed(fault)
+        return stalled()
 
 
 def stalled() -> SkynetError:

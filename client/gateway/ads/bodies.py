@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -20,6 +21,7 @@ from client.gateway.body import read_json
 Body = TypeVar("Body", bound=Strict)
 Seconds = Annotated[int, Field(ge=0, le=2**40)]
 PAGE = 1_000
+_DIGITS = len(str(2**62))
 
 
 class CampaignBody(Strict):
@@ -40,6 +42,13 @@ class CampaignBody(Strict):
     end_ts: Seconds | None = None
     frequency_cap: Annotated[int, Field(ge=1, le=10_000)] | None = None
     status: Annotated[str, Field(pattern="^(active|paused)$")] = "active"
+
+    @field_validator("brand")
+    @classmethod
+    def _printable(cls, brand: str) -> str:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in brand):
+            raise ValueError("holds control characters")
+        return brand
 
     @field_validator("category")
     @classmethod
@@ -93,7 +102,7 @@ def page(request: Request) -> tuple[int, int]:
     found = []
     for name, default, most in (("after", 0, 2**62), ("limit", PAGE, PAGE)):
         text = request.query_params.get(name, str(default))
-        if not text.isdecimal() or not int(text) <= most:
+        if len(text) > _DIGITS or not text.isdecimal() or not int(text) <= most:
             raise invalid("invalid_value", f"A whole number from 0 to {most}.", name)
         found.append(int(text))
     return found[0], found[1]

@@ -21,10 +21,14 @@ from bls.guard.ruling import UNJUDGED, Ruling
 from bls.limits import LIMITS
 from client.gateway.ads.judges import judge
 from client.gateway.ads.limiter import Limiter
+from client.gateway.ads.rightkeys import RightKeys
 from client.gateway.ads.threads import Threads, away
 from client.gateway.upstream import Triton
 
 log = logging.getLogger("skynet.ads")
+
+WRONG_KEYS_PER_S = 20.0
+"""Look-ups of wrong API keys, of all callers together."""
 
 JUDGE_S = 2.0
 """How often creatives that wait for the guard are looked for."""
@@ -41,6 +45,7 @@ class AdDesk:
         self._engine = open_database(url, password) if url else None
         self._triton = triton
         self.limiter = Limiter(LIMITS.campaign_requests_per_s)
+        self.wrong_keys, self.right_keys = Limiter(WRONG_KEYS_PER_S), RightKeys()
         self.run = Threads(lambda: migrate(self.engine))
         if self._engine is not None:
             self.store, self.orders = AdStore(self._engine), Orders(self._engine)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from bls.ads import creatives
+from bls.ads.database import read
 from bls.ads.records import Checked, CreativeRecord, NewCreative, checked_of
 from bls.errors import SkynetError
 from bls.guard.ruling import Ruling
 from bls.guard.scrub import scrub
-from client.gateway.ads.caller import Caller
+from client.gateway.ads.caller import Caller, not_yours
 from client.gateway.ads.desk import AdDesk
 
 
@@ -24,8 +26,8 @@ async def take_in(
     """All of them stored, or none. While the guard is away they are stored as waiting.
 
     Raises:
-        SkynetError: `pii_in_ad`, `ad_blocked` (422), naming the creative in `param`; `forbidden`
-            (403); what `AdStore.put_creatives` raises.
+        SkynetError: `pii_in_ad`, `ad_blocked` (422), naming the creative in `param`; `forbidden`,
+            `name_not_yours` (403); what `AdStore.put_creatives` raises.
     """
     await desk.run(lambda: _owned(desk, caller, given))
     await desk.run(lambda: _no_personal_data(given))
@@ -40,6 +42,12 @@ def _owned(desk: AdDesk, caller: Caller, given: Sequence[NewCreative]) -> None:
         if campaign is None:
             raise SkynetError("unknown_campaign", "There is no such campaign.", 404, "campaign_id")
         caller.may(campaign.advertiser)
+    places = {new.msg_id: place for place, new in enumerate(given)}
+    new_names = [name for name in places if not caller.may_name(name)]
+    known = read(desk.engine, lambda connection: creatives.found(connection, new_names))
+    for name in new_names:
+        if name not in known:
+            raise not_yours(f"creatives.{places[name]}.msg_id")
 
 
 def _no_personal_data(given: Sequence[NewCreative]) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -11,6 +13,7 @@ from bls.ads.orders import BudgetOrder
 from bls.ads.records import CampaignRecord, Checked, CreativeRecord
 from bls.ads.store import AdStore
 from bls.errors import SkynetError, invalid
+from bls.request import NAME_PATTERN
 from client.gateway.ads.bodies import (
     CampaignBody,
     CreativesBody,
@@ -19,7 +22,7 @@ from client.gateway.ads.bodies import (
     page,
     read_body,
 )
-from client.gateway.ads.caller import Caller, admit
+from client.gateway.ads.caller import Caller, admit, not_yours
 from client.gateway.ads.intake import take_in
 from client.gateway.state import gateway_of
 
@@ -30,6 +33,7 @@ async def get_budget(request: Request) -> Response:
     """How an advertiser's budget stands, read now."""
     advertiser = request.path_params["advertiser"]
     desk, _ = await admit(request, advertiser)
+    _checked(advertiser)
     return JSONResponse(await desk.run(lambda: desk.orders.budget(advertiser)))
 
 
@@ -37,6 +41,7 @@ async def post_budget(request: Request) -> Response:
     """Set it, once for each Idempotency-Key."""
     advertiser = request.path_params["advertiser"]
     desk, _ = await admit(request, advertiser)
+    _checked(advertiser)
     key = request.headers.get("idempotency-key", "")
     if not 1 <= len(key) <= _KEY_CHARS:
         message = "Send an Idempotency-Key: the same one for the same order."
@@ -61,7 +66,14 @@ async def post_campaign(request: Request) -> Response:
     if advertiser is None:
         raise invalid("missing_field", "This field is required.", "advertiser")
     caller.may(advertiser)
-    record = await desk.run(lambda: desk.store.put_campaign(body.record(advertiser)))
+
+    def work() -> CampaignRecord:
+        name = body.campaign_id
+        if not caller.may_name(name) and desk.store.campaign(name) is None:
+            raise not_yours("campaign_id")
+        return desk.store.put_campaign(body.record(advertiser))
+
+    record = await desk.run(work)
     return JSONResponse(campaign_json(record), 201)
 
 
@@ -103,6 +115,11 @@ async def delete_creative(request: Request) -> Response:
 
     await desk.run(work)
     return JSONResponse({"msg_id": name, "deleted": True})
+
+
+def _checked(advertiser: str) -> None:
+    if not re.fullmatch(NAME_PATTERN, advertiser):
+        raise invalid("invalid_value", "A name is a-z, 0-9 and _.", "advertiser")
 
 
 def _own(store: AdStore, caller: Caller, name: str) -> CreativeRecord:

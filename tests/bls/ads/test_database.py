@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from bls.ads import database
 from bls.ads.database import open_database, read, write
 from bls.ads.migrate import migrate
-from bls.ads.schema import budgets, counters, flights, schema
+from bls.ads.schema import VERSION, budgets, counters, flights, schema, seeds
 from bls.errors import SkynetError
 from tests.bls.ads.postgres import Postgres
 
@@ -60,6 +60,22 @@ def test_sqlite_is_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     engine.dispose()
 
 
+def test_what_was_broken_off_has_synced_nothing(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/b.db")
+
+    def broken(connection: Connection) -> None:
+        raise LookupError
+
+    def level(connection: Connection) -> object:
+        return connection.execute(text("PRAGMA synchronous")).scalar()
+
+    with pytest.raises(LookupError):
+        write(engine, broken)
+    assert write(engine, level, durable=False) == 2
+    assert write(engine, level, durable=False) == 1
+    engine.dispose()
+
+
 def test_the_schema_is_made_once_by_many(database_url: str) -> None:
     faults: list[BaseException] = []
 
@@ -82,6 +98,17 @@ def test_the_schema_is_made_once_by_many(database_url: str) -> None:
     engine = open_database(database_url)
     assert read(engine, lambda c: c.scalar(select(func.count()).select_from(counters))) == 1
     engine.dispose()
+
+
+def test_the_schema_of_the_release_before(engine: Engine) -> None:
+    """What it holds stays; the table it lacks is made."""
+    write(engine, lambda c: c.execute(budgets.insert().values(advertiser="a")))
+    write(engine, seeds.drop)
+    write(engine, lambda c: c.execute(update(schema).values(version=1)))
+    migrate(engine)
+    assert read(engine, lambda c: c.scalar(select(func.count()).select_from(seeds))) == 0
+    assert read(engine, lambda c: c.scalar(select(func.count()).select_from(budgets))) == 1
+    assert read(engine, lambda c: c.scalar(select(schema.c.version))) == VERSION
 
 
 def test_a_newer_schema_is_refused(engine: Engine) -> None:
@@ -107,6 +134,15 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
         read(engine, lambda c: c.execute(text("SELECT 1")))
     assert (caught.value.code, caught.value.status) == ("ads_unavailable", 503)
     assert str(tmp_path) not in caught.value.message
+
+
+def test_a_value_that_no_column_holds(postgres: Postgres) -> None:
+    """The request's fault, not the server's."""
+    engine = open_database(postgres.database())
+    with pytest.raises(SkynetError) as caught:
+        read(engine, lambda c: c.execute(text("SELECT 10 ^ 99 :: BIGINT / 0")))
+    assert (caught.value.code, caught.value.status) == ("invalid_value", 400)
+    engine.dispose()
 
 
 def test_a_server_that_came_back(postgres: Postgres) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, event
 
 from bls.ads import plans
 from bls.ads.database import open_database, read, write
-from bls.ads.flight import DAY, Account
+from bls.ads.flight import DAY, Account, Flight
 from bls.ads.ledger import Held, Ledger
 from bls.ads.migrate import migrate
 from bls.errors import SkynetError
@@ -43,7 +44,8 @@ class BrokenOffError(Exception):
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """`flights` by (advertiser, start): [budget, spent]; `holds` by reply: [start, micros]."""
+    """`flights` by (advertiser, start): [budget, spent]; `holds` by reply: [start, micros];
+    `beside_today`: what flights of an advertiser's own have spent, by (advertiser, day)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +59,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.flights = {(name, MONDAY): [micros, 0] for name, micros in self.daily.items()}
         self.holds: dict[Held, list[int]] = {}
         self.settled: dict[Held, int] = {}
+        self.beside_today: Counter[tuple[str, int]] = Counter()
+        self.replies = 0
         self.orphans: set[Held] = set()
         event.listen(self.engine, "after_cursor_execute", self._burn)
         event.listen(self.engine, "commit", self._burn)
@@ -108,7 +112,7 @@ class LedgerMachine(RuleBasedStateMachine):
         write(self.engine, lambda c: plans.set_daily(c, advertiser, micros, self.now))
         self.daily[advertiser] = micros
         used = self._flight(advertiser)[1] + self._reserved(advertiser, self._day)
-        self._flight(advertiser)[0] = max(micros, used)
+        self._flight(advertiser)[0] = max(micros - self.beside_today[advertiser, self._day], used)
 
     @rule(advertiser=NAMES, left=st.integers(0, 900))
     def left(self, advertiser: str, left: int) -> None:
@@ -124,6 +128,25 @@ class LedgerMachine(RuleBasedStateMachine):
         flight = self._flight(advertiser)
         self.daily[advertiser] = 0
         flight[0] = flight[1] + self._reserved(advertiser, self._day)
+
+    @rule(advertiser=NAMES, left=st.integers(0, 900), back=st.integers(0, 1_500))
+    def beside(self, advertiser: str, left: int, back: int) -> None:
+        """A flight of its own from noon on, spent and held of; then a daily budget again, of which
+        that is no longer left."""
+        noon, self.now = self._day + DAY // 2, self.now + DAY // 2
+        self.replies += 1
+        number = f"beside {self.replies}"
+        own = Flight(budget_micros=left, start=noon, end=noon + 2 * DAY)
+        write(self.engine, lambda c: plans.set_flight(c, advertiser, own, self.now))
+        spent = self.ledger.reserve(advertiser, number, 90).micros
+        assert self.ledger.commit(advertiser, number, spent).micros == spent
+        write(self.engine, lambda c: plans.set_daily(c, advertiser, back, self.now))
+        self.now -= DAY // 2
+        self.daily[advertiser] = back
+        day = self._flight(advertiser)
+        self.beside_today[advertiser, self._day] += spent
+        used = day[1] + self._reserved(advertiser, self._day)
+        day[0] = max(back - self.beside_today[advertiser, self._day], used)
 
     @precondition(lambda self: self.now < MONDAY + 3 * DAY)
     @rule()

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bls.ads import plans
+from bls.ads.database import write
 from bls.ads.ledger import Ledger
-from bls.ads.records import Checked, Funds, Status
+from bls.ads.records import CampaignRecord, Checked, Funds, NewCreative, Status
 from bls.ads.seed import seed
 from bls.ads.store import AdStore
 from bls.campaigns import Campaigns, load_campaigns
@@ -95,3 +97,36 @@ def test_budgets_of_the_file(engine: Engine) -> None:
         "free": Funds(None, None),
     }
     assert [c.campaign_id for c in AdStore(engine).campaigns()] == ["alpine_rail"]
+
+
+def test_an_order_given_since_stays(engine: Engine) -> None:
+    """A start of any server is no order: the file counts again when it says something else."""
+    seed(engine, file_of(RAIL), lambda: NOW)
+    write(engine, lambda c: plans.set_left(c, "alpine_rail", 90, int(NOW) + 50, NOW))
+    seed(engine, file_of(RAIL), lambda: NOW)
+    store = AdStore(engine, funds_cache_s=0.0)
+    assert store.funds(["alpine_rail"], NOW)["alpine_rail"] == Funds(90, int(NOW) + 50)
+    write(engine, lambda c: plans.unlimited(c, "alpine_rail"))
+    seed(engine, file_of(RAIL), lambda: NOW)
+    assert store.funds(["alpine_rail"], NOW)["alpine_rail"].left_micros is None
+    seed(engine, file_of({**RAIL, "daily_budget_micros": 600}), lambda: NOW)
+    assert store.funds(["alpine_rail"], NOW)["alpine_rail"].left_micros == 600
+
+
+def test_a_budget_from_before_the_file_named_it_stays(engine: Engine) -> None:
+    write(engine, lambda c: plans.set_daily(c, "alpine_rail", 80, NOW))
+    seed(engine, file_of(RAIL), lambda: NOW)
+    assert AdStore(engine).funds(["alpine_rail"], NOW)["alpine_rail"].left_micros == 80
+
+
+def test_what_somebody_else_has_is_left_out(engine: Engine) -> None:
+    store = AdStore(engine)
+    terms = ("B", "general", 1.0, 1, 1, 0, None, None, Status.ACTIVE)
+    store.put_campaign(CampaignRecord("alpine_rail", "bad", *terms))
+    store.put_campaign(CampaignRecord("bad", "bad", *terms))
+    store.put_creatives([NewCreative("second_1", "bad", "x")])
+    second, third = ({**RAIL, "advertiser": name} for name in ("second", "third"))
+    assert seed(engine, file_of(RAIL, second, third)) == ["alpine_rail", "second_1"]
+    assert {c.msg_id for c in store.creatives_of("third")} == {"third_1"}
+    assert store.creatives_of("second") == store.creatives_of("alpine_rail") == []
+    assert [c.campaign_id for c in store.campaigns(0, None, "second")] == ["second"]

@@ -17,7 +17,7 @@ from bls.ads.soak.run import soak
 def test_never_overspent_and_nothing_lost(database_url: str, tmp_path: Path) -> None:
     plan = Plan(database_url, tmp_path, processes=2, threads=4, faults=0.01, seed=3)
     result = soak(plan, operations=400, kills=2)
-    assert result.faults == [] and result.kills == 2 and result.operations >= 400
+    assert result.faults == [] and 1 <= result.kills <= 2 and result.operations >= 400
     assert 0 < result.spent <= result.budget
     _falsify(database_url)
     faults = " ".join(judge(open_database(database_url), plan))

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, event, insert, update
 
 from bls.ads.database import write
+from bls.ads.funds import FundsCache
 from bls.ads.records import CampaignRecord, Checked, Funds, NewCreative, Status
 from bls.ads.schema import budgets, flights
 from bls.ads.source import AdSource
@@ -210,6 +211,54 @@ def test_funds(engine: Engine) -> None:
     assert store.funds(["alpine"], 151)["alpine"].left_micros == 35
     assert store.funds(["alpine"], 200)["alpine"] == Funds(0, None)  # its flight is over
     assert store.funds(["alpine"], 150)["alpine"].empty
+
+
+def test_one_asks_for_funds_while_the_others_take_the_last(engine: Engine) -> None:
+    """Of a database that hangs one caller waits; what was read slightly later counts as well."""
+    hangs, asked, go_on = threading.Event(), threading.Event(), threading.Event()
+    seconds, count = 0.0, 0
+
+    def hang(*arguments: object) -> None:
+        nonlocal count
+        count += 1
+        if hangs.is_set():
+            asked.set()
+            assert go_on.wait(30)
+
+    event.listen(engine, "before_cursor_execute", hang)
+    write(engine, lambda c: c.execute(insert(budgets).values(advertiser="a", daily_micros=7)))
+    funds = FundsCache(engine, 60.0, lambda: seconds)
+    first = funds(["a"], 100.0)
+    before = count
+    assert funds(["a"], 99.9) == first and count == before
+    seconds = 61.0
+    hangs.set()
+    thread = threading.Thread(target=funds, args=(["a"], 161.0))
+    thread.start()
+    try:
+        assert asked.wait(30)
+        assert funds(["a"], 161.0) == first and count == before + 1
+    finally:
+        go_on.set()
+        thread.join()
+
+
+def test_a_failure_counts_for_a_second(engine: Engine) -> None:
+    seconds, tried = 0.0, 0
+
+    def broken(*arguments: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise OSError("no route")
+
+    funds = FundsCache(engine, 60.0, lambda: seconds)
+    event.listen(engine, "before_cursor_execute", broken)
+    for now, so_far in ((0.0, 1), (0.9, 1), (1.0, 2)):
+        seconds = now
+        assert code_of(lambda: funds(["a"], 0.0)) == "ads_unavailable" and tried == so_far
+    event.remove(engine, "before_cursor_execute", broken)
+    seconds = 2.5
+    assert funds(["a"], 0.0) == {"a": Funds(None, None)}
 
 
 def test_while_the_database_is_away(store: AdStore, engine: Engine) -> None:

@@ -298,13 +298,15 @@ def test_closing_stores_what_waits(world: World) -> None:
     assert code_of(lambda: budgets.reserve("alpine", "s", 5)) == "budget_stalled"
 
 
-def test_preparing_is_tried_until_it_works(world: World) -> None:
+@pytest.mark.parametrize("status", [500, 409])
+def test_preparing_is_tried_until_it_works(world: World, status: int) -> None:
+    """Whatever it raises: it is not the error of the reply that comes first."""
     tried: list[float] = []
 
     def prepare() -> None:
         tried.append(world.seconds)
         if len(tried) < 3:
-            raise SkynetError("budgets_damaged", "x", 500)
+            raise SkynetError("budgets_damaged", "x", status)
 
     budgets = world.open(prepare=prepare)
     for seconds in (0.0, 0.5, 1.0, 2.0, 3.0, 3.1):
@@ -316,6 +318,7 @@ def test_preparing_is_tried_until_it_works(world: World) -> None:
             assert fault.code == "budget_stalled"
         assert held == (5 if seconds >= 3.0 else 0)
     assert tried == [0.0, 1.0, 3.0]
+    assert [getattr(fault, "code", "") for fault in world.faults] == ["budgets_damaged"] * 2
 
 
 def test_from_many_threads(world: World) -> None:

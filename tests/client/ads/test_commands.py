@@ -67,7 +67,7 @@ def test_a_key_is_revoked(live: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no such advertiser" in failing("advertisers", "key", "harbor")
 
 
-@pytest.mark.parametrize("amount", ["-1", "x", "nan", "0.0000001"])
+@pytest.mark.parametrize("amount", ["-1", "x", "nan", "0.0000001", "1e999999"])
 def test_amounts_are_checked(amount: str) -> None:
     assert "Invalid value for .--daily." in failing(
         "budget", "set", "a", "--daily", amount

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,10 @@ class Api:
         return self.http.post(path, json=body, headers=sent)
 
     def creatives(self, **texts: str) -> httpx.Response:
-        given = [{"msg_id": k, "campaign_id": "boots", "text": t} for k, t in texts.items()]
+        given = [
+            {"msg_id": f"alpine.{name}", "campaign_id": "boots", "text": text}
+            for name, text in texts.items()
+        ]
         return self.post("/creatives", {"creatives": given})
 
 
@@ -122,8 +126,8 @@ def test_nobody_touches_what_is_anothers(alpine: Api, harbor: Api) -> None:
         harbor.post("/budget/alpine", {"daily_micros": 1}, idempotency_key="k"),
         harbor.post("/campaigns", BOOTS),
         harbor.creatives(theirs="Sell boots."),
-        harbor.get("/creatives/mine"),
-        harbor.http.delete("/creatives/mine"),
+        harbor.get("/creatives/alpine.mine"),
+        harbor.http.delete("/creatives/alpine.mine"),
     ]
     assert [error(answer) for answer in answers] == [(403, "forbidden")] * len(answers)
     taken = harbor.post("/campaigns", {**BOOTS, "advertiser": "harbor"})
@@ -163,6 +167,8 @@ def test_campaigns(alpine: Api, operator: Api) -> None:
         {"start_ts": 5, "end_ts": 5},
         {"campaign_id": "a b"},
         {"surprise": 1},
+        {"brand": "a\0b"},
+        {"brand": "a\nb"},
     ],
 )
 def test_campaigns_are_checked(alpine: Api, wrong: dict[str, Any]) -> None:
@@ -173,15 +179,21 @@ def test_a_creative_from_in_to_out(alpine: Api, operator: Api, engine: Engine) -
     answer = alpine.creatives(m1="Sell boots.", m2="Sell skis.")
     assert answer.status_code == 201
     assert [c["checked"] for c in answer.json()["creatives"]] == ["ok", "ok"]
-    assert alpine.get("/creatives/m1").json() == answer.json()["creatives"][0]
+    assert alpine.get("/creatives/alpine.m1").json() == answer.json()["creatives"][0]
     again = alpine.creatives(m1="Sell warm boots.").json()["creatives"][0]
     assert (again["version"], again["embedded"]) == (2, False)
-    assert {c["msg_id"] for c in operator.get("/creatives").json()["creatives"]} >= {"m1", "m2"}
-    assert alpine.http.delete("/creatives/m1").json() == {"msg_id": "m1", "deleted": True}
-    assert error(alpine.http.delete("/creatives/m1")) == (404, "unknown_creative")
-    assert error(alpine.get("/creatives/m1")) == (404, "unknown_creative")
+    assert {c["msg_id"] for c in operator.get("/creatives").json()["creatives"]} >= {
+        "alpine.m1",
+        "alpine.m2",
+    }
+    assert alpine.http.delete("/creatives/alpine.m1").json() == {
+        "msg_id": "alpine.m1",
+        "deleted": True,
+    }
+    assert error(alpine.http.delete("/creatives/alpine.m1")) == (404, "unknown_creative")
+    assert error(alpine.get("/creatives/alpine.m1")) == (404, "unknown_creative")
     assert error(alpine.creatives(m1="Sell boots.")) == (409, "msg_deleted")
-    tombstone = AdStore(engine).creative("m1")
+    tombstone = AdStore(engine).creative("alpine.m1")
     assert tombstone is not None and tombstone.deleted and tombstone.text == ""
 
 
@@ -199,21 +211,24 @@ def test_personal_data_in_an_ad(alpine: Api, triton: FakeTriton, text: str) -> N
     answer = alpine.creatives(fine="Sell boots.", pii=text)
     assert error(answer) == (422, "pii_in_ad")
     assert answer.json()["error"]["param"] == "creatives.1.text"
-    assert triton.judged == [] and error(alpine.get("/creatives/fine")) == (404, "unknown_creative")
+    assert triton.judged == [] and error(alpine.get("/creatives/alpine.fine")) == (
+        404,
+        "unknown_creative",
+    )
 
 
 def test_an_ad_the_guard_blocks(alpine: Api) -> None:
     answer = alpine.creatives(good="Sell boots.", bad="A loan, now!")
     assert error(answer) == (422, "ad_blocked") and "pressure" in answer.text
-    assert error(alpine.get("/creatives/good")) == (404, "unknown_creative")
+    assert error(alpine.get("/creatives/alpine.good")) == (404, "unknown_creative")
 
 
 def test_an_ad_the_guard_could_not_judge_waits(alpine: Api, engine: Engine) -> None:
     answer = alpine.creatives(odd="Sell a puzzle.")
     assert answer.status_code == 202
     assert [c["checked"] for c in answer.json()["creatives"]] == ["waiting"]
-    assert "odd" not in {c.msg_id for c in AdStore(engine).not_embedded()}
-    assert alpine.http.delete("/creatives/odd").status_code == 200
+    assert "alpine.odd" not in {c.msg_id for c in AdStore(engine).not_embedded()}
+    assert alpine.http.delete("/creatives/alpine.odd").status_code == 200
 
 
 def test_while_the_guard_is_away(alpine: Api, triton: FakeTriton, engine: Engine) -> None:
@@ -224,13 +239,13 @@ def test_while_the_guard_is_away(alpine: Api, triton: FakeTriton, engine: Engine
         assert answer.status_code == 202
         assert {c["checked"] for c in answer.json()["creatives"]} == {"waiting"}
         store = AdStore(engine)
-        assert not {"later", "never"} & {c.msg_id for c in store.not_embedded()}
+        assert not {"alpine.later", "alpine.never"} & {c.msg_id for c in store.not_embedded()}
     finally:
         triton.guard = guard
-    assert wait_until(lambda: alpine.get("/creatives/never").json()["checked"] == "blocked")
-    assert alpine.get("/creatives/never").json()["reason"] == "pressure"
-    assert alpine.get("/creatives/later").json()["checked"] == "ok"
-    assert "later" in {c.msg_id for c in store.not_embedded()}
+    assert wait_until(lambda: alpine.get("/creatives/alpine.never").json()["checked"] == "blocked")
+    assert alpine.get("/creatives/alpine.never").json()["reason"] == "pressure"
+    assert alpine.get("/creatives/alpine.later").json()["checked"] == "ok"
+    assert "alpine.later" in {c.msg_id for c in store.not_embedded()}
 
 
 @pytest.mark.parametrize(
@@ -238,17 +253,20 @@ def test_while_the_guard_is_away(alpine: Api, triton: FakeTriton, engine: Engine
     [
         ({}, "missing_field"),
         ({"creatives": []}, "empty"),
-        ({"creatives": [{"msg_id": "x", "campaign_id": "boots"}]}, "missing_field"),
-        ({"creatives": [{"msg_id": "x", "campaign_id": "boots", "text": " "}]}, "bad_text"),
-        ({"creatives": [{"msg_id": "x", "campaign_id": "none", "text": "y"}]}, "unknown_campaign"),
+        ({"creatives": [{"msg_id": "alpine.x", "campaign_id": "boots"}]}, "missing_field"),
+        ({"creatives": [{"msg_id": "alpine.x", "campaign_id": "boots", "text": " "}]}, "bad_text"),
         (
-            {"creatives": [{"msg_id": "x", "campaign_id": "boots", "text": "y"}] * 2},
+            {"creatives": [{"msg_id": "alpine.x", "campaign_id": "none", "text": "y"}]},
+            "unknown_campaign",
+        ),
+        (
+            {"creatives": [{"msg_id": "alpine.x", "campaign_id": "boots", "text": "y"}] * 2},
             "duplicate_msg_id",
         ),
         (
             {
                 "creatives": [
-                    {"msg_id": f"x{n}", "campaign_id": "boots", "text": "y"}
+                    {"msg_id": f"alpine.x{n}", "campaign_id": "boots", "text": "y"}
                     for n in range(LIMITS.creatives_per_request + 1)
                 ]
             },
@@ -261,7 +279,7 @@ def test_creatives_are_checked(alpine: Api, body: dict[str, Any], code: str) -> 
 
 
 def test_pages_are_checked(operator: Api) -> None:
-    for query in ("after=-1", "limit=1001", "after=x"):
+    for query in ("after=-1", "limit=1001", "after=x", "after=" + "9" * 5_000):
         assert error(operator.get(f"/creatives?{query}")) == (400, "invalid_value")
 
 
@@ -318,19 +336,66 @@ def test_a_budget_needs_a_key_and_an_advertiser(alpine: Api, operator: Api) -> N
     answer = alpine.post("/budget/alpine", {"daily_micros": 1})
     assert error(answer) == (400, "idempotency_key_required")
     assert error(operator.get("/budget/nobody")) == (404, "unknown_advertiser")
+    order = {"daily_micros": 1}
+    unknown = operator.post("/budget/nobody", order, idempotency_key="n")
+    assert error(unknown) == (404, "unknown_advertiser")
+    for name in ("Al", "a%00b", "a" * 65):
+        odd = operator.post(f"/budget/{name}", order, idempotency_key="n")
+        assert error(odd) == error(operator.get(f"/budget/{name}")) == (400, "invalid_value")
 
 
-def test_two_hundred_requests_a_second(gateway: LiveGateway, engine: Engine) -> None:
-    """The bucket is real; its clock is slowed down so that a busy machine is no excuse."""
+def test_names_begin_with_the_advertiser_s(alpine: Api, operator: Api) -> None:
+    """So that nobody takes a name that the campaign file, or another, needs."""
+    body = {key: value for key, value in BOOTS.items() if key != "advertiser"}
+    for name in ("harbor", "alpine_rail", "alpinerail", "summer"):
+        refused = alpine.post("/campaigns", {**body, "campaign_id": name})
+        assert error(refused) == (403, "name_not_yours")
+        assert refused.json()["error"]["param"] == "campaign_id"
+        creative = {"msg_id": name, "campaign_id": "boots", "text": "Sell boots."}
+        fine = {**creative, "msg_id": "alpine:fine"}
+        refused = alpine.post("/creatives", {"creatives": [fine, creative]})
+        assert error(refused) == (403, "name_not_yours")
+        assert refused.json()["error"]["param"] == "creatives.1.msg_id"
+    for name in ("alpine", "alpine.summer", "alpine-summer", "alpine:summer"):
+        assert alpine.post("/campaigns", {**body, "campaign_id": name}).status_code == 201
+    given = {"creatives": [{"msg_id": "plain", "campaign_id": "boots", "text": "Sell boots."}]}
+    for caller in (operator, alpine):  # what the operator named is the advertiser's to change
+        assert caller.post("/creatives", given).status_code == 201
+
+
+@pytest.fixture
+def slow(gateway: LiveGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets of one that hardly fill, so that a busy machine is no excuse."""
+    desk = gateway.state.ads
+    for limiter in (desk.limiter, desk.wrong_keys):
+        monkeypatch.setattr(limiter, "_per_s", 1.0)
+        monkeypatch.setattr(limiter, "_clock", lambda: 0.0)
+        monkeypatch.setattr(limiter, "_buckets", OrderedDict())
+
+
+@pytest.mark.usefixtures("slow")
+def test_so_many_requests_a_second(gateway: LiveGateway, engine: Engine, operator: Api) -> None:
+    """An advertiser's own: the operator's calls about it do not count."""
     busy = Api(gateway, advertisers.add(engine, "busy"))
-    gateway.state.ads.limiter._per_s = 5.0
-    try:
-        answers = [busy.get("/campaigns") for _ in range(30)]
-        refused = [answer for answer in answers if answer.status_code == 429]
-        assert refused and error(refused[0]) == (429, "rate_limited")
-        assert refused[0].headers["retry-after"] == "1"
-    finally:
-        gateway.state.ads.limiter._per_s = float(LIMITS.campaign_requests_per_s)
+    assert operator.get("/budget/busy").status_code == 200
+    assert busy.get("/budget/busy").status_code == 200
+    refused = busy.get("/budget/busy")
+    assert error(refused) == (429, "rate_limited")
+    assert refused.headers["retry-after"] == "1"
+
+
+@pytest.mark.usefixtures("slow")
+def test_wrong_keys_cost_little(gateway: LiveGateway, engine: Engine) -> None:
+    """Those that cannot be one cost no look-up; the others share a rate that right ones escape."""
+    right = [Api(gateway, advertisers.add(engine, name)) for name in ("right", "late")]
+    assert right[0].get("/budget/right").status_code == 200
+    for key in ("wrong", advertisers.PREFIX + "x" * 42, "x" * 49):
+        assert error(Api(gateway, key).get("/campaigns")) == (401, "invalid_api_key")
+    wrong = Api(gateway, advertisers.PREFIX + "x" * 43)
+    assert error(wrong.get("/campaigns")) == (401, "invalid_api_key")
+    assert error(wrong.get("/campaigns")) == (429, "rate_limited")
+    assert error(right[0].get("/budget/harbor")) == (403, "forbidden")
+    assert error(right[1].get("/budget/late")) == (429, "rate_limited")
 
 
 def test_without_a_database(triton: FakeTriton) -> None:

@@ -91,6 +91,47 @@ def test_an_advertiser_s_budget_is_not_touched(take: Take, shelf: Shelf) -> None
     assert shelf.store.funds(["free"], 0.0)["free"].left_micros is None
 
 
+def test_a_budget_comes_with_a_campaign_that_exists_too(take: Take, shelf: Shelf) -> None:
+    take(product(1))
+    take(product(1), terms=Terms(daily_micros=1_000))
+    found = read(shelf._engine, lambda made: plans.today(made, "brightwater", 0.0))
+    assert found is not None and found.budget == 1_000
+
+
+def test_nothing_goes_into_the_campaign_of_another(take: Take, shelf: Shelf) -> None:
+    """Not into one that is stored, and not into one that this file makes."""
+    take(product(1), terms=Terms(campaign="summer"))
+    other = product(2, brand="Somebody")
+    report = take(other, product(3), terms=Terms(campaign="summer"))
+    assert report.bad == {"campaign_of_another_advertiser": 1}
+    assert report.lines["campaign_of_another_advertiser"] == [3] and report.added == 1
+    report = take(other, product(4), terms=Terms(campaign="winter"))
+    assert report.bad == {"campaign_of_another_advertiser": 1}
+    assert {one.msg_id: one.campaign_id for one in shelf.store.creatives()} == {
+        "brightwater.1": "summer",
+        "brightwater.3": "summer",
+        "somebody.2": "winter",
+    }
+
+
+def test_what_is_blocked_meanwhile_stays_blocked(
+    means: Means, take: Take, shelf: Shelf, embed: Embedder
+) -> None:
+    take(product(1))
+
+    class Meanwhile(Shelf):
+        def found(self, names: Any) -> Any:
+            known = super().found(names)
+            self.store.judge("brightwater.1", 1, Checked.BLOCKED, "policy")
+            return known
+
+    late = replace(means, shelf=Meanwhile(shelf._engine))
+    report = Importer(late, Terms(), Report()).run([product(1)])
+    stored = shelf.store.creative("brightwater.1")
+    assert stored is not None and (stored.checked, stored.reason) == (Checked.BLOCKED, "policy")
+    assert report.refused == {"policy": 1} and report.unchanged == 0
+
+
 def test_one_campaign_for_all(take: Take, shelf: Shelf) -> None:
     report = take(product(1), product(2, category="hotels"), terms=Terms(campaign="summer"))
     assert report.campaigns == 1
@@ -184,7 +225,8 @@ def test_what_the_guard_could_not_judge_waits_unseen(
     """And is judged when the file comes again."""
     unsure = replace(means, judge=lambda texts: [Ruling(Verdict.BLOCKED, "unjudged")] * len(texts))
     report = Importer(unsure, Terms(), Report()).run([product(1)])
-    assert report.refused == {"unjudged": 1} and report.embedded == 0
+    assert (report.waiting, report.rows, report.embedded) == (1, 1, 0)
+    assert not report.refused and any(line.startswith("waiting") for line in report.text())
     assert [one.msg_id for one in shelf.store.to_judge()] == ["brightwater.1"]
     again = take(product(1))
     assert (again.changed, again.embedded, again.refused.total()) == (1, 1, 0)
@@ -205,6 +247,16 @@ def test_what_waits_is_judged_and_embedded_later(take: Take, shelf: Shelf, embed
         shelf.store, everything, lambda t: judge([BAD] * len(t)), embed, shares.append
     )
     assert (stricter.judged, stricter.changed, stricter.embedded) == (3, 2, 0)
+
+
+def test_texts_that_cannot_be_embedded_keep_no_others(
+    take: Take, shelf: Shelf, embed: Embedder
+) -> None:
+    take(product(1))
+    odd = [NewCreative(f"o{n}", "brightwater.outdoors", "\u200b", Checked.OK) for n in range(70)]
+    shelf.store.put_creatives([*odd, NewCreative("z", "brightwater.outdoors", "x", Checked.OK)])
+    assert check_all(shelf.store, [], judge, embed, lambda share: None).embedded == 1
+    assert len(shelf.store.not_embedded()) == 70
 
 
 def test_the_report_says_each_row_once() -> None:

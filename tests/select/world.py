@@ -94,7 +94,7 @@ class Exact:
         self.campaign: I32 = np.array([place[name] for name in campaigns], np.int32)
         self.alive: Mask = np.ones(len(vectors), bool)
         self.verdict: dict[int, Checked] = {}
-        self.searches = 0
+        self.searches, self.revision = 0, 0
 
     @property
     def rows(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from bls.jsonlog import Fields
@@ -45,7 +45,7 @@ class Answers:
     def __init__(
         self,
         caps: FrequencyCaps,
-        write: Callable[[Sequence[tuple[str, Fields]]], None],
+        write: Callable[[list[tuple[str, Fields]]], None],
         stats: SelectStats,
         *,
         size: int = ANSWERS,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bls.ads.records import CampaignRecord
 from bls.select.catalogue import Snapshot
-from bls.select.index.protocol import F32, I64, Generation, Mask
+from bls.select.index.protocol import F32, I32, I64, Generation, Mask
 from bls.select.values import running_cap, scaled
 
 T = TypeVar("T", bound=np.generic)
@@ -26,7 +26,9 @@ class Board:
     """Attributes:
     values: f32 [rows], v scaled to [0, 1].
     allowed: bool [rows], rows of campaigns that may take part; None where all may.
-    creatives: i64 [campaigns], rows of each campaign.
+    row_of: i32 [rows], position of each row's campaign in `names`; says nothing of a dead row.
+    creatives: i64 [campaigns], living rows of each campaign when a row last came alive.
+    revision: of the generation, that `row_of` and `creatives` are of.
     cap: micro-dollars that count as 1.
     state: of the campaigns, to see whether anything has changed.
     """
@@ -36,7 +38,9 @@ class Board:
     names: tuple[str, ...]
     values: F32
     allowed: Mask | None
+    row_of: I32
     creatives: I64
+    revision: int
     cap: float
     state: bytes
 
@@ -52,27 +56,32 @@ def build(
     generation: Generation, snapshot: Snapshot, now: float, before: Board | None = None
 ) -> Board:
     """The board of a generation; arrays of `before` are taken over where nothing has changed."""
-    row_of = generation.campaign
-    names = tuple(generation.campaigns)
-    same = before is not None and before.generation is generation
-    if before is None or not same or len(before.values) != len(row_of):
-        creatives = np.bincount(row_of, minlength=len(names)).astype(np.int64)
+    revision = generation.revision  # read first: what comes from here on is of the next one
+    if before is None or before.generation is not generation or before.revision != revision:
+        row_of = generation.campaign.copy()
+        names = tuple(generation.campaigns)  # read after the rows: all that they point to
+        living = row_of[np.flatnonzero(generation.alive[: len(row_of)])]
+        creatives = np.bincount(living, minlength=len(names))[: len(names)].astype(np.int64)
         before = None
     else:
-        creatives = before.creatives
+        row_of, names, creatives = before.row_of, before.names, before.creatives
     opened = np.array([snapshot.open(name, now) for name in names], bool)
     micros = np.array([snapshot.values.micros.get(name, 0) for name in names], np.int64)
-    cap = running_cap(micros[opened], creatives[: len(names)][opened])
+    cap = running_cap(micros[opened], creatives[opened])
     state = opened.tobytes() + micros.tobytes()
     if before is not None and before.state == state:
         values, allowed = before.values, before.allowed
     else:
         values = _spread(scaled(micros, cap), row_of)
         allowed = None if opened.all() else _spread(opened, row_of)
-    return Board(generation, snapshot, names, values, allowed, creatives, cap, state)
+    return Board(
+        generation, snapshot, names, values, allowed, row_of, creatives, revision, cap, state
+    )
 
 
 def _spread(per_campaign: NDArray[T], row_of: NDArray[np.int32]) -> NDArray[T]:
-    """From campaigns to rows."""
+    """From campaigns to rows, which are all dead while there is no campaign."""
+    if not len(per_campaign):
+        return np.zeros(len(row_of), per_campaign.dtype)
     made: NDArray[T] = per_campaign[row_of]
     return made

@@ -88,7 +88,7 @@ def _fitting(
     rows, sims = rows[near], sims[near]
     val = board.values[rows]
     score = mix(sims, val, lambda_sem)
-    names = [board.names[place] for place in board.generation.campaign[rows].tolist()]
+    names = [board.names[place] for place in board.row_of[rows].tolist()]
     why = gates.judge({name: board.campaign(name) for name in set(names)})
     for place in ranked(score, sims, rows).tolist():
         campaign = board.campaign(names[place])

@@ -145,10 +145,12 @@ def _one_each(
 
 
 def _chosen(board: Board, candidate: Candidate, rank: int, explored: bool) -> Chosen | None:
-    """None for a creative that may not be shown any more."""
+    """None for a creative that may not be shown any more, or whose row is newer than the board."""
     record = board.generation.record(candidate.row)
     campaign = board.campaign(candidate.campaign)
     if record is None or campaign is None or not shown(record):
+        return None
+    if record.campaign_id != campaign.campaign_id:
         return None
     return Chosen(
         rank=rank,

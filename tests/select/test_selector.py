@@ -165,8 +165,9 @@ def test_rows_added_since_the_last_look_wait_for_the_next() -> None:
     index = world.indexes.held[AXES]
     index.vectors = np.concatenate([around(CTX, [0.99]), index.vectors])[[1, 2, 3, 4, 0]]
     index.campaign = np.append(index.campaign, index.campaign[:1])
+    index.alive, index.revision = np.ones(5, bool), 1
+    assert world.names(CTX)[0] == "m0"
     world.boards.refresh()
-    index.alive = np.ones(5, bool)
     assert world.names(CTX)[0] == "m4"
 
 

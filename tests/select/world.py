@@ -11,6 +11,7 @@ import numpy as np
 
 from bls.ads.records import CampaignRecord, Checked, CreativeRecord, Funds, Status
 from bls.errors import SkynetError
+from bls.jsonlog import Fields
 from bls.keys.live import Live
 from bls.select.answer import SelectAnswer, SelectRequest
 from bls.select.answers import Answers
@@ -94,7 +95,7 @@ class Exact:
         self.campaign: I32 = np.array([place[name] for name in campaigns], np.int32)
         self.alive: Mask = np.ones(len(vectors), bool)
         self.verdict: dict[int, Checked] = {}
-        self.searches = 0
+        self.searches, self.revision = 0, 0
 
     @property
     def rows(self) -> int:
@@ -118,7 +119,7 @@ class Exact:
     def _best(self, ctx: F32, lambda_sem: float, values: F32, k: int, allowed: Mask | None) -> Hits:
         self.searches += 1
         keep = self.alive if allowed is None else self.alive & allowed
-        rows = np.flatnonzero(keep)
+        rows = np.flatnonzero(keep[: len(values)])
         sims = self.vectors[rows] @ ctx
         scores = np.float32(lambda_sem) * sims + np.float32(1 - lambda_sem) * values[rows]
         order = np.lexsort((rows, -scores))[:k]
@@ -149,7 +150,7 @@ class World:
         self.log, self.stats, self.now = Remembered(), SelectStats(), NOW
         self.caps = FrequencyCaps(clock=lambda: self.now)
         clock: Callable[[], float] = lambda: self.now  # noqa: E731
-        self.answers = Answers(self.caps, self.log.lines.extend, self.stats, clock=clock)
+        self.answers = Answers(self.caps, self._write, self.stats, clock=clock)
         known = tuple(axes) or tuple(self.indexes.held)
         self.boards = Boards(
             ads, self.indexes, lambda: known, log=self.log, stats=self.stats, clock=clock
@@ -164,6 +165,10 @@ class World:
             clock=clock,
         )
         self.boards.refresh()
+
+    def _write(self, lines: Sequence[tuple[str, Fields]]) -> None:
+        for stream, fields in lines:
+            self.log.write(stream, **fields)
 
     def play(self, lambda_sem: float) -> None:
         value = Lambda(lambda_sem=lambda_sem, lambda_val=1 - lambda_sem)

@@ -106,7 +106,7 @@ def next_job(
 
     Args:
         taken: SHA-256 of the version opened last.
-        wanted: P_K of the axes that were asked for, by number.
+        wanted: P_K of the axes that were asked for, by number: no more than are kept.
     """
     if named is not None and named.sha256 != taken and retry.now(named.sha256):
         return Job(named.sha256, "named", named, 0, _NONE)

@@ -62,21 +62,28 @@ class Embedder:
 
     def step(self) -> int:
         """Embed one batch; how many were stored. Raises `ads_unavailable` and what `embed` does."""
-        waiting = self._source.not_embedded(limit=_BATCH + len(self._hopeless))
-        barred = self._barred()
-        batch = [
-            one
-            for one in waiting
-            if one.msg_id not in barred and (one.msg_id, one.version) not in self._hopeless
-        ][:_BATCH]
         made = {}
-        for record in batch:
+        for record in self._batch():
             vector = self._of(record)
             if vector is not None:
                 made[record.msg_id, record.version] = vector
         stored = self._source.put_embeddings(made) if made else 0
         self._stats.embedded += stored
         return stored
+
+    def _batch(self) -> list[CreativeRecord]:
+        """Those that wait and are worth it. Others are remembered and read past, however many
+        stand before them."""
+        while True:
+            waiting = self._source.not_embedded(limit=_BATCH + len(self._hopeless))
+            barred = self._barred()
+            fresh = [one for one in waiting if (one.msg_id, one.version) not in self._hopeless]
+            batch = [one for one in fresh if one.msg_id not in barred]
+            self._hopeless.update(
+                (one.msg_id, one.version) for one in fresh if one.msg_id in barred
+            )
+            if batch or not fresh:
+                return batch[:_BATCH]
 
     def _of(self, record: CreativeRecord) -> F32 | None:
         """None for a text that cannot be embedded; it is not tried again."""

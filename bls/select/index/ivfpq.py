@@ -23,6 +23,7 @@ F16 = NDArray[np.float16]
 _ALL = 1_024
 """Kept rows up to which every one is scored."""
 _WIDEST = 16
+_MORE = 4
 
 
 class IvfPq:
@@ -48,16 +49,21 @@ class IvfPq:
         return self._vectors[rows].astype(np.float32)
 
     def near(self, ctx: F32, k: int, keep: Mask | None) -> tuple[I64, F32]:
-        """The `depth` (or `k`) nearest rows by code that `keep` leaves, and their exact cosines.
+        """The `depth` (or `k`) nearest rows by code that `keep` leaves, and their exact cosines;
+        fewer than `k` only where it leaves fewer.
 
         Rows are mostly left out after the search, which is fast where few are; where they leave
-        less than half, it is done again among the kept alone.
+        less than half, or too few, it is done again among the kept alone. Cells that hold too few
+        of them are looked into together with the next ones, in the end with all.
         """
         depth = max(k, self.params.depth)
         rows = self._coded(ctx, depth, None, self.params.nprobe)
         if keep is not None:
             left = rows[keep[rows]]
-            rows = left if 2 * len(left) >= len(rows) > 0 else self._among(ctx, depth, keep)
+            enough = len(left) >= k and 2 * len(left) >= len(rows)
+            rows = left if enough else self._among(ctx, depth, keep)
+        if len(rows) < k:
+            rows = self._wider(ctx, k, keep, rows)
         return rows, self.vectors(rows) @ ctx
 
     def scored(
@@ -93,6 +99,15 @@ class IvfPq:
         nprobe = self.params.nprobe
         wider = min(nprobe * len(keep) // kept, _WIDEST * nprobe, self.params.nlist)
         return self._coded(ctx, depth, keep, max(nprobe, wider))
+
+    def _wider(self, ctx: F32, k: int, keep: Mask | None, rows: I64) -> I64:
+        """Where `rows` are too few: those of ever more cells, until there are `k` or all kept."""
+        least = min(k, self.rows if keep is None else int(np.count_nonzero(keep)))
+        nprobe = self.params.nprobe
+        while len(rows) < least and nprobe < self.params.nlist:
+            nprobe = min(_MORE * nprobe, self.params.nlist)
+            rows = self._coded(ctx, max(k, self.params.depth), keep, nprobe)
+        return rows
 
     def _coded(self, ctx: F32, depth: int, keep: Mask | None, nprobe: int) -> I64:
         one_thread()

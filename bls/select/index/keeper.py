@@ -187,18 +187,30 @@ class IndexKeeper:
             made.kill(self._barred)
             if job.named is not None:
                 self._taken = job.named.sha256
-                self._wanted.setdefault(made.axes, made.p_k)
+                self._want(made)
             if job.reason not in ("named", "axes", "grown"):
                 self.stats.restarts += 1
             held = {axes: one for axes, one in self._generations.items() if axes != made.axes}
             held[made.axes] = made
-            keep = [*[axes for axes in held if axes not in self._wanted], *self._wanted][-_AXES:]
-            self._generations = {axes: one for axes, one in held.items() if axes in keep}
+            order = [axes for axes in held if axes not in self._wanted]
+            order += [axes for axes in self._wanted if axes in held]
+            self._generations = {axes: held[axes] for axes in order[-_AXES:]}
             self.stats.generation += 1
             self.stats.build_s = round(took, 3)
             self.stats.reloads.add(source="database" if job.named is None else "version")
             self._count()
         self._tell_reload(job, took, made)
+
+    def _want(self, made: LiveGeneration) -> None:
+        """Keep a version's axes too: instead of those asked for before the last, unless these
+        serve because the last have no generation yet."""
+        asked = list(self._wanted.items())
+        if made.axes in self._wanted:
+            return
+        full = len(asked) == _AXES
+        if full and asked[0][0] in self._generations and asked[-1][0] not in self._generations:
+            return
+        self._wanted = dict([*asked[:-1], (made.axes, made.p_k), *asked[-1:]][-_AXES:])
 
     def _catch_up(self, generation: LiveGeneration) -> list[str]:
         """Apply what has changed since; the ids that got a row. Raises `ads_unavailable`."""

@@ -94,6 +94,10 @@ class LiveGeneration:
     def campaigns(self) -> Sequence[str]:
         return self._rows.campaigns
 
+    @property
+    def revision(self) -> int:
+        return self._rows.revision
+
     def record(self, row: int) -> CreativeRecord | None:
         return self._rows.record(row)
 

@@ -3,7 +3,8 @@
 
 A `Generation` holds its creatives in rows that are only ever appended: a row's number means the
 same creative's same text for as long as the generation lives, and a creative that is deleted, is
-blocked, or gets another text leaves its row dead. So a mask or an array of values that was made for
+blocked, or gets another text leaves its row dead. A row of a version from disk is dead, and of no
+campaign, until the database confirms it. So a mask or an array of values that was made for
 `rows` rows stays right when rows are added: what lies beyond its end is simply not searched.
 """
 
@@ -58,11 +59,15 @@ class Generation(Protocol):
 
     @property
     def campaign(self) -> I32:
-        """i32 [rows], read-only: position of each row's campaign in `campaigns`."""
+        """i32 [rows], read-only: position of each living row's campaign in `campaigns`."""
 
     @property
     def campaigns(self) -> Sequence[str]:
         """Ids of campaigns in order of their first row; only ever appended."""
+
+    @property
+    def revision(self) -> int:
+        """Another whenever a row has come alive, after `campaign` says whose it is."""
 
     def record(self, row: int) -> CreativeRecord | None:
         """The creative of a row (its `embedding` left out); None once the row is dead."""

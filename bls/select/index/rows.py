@@ -30,10 +30,12 @@ def choosable(record: CreativeRecord) -> bool:
 class Rows:
     """Attributes:
     campaigns: ids in order of their first row.
+    revision: another whenever a row has become a creative.
     """
 
     def __init__(self) -> None:
         self.campaigns: list[str] = []
+        self.revision = 0
         self._numbers: dict[str, int] = {}
         self._records: list[CreativeRecord | None] = []
         self._row_of: dict[str, int] = {}
@@ -93,6 +95,7 @@ class Rows:
         self._records.append(None)
         self.give(row, record)
         self._count = row + 1
+        self.revision += 1
         return row
 
     def give(self, row: int, record: CreativeRecord) -> None:
@@ -102,6 +105,7 @@ class Rows:
         self._campaign[row] = self._number(record.campaign_id)
         self._row_of[record.msg_id] = row
         self._alive[row] = True
+        self.revision += 1
 
     def kill(self, msg_id: str) -> bool:
         """Its row is dead from now on; whether it had one."""

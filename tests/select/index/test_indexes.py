@@ -83,6 +83,25 @@ def test_a_mask_leaves_only_what_is_allowed(
         assert recall(found, truth) >= least
 
 
+@pytest.mark.parametrize("kept", ["all", "half", "far", "few"])
+@pytest.mark.parametrize("k", [300, 1_200, 2 * ROWS])
+def test_fewer_than_asked_only_where_fewer_are_left(
+    ivfpq: IvfPq, vectors: F32, queries: F32, kept: str, k: int
+) -> None:
+    """Though one cell is looked into: the selector takes fewer for the end of the search."""
+    narrow = IvfPq(ivfpq.index, vectors.astype(np.float16), IvfPqParams(ivfpq.params.nlist, 1))
+    values = np.random.default_rng(4).random(ROWS).astype(np.float32)
+    for query in queries[:5]:
+        order = np.argsort(vectors @ query)
+        keep: Mask | None = np.zeros(ROWS, np.bool_)
+        keep[{"half": order[::2], "far": order[:1_500], "few": order[:400]}.get(kept, order)] = True
+        left = int(np.count_nonzero(keep))
+        keep = None if kept == "all" else keep
+        for rows, _ in (narrow.near(query, k, keep), narrow.scored(query, 1.0, values, k, keep)):
+            assert len(np.unique(rows)) == len(rows) >= min(k, left)
+            assert keep is None or keep[rows].all()
+
+
 @pytest.mark.parametrize("lambda_sem", [0.0, 0.2, 0.5, 0.9, 1.0])
 def test_scores_against_exhaustive(
     ivfpq: IvfPq, vectors: F32, queries: F32, lambda_sem: float

@@ -18,13 +18,14 @@ from bls.errors import SkynetError, invalid
 from bls.keys.entry import Entry
 from bls.keys.folder import FolderStore
 from bls.models.places import Places
-from bls.models.served import served_id
+from bls.models.served import served_id, served_name
 from bls.select.index import builder, keeper, version
-from bls.select.index.embedder import Embed, minilm
+from bls.select.index.embedder import Embed, Embedder, minilm
 from bls.select.index.erased import ErasedCreatives, erased_creatives
 from bls.select.index.keeper import INGEST, RELOAD, IndexKeeper
 from bls.select.index.key import KEY, named_index
 from bls.select.index.protocol import F32
+from bls.select.index.stats import IndexStats
 from bls.settings import Settings
 from export.manifest import MANIFEST_NAME, file_sha256
 from tests.select.index.ads import AXES, WIDTH, Ads, Lines, axes_of, clustered, until
@@ -114,6 +115,19 @@ def test_a_text_that_cannot_be_embedded_holds_up_no_other(
     ads.put("new")
     until(lambda: "new" in found(kept, vector("text of new")))
     assert kept.stats.refusals.of(code="empty_text") == 1
+
+
+def test_erased_texts_hold_up_no_other(ads: Ads) -> None:
+    """However many wait in front, they are read past, and never embedded."""
+    gone = [f"gone{number}" for number in range(100)]
+    for name in [*gone, "new"]:
+        ads.put(name)
+    stats = IndexStats()
+    embedder = Embedder(ads, embed, stats, lambda: frozenset(gone), lambda: None)
+    assert embedder.step() == 1 and embedder.step() == 0
+    assert [one.msg_id for one in ads.not_embedded()] == gone
+    ads.put("newer")
+    assert embedder.step() == 1 and stats.embedded == 2
 
 
 @pytest.mark.spec("MRO-S-03")
@@ -330,6 +344,46 @@ def test_a_named_version_is_taken_if_it_is_what_was_named(
     until(lambda: kept.generation(8))
     assert kept.generation(AXES) is index and kept.stats.reloads.of(source="version") == 2
     assert "m17" in found(kept, embeddings[17], 3, OTHER, 8)
+
+
+def settle(kept: IndexKeeper) -> int:
+    """Build until nothing is wanted; how many it took."""
+    for number in range(10):
+        if not kept.build_next():
+            return number
+    raise AssertionError("it never ends")
+
+
+@pytest.fixture
+def still(ads: Ads, log: Lines, tmp_path: Path) -> Iterator[IndexKeeper]:
+    """A keeper without threads; it names a version of axes 9, and wants 7 and 8."""
+    store = FolderStore(tmp_path / "keys")
+    name_it(store, write(tmp_path, ads, "index_9", axes_of(2), 9))
+    kept = IndexKeeper(ads, embed=None, log=log, **named_by(tmp_path, store, log))
+    kept.rebuild(P_K, AXES)
+    kept.rebuild(OTHER, 8)
+    yield kept
+    kept.stop()
+
+
+def test_a_version_of_third_axes_ends_the_building(still: IndexKeeper) -> None:
+    assert settle(still) == 2
+    assert still.generation(9) and still.generation(8), "those asked for last"
+    assert still.generation(AXES) is None and settle(still) == 0
+
+
+def test_a_version_of_third_axes_leaves_those_that_serve(
+    still: IndexKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """8 was asked for last and cannot be built yet: 7 serves, whatever is named."""
+    named, still._named = still._named, None
+    monkeypatch.setattr(still._retry, "now", lambda what: what != served_name(8))
+    assert settle(still) == 1 and still.generation(AXES)
+    still._named = named
+    assert settle(still) == 1 and still.generation(9) and still.generation(AXES)
+    monkeypatch.setattr(still._retry, "now", lambda what: True)
+    assert settle(still) == 1
+    assert still.generation(AXES) and still.generation(8)
 
 
 def test_a_spoilt_version_at_the_start_leaves_the_database(

@@ -9,6 +9,7 @@ any other, and one that was deleted stays deleted. What somebody else owns is le
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -22,13 +23,18 @@ from bls.ads.schema import seeds
 from bls.ads.store import put_campaign
 from bls.campaigns import Campaign, Campaigns
 
+log = logging.getLogger("skynet.ads")
+
 
 def seed(engine: Engine, campaigns: Campaigns, wall: Callable[[], float] = time.time) -> list[str]:
     """The names of campaigns and creatives that somebody else has, so they were left out.
 
     The rest is stored, all of it or nothing; again changes nothing. Raises `ads_unavailable`.
     """
-    return write(engine, lambda connection: _seed(connection, campaigns, wall()))
+    taken = write(engine, lambda connection: _seed(connection, campaigns, wall()))
+    if taken:
+        log.warning("names of the campaign file that somebody else has: %s", ", ".join(taken))
+    return taken
 
 
 def message_id(campaign: Campaign) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 
 from bls.ads import plans
@@ -119,7 +120,9 @@ def test_a_budget_from_before_the_file_named_it_stays(engine: Engine) -> None:
     assert AdStore(engine).funds(["alpine_rail"], NOW)["alpine_rail"].left_micros == 80
 
 
-def test_what_somebody_else_has_is_left_out(engine: Engine) -> None:
+def test_what_somebody_else_has_is_left_out(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     store = AdStore(engine)
     terms = ("B", "general", 1.0, 1, 1, 0, None, None, Status.ACTIVE)
     store.put_campaign(CampaignRecord("alpine_rail", "bad", *terms))
@@ -127,6 +130,7 @@ def test_what_somebody_else_has_is_left_out(engine: Engine) -> None:
     store.put_creatives([NewCreative("second_1", "bad", "x")])
     second, third = ({**RAIL, "advertiser": name} for name in ("second", "third"))
     assert seed(engine, file_of(RAIL, second, third)) == ["alpine_rail", "second_1"]
+    assert "alpine_rail, second_1" in caplog.text
     assert {c.msg_id for c in store.creatives_of("third")} == {"third_1"}
     assert store.creatives_of("second") == store.creatives_of("alpine_rail") == []
     assert [c.campaign_id for c in store.campaigns(0, None, "second")] == ["second"]

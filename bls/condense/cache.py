@@ -13,12 +13,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from bls.condense.stats import CacheStats
 from bls.limits import LIMITS, Limits
+from bls.policy.rule_file import rules_sha256
+from export.manifest import MANIFEST_NAME, file_sha256
 
 Summary = tuple[int, ...]
 _BYTES = 16
@@ -42,6 +45,15 @@ def key_of(salt: int, window: Sequence[int], made_by: str) -> Key:
     digest = hashlib.blake2b(tokens, digest_size=_BYTES, key=_number(salt), person=b"condense")
     digest.update(made_by.encode())
     return Key(owner_of(salt), digest.hexdigest())
+
+
+def made_by(summariser: Path, policy_model: str = "", policy_rules: str = "") -> str:
+    """What names a summariser's version and all that masks its summaries: the built-in rules, the
+    operator's, and the classifier. Raises `bad_policy_rules`, `OSError`."""
+    parts = [file_sha256(summariser / MANIFEST_NAME), rules_sha256(policy_rules)]
+    if policy_model:
+        parts.append(file_sha256(Path(policy_model) / MANIFEST_NAME))
+    return ":".join(parts)
 
 
 def _number(salt: int) -> bytes:

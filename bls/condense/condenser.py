@@ -34,7 +34,7 @@ class Condenser:
     Args:
         summarise: the model.
         choice: which windows are summarised.
-        made_by: names the summariser's version, for the cache.
+        made_by: names the summariser's version and the policy rules (`made_by`), for the cache.
     """
 
     def __init__(

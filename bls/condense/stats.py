@@ -35,6 +35,7 @@ class CacheStats:
 class WorkerStats:
     restarts: int = 0
     refused: int = 0
+    late: int = 0
 
 
 COUNTERS = {
@@ -56,5 +57,6 @@ CACHE_COUNTERS = {
 CACHE_GAUGES = {"cg_condense_cache_entries": ("entries", "Summaries held in this process")}
 WORKER_COUNTERS = {
     "cg_condense_restart_total": ("restarts", "Summariser workers that died and were replaced"),
+    "cg_condense_late_total": ("late", "Windows whose summaries came too late to be used"),
     "cg_condense_refused_total": ("refused", "Windows asked for while there was no worker"),
 }

@@ -2,7 +2,8 @@
 """Keeps one summariser worker alive (CG-C-04): one that died is replaced at once.
 
 While there is none, asking fails at once with `worker_lost`: a reply goes on with its tail rather
-than wait. A worker that does not answer in time is killed, and so replaced as well.
+than wait. One that is slow is left alone: whoever asked goes on without an answer, and a late one
+is dropped by its number. Only a worker that has owed an answer for `hang_s` is killed and replaced.
 """
 
 from __future__ import annotations
@@ -27,20 +28,29 @@ from bls.workers.storm import Storm
 RESTARTED = "condense.restart"
 _READY_S = 60.0
 _REFUSED_PAUSE_S = 5.0
+HANG_S = 8.0
+"""Far beyond what a batch of windows takes on a crowded machine."""
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """`python`: interpreter with our packages; `model`: folder of the summariser's version."""
+    """`python`: interpreter with our packages; `model`: folder of the summariser's version.
+    `timeout_s`: how long an answer is waited for; `hang_s`: how long one may be owed."""
 
     python: str
     model: Path
     timeout_s: float = LIMITS.condense_timeout_s
+    hang_s: float = HANG_S
 
 
 def worker_lost() -> SkynetError:
     """There is no worker now; the next request may find one."""
     return SkynetError("worker_lost", "The summariser is being restarted.", 503)
+
+
+def worker_late() -> SkynetError:
+    """The worker is there, and still at work when nobody can wait for it."""
+    return SkynetError("worker_late", "The summariser did not answer in time.", 503)
 
 
 class Supervisor:
@@ -56,6 +66,9 @@ class Supervisor:
         self._options, self._log = options, log
         self._asking = threading.Lock()
         self._changing = threading.Lock()
+        self._answered = threading.Condition()
+        self._asked, self._asked_at = 0, 0.0  # the newest request; none is sent before its answer
+        self._answer: tuple[int, str, Any] = (0, "", None)  # the newest one, and whose it is
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._told = threading.Event()
@@ -75,13 +88,20 @@ class Supervisor:
         return self._told.wait(wait_s) and self._line is not None
 
     def __call__(self, windows: list[list[int]]) -> list[list[int]]:
-        """Summaries of windows. Raises `worker_lost`, or what the worker says of the request."""
+        """Summaries of windows. Raises `worker_lost`, `worker_late`, or what the worker says of the
+        request."""
         with self._asking:
             line = self._line
             try:
                 kind, said = self._ask(line, windows)
-            except (OSError, ValueError):
+            except TimeoutError:
+                self.stats.late += len(windows)
+                if time.monotonic() - self._asked_at >= self._options.hang_s:
+                    self._end(line)
+                raise worker_late() from None
+            except OSError:
                 self._end(line)
+                self._forget()
                 self.stats.refused += len(windows)
                 raise self.refusal or worker_lost() from None
         if kind != "done":
@@ -102,12 +122,37 @@ class Supervisor:
     def _ask(self, line: socket.socket | None, windows: list[list[int]]) -> tuple[str, Any]:
         if line is None:
             raise OSError
-        line.settimeout(self._options.timeout_s)
-        send_frame(line, windows)
-        answer = receive_frame(line)
-        if answer is None:
-            raise OSError
-        return answer[0], answer[1]
+        deadline = time.monotonic() + self._options.timeout_s
+        self._wait(line, deadline)  # for what the last asker would not wait for
+        self._asked, self._asked_at = self._asked + 1, time.monotonic()
+        send_frame(line, [self._asked, windows])
+        return self._wait(line, deadline)
+
+    def _wait(self, line: socket.socket, deadline: float) -> tuple[str, Any]:
+        """The answer to the newest request. Raises `TimeoutError`; `OSError` without a worker."""
+        with self._answered:
+            while self._answer[0] < self._asked:
+                if not self._answered.wait(max(0.0, deadline - time.monotonic())):
+                    raise TimeoutError
+            if self._line is not line:
+                raise OSError
+            return self._answer[1:]
+
+    def _deliver(self, line: socket.socket) -> None:
+        """Take what the worker says until it is gone, or says what nobody understands."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            line.settimeout(None)
+            while (message := receive_frame(line)) is not None:
+                kind, number, said = message
+                with self._answered:
+                    self._answer = number, kind, said
+                    self._answered.notify_all()
+
+    def _forget(self) -> None:
+        """Nothing is owed by a worker that is gone."""
+        with self._answered:
+            self._answer = self._asked, "", None
+            self._answered.notify_all()
 
     def _end(self, line: socket.socket | None) -> None:
         """The worker on that line answers nobody any more; who keeps it sees it end."""
@@ -147,8 +192,6 @@ class Supervisor:
             if ready:
                 with self._changing:
                     self._line = line
-            else:
-                process.kill()
             self._told.set()
             if ready and self.stats.restarts:
                 self._log.write(
@@ -156,10 +199,14 @@ class Supervisor:
                     restarts=self.stats.restarts,
                     away_s=round(time.monotonic() - self._died, 3),
                 )
+            if ready:
+                self._deliver(line)
+            process.kill()  # it may have hung up without ending
             process.wait()
             self._died = time.monotonic()
             with self._changing:
                 self._line = None
+            self._forget()
         return self._storm.death() if ready else _REFUSED_PAUSE_S
 
     def _ready(self, line: socket.socket) -> bool:

@@ -5,8 +5,8 @@ It stands apart from the server, as the LLM's worker does: Triton 24.10 does not
 model that crashed, `bls.condense.supervisor` does. One request at a time comes over an inherited
 socket; when the other side hangs up, it ends.
 
-To the worker: [window, ...].   From it: ["ready", kind, sha256], ["done", [summary, ...]] or
-["error", wire text].
+To the worker: [number, [window, ...]]. From it once: ["ready", kind, sha256] or ["error", wire
+text]; then ["done", number, [summary, ...]] or ["error", number, wire text].
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from export.errors import ExportError
 def serve(line: socket.socket, summariser: Summariser) -> None:
     """Answer until the other side is gone."""
     send_frame(line, ["ready", summariser.kind, summariser.sha256])
-    while (windows := receive_frame(line)) is not None:
+    while (asked := receive_frame(line)) is not None:
+        number, windows = asked
         try:
-            answer: list[object] = ["done", summariser(windows)]
+            answer: list[object] = ["done", number, summariser(windows)]
         except SkynetError as error:
-            answer = ["error", error.to_wire()]
+            answer = ["error", number, error.to_wire()]
         except Exception:  # a fault of onnxruntime in one request; the next may well work
-            answer = ["error", internal().to_wire()]
+            answer = ["error", number, internal().to_wire()]
         send_frame(line, answer)
 
 

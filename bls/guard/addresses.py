@@ -50,7 +50,8 @@ _UNIT = r"(?:,? {0,2}(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b\.? {0
 _COMPASS = r"(?: (?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)\b\.?)?"
 _PLAIN = rf"(?!(?i:{_NOT_A_STREET})\b)(?:{_PART}|{_ORDINAL})"
 _NO_THING = rf"(?! (?i:{_SOMETHING_ELSE})\b)"
-_ENDS = r"(?=[^\w ]|$| +(?:[A-Z0-9#\u00c0-\u00de(]|(?:in|near|and|at|apt|suite|unit|please|is|with|for|(?:north|south)(?:east|west))\b))"
+_GOES_ON = "in|near|and|at|apt|suite|unit|please|is|with|for|(?:north|south)(?:east|west)"
+_ENDS = rf"(?=[^\w ]|$| +(?:[A-Z0-9#\u00c0-\u00de(]|(?:{_GOES_ON})\b))"
 _ENGLISH = re.compile(
     rf"(?:{_NUMBER},? (?:{_CAPITAL}|{_ORDINAL})|{_LONGER},? {_PLAIN}),? (?:{_PLAIN},? ){{0,3}}?"
     rf"(?:(?=[A-Z])(?i:{_LONG_KIND})\b|{_SHORT_KIND}){_NO_THING}{_COMPASS}(?i:{_UNIT})"

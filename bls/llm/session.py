@@ -5,7 +5,8 @@ Tensors are bound once per run of rows and their small inputs rewritten in place
 step makes no allocation and copies nothing but the new logits.
 
 Rows with an adapter run in a second graph (`export.llm.lora_graph`) over the same memory. It is
-opened with the first adapter; steps of rows that have none never see it.
+opened with the first adapter. A batch in which no row has one never sees it; one that mixes
+conversations sends the plain rows through it too, and their bits are the same.
 """
 
 from __future__ import annotations

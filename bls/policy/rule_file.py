@@ -7,6 +7,7 @@ terms = ["acme*", "buy from acme"]
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,18 @@ def load_terms(path: str = "") -> Terms:
     """The built-in rules and those of the file at `path`. Raises `bad_policy_rules`."""
     own = list(read_rules(Path(path))) if path else []
     return Terms([*read_rules(BUILT_IN), *own])
+
+
+def rules_sha256(path: str = "") -> str:
+    """What names the rules of `load_terms(path)`: of both files' bytes, hex. Raises
+    `bad_policy_rules`."""
+    digest = hashlib.sha256()
+    for file in (BUILT_IN, *([Path(path)] if path else [])):
+        try:
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        except OSError:
+            raise _bad("the file cannot be read") from None
+    return digest.hexdigest()
 
 
 def read_rules(file: Path) -> Iterator[Rule]:

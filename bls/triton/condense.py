@@ -11,7 +11,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bls.condense.bridge import Bridge
-from bls.condense.cache import open_cache
+from bls.condense.cache import made_by, open_cache
 from bls.condense.condenser import Condenser
 from bls.condense.stats import CACHE_COUNTERS, CACHE_GAUGES, COUNTERS
 from bls.condense.tensors import flat, pad, unpad
@@ -23,7 +23,6 @@ from bls.limits import LIMITS
 from bls.policy.filter import load_filter
 from bls.settings import load_settings
 from bls.triton.stats_exporter import StatsExporter
-from export.manifest import MANIFEST_NAME, file_sha256
 
 _IDS, _SALT = (tensor.name for tensor in CONDENSE.inputs)
 _OUTPUTS = [tensor.name for tensor in CONDENSE.outputs]
@@ -46,7 +45,7 @@ class CondenseModel:
             policy=load_filter(settings.policy_model, settings.policy_rules),
             cache=cache,
             log=self._log,
-            made_by=file_sha256(summariser / MANIFEST_NAME),
+            made_by=made_by(summariser, settings.policy_model, settings.policy_rules),
         )
         self._metrics = (
             StatsExporter(self._condenser.stats, COUNTERS, {}, pb_utils),

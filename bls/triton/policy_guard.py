@@ -58,16 +58,15 @@ class PolicyGuardModel:
         except Exception as error:  # a fault of ours; the next request may well work
             pb_utils.Logger.log_error(f"policy_guard: {type(error).__name__}")
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(internal().to_wire()))
-        self._tell(request.request_id(), uses, rulings)
+        self._tell(uses, rulings)
         return pb_utils.InferenceResponse(_tensors(rulings))
 
-    def _tell(self, request_id: str, uses: Sequence[Use], rulings: Sequence[Ruling]) -> None:
+    def _tell(self, uses: Sequence[Use], rulings: Sequence[Ruling]) -> None:
         for use, ruling in zip(uses, rulings, strict=True):
             if ruling.verdict >= Verdict.FLAGGED:
                 stream = BLOCK_LOG if ruling.verdict is Verdict.BLOCKED else MASK_LOG
                 self._log.write(
                     stream,
-                    request_id=request_id,
                     use=use.name.lower(),
                     reason=ruling.reason,
                     score=round(ruling.score, 4),

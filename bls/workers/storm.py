@@ -12,7 +12,8 @@ WINDOW_S = 60.0
 
 
 class Storm:
-    """More than `RESTARTS` deaths within `WINDOW_S` mean that the machine is broken."""
+    """`RESTARTS` deaths within `WINDOW_S` mean that the machine is broken: the last of them is the
+    first that is followed by a pause."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

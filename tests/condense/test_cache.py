@@ -6,13 +6,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bls.brain.hub.redis_client import connect
-from bls.condense.cache import DictCache, Key, key_of, open_cache, owner_of
+from bls.condense.cache import DictCache, Key, key_of, made_by, open_cache, owner_of
 from bls.condense.redis_cache import RedisCache
+from bls.errors import SkynetError
 from bls.limits import LIMITS
+from bls.policy import rule_file
+from export.manifest import MANIFEST_NAME
 from tests.brain.clock import Clock
 from tests.brain.hub.redis_server import RedisServer, needs_redis, plain
 
@@ -49,6 +53,33 @@ def test_a_key_is_of_its_salt_window_and_summariser() -> None:
     others = [key_of(2, (1, 2, 3), "v1"), key_of(1, (1, 2), "v1"), key_of(1, (1, 2, 3), "v2")]
     assert len({one, *others}) == 4
     assert one.owner == owner_of(1) and one.window != others[0].window
+
+
+def test_summaries_of_other_rules_are_not_taken(tmp_path: Path) -> None:
+    """Neither of a new summariser, nor of new rules of ours or the operator's."""
+    (tmp_path / MANIFEST_NAME).write_text("{}")
+    rules = tmp_path / "rules.toml"
+    names = [made_by(tmp_path)]
+    for text in ("[rivals]\nterms = ['acme']\n", "[rivals]\nterms = ['globex']\n"):
+        rules.write_text(text)
+        names.append(made_by(tmp_path, policy_rules=str(rules)))
+        assert names[-1] == made_by(tmp_path, policy_rules=str(rules))
+    names.append(made_by(tmp_path, policy_model=str(tmp_path)))
+    (tmp_path / MANIFEST_NAME).write_text("{ }")
+    names.append(made_by(tmp_path))
+    assert len(set(names)) == 5
+    assert len({key_of(1, (1, 2, 3), name) for name in names}) == 5
+    with pytest.raises(SkynetError) as caught:
+        made_by(tmp_path, policy_rules=str(tmp_path / "none.toml"))
+    assert caught.value.code == "bad_policy_rules"
+
+
+def test_built_in_rules_name_summaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / MANIFEST_NAME).write_text("{}")
+    before = made_by(tmp_path)
+    (tmp_path / "terms.toml").write_text("[rivals]\nterms = ['acme']\n")
+    monkeypatch.setattr(rule_file, "BUILT_IN", tmp_path / "terms.toml")
+    assert made_by(tmp_path) != before
 
 
 @pytest.mark.spec("CG-S-02")

@@ -61,18 +61,60 @@ def test_a_killed_worker_is_replaced(supervisor: Supervisor, lines: Lines) -> No
     assert line["restarts"] == 1 and line["away_s"] > 0
 
 
-def test_a_worker_that_hangs_is_replaced(version: Path, lines: Lines) -> None:
+def test_a_worker_that_is_slow_lives_and_its_late_answer_is_dropped(
+    version: Path, lines: Lines
+) -> None:
     supervisor = Supervisor(WorkerOptions(sys.executable, version, timeout_s=0.3), lines)
+    assert supervisor.start()
+    try:
+        slow = supervisor.pid
+        assert slow is not None
+        for number in range(7):  # more often than a storm takes
+            os.kill(slow, signal.SIGSTOP)
+            with pytest.raises(SkynetError) as caught:
+                supervisor([WINDOW, WINDOW])
+            assert caught.value.code == "worker_late"
+            os.kill(slow, signal.SIGCONT)
+            window = [200 + number, *WINDOW[1:]]
+            until(lambda window=window: said(supervisor, window))
+        assert supervisor.pid == slow and supervisor.stats.restarts == 0
+        assert supervisor.stats.late >= 14
+    finally:
+        supervisor.stop()
+
+
+def said(supervisor: Supervisor, window: list[int]) -> list[list[int]] | None:
+    """One summary, not the two of the late answer; None when this one came too late."""
+    try:
+        (summary,) = supervisor([window])  # the late answer has two
+    except SkynetError as error:
+        assert error.code == "worker_late"
+        return None
+    assert set(summary) <= set(window)
+    return [summary]
+
+
+def test_a_worker_that_hangs_is_replaced(version: Path, lines: Lines) -> None:
+    options = WorkerOptions(sys.executable, version, timeout_s=0.2, hang_s=0.5)
+    supervisor = Supervisor(options, lines)
     assert supervisor.start()
     try:
         hung = supervisor.pid
         assert hung is not None
         os.kill(hung, signal.SIGSTOP)
-        assert not answers(supervisor)
-        until(lambda: supervisor.pid not in (None, hung))
-        assert not psutil.pid_exists(hung)
+        until(lambda: asked(supervisor) or supervisor.pid not in (None, hung))
+        assert not psutil.pid_exists(hung) and supervisor.stats.restarts == 1
+        until(lambda: any(asked(supervisor)))
     finally:
         supervisor.stop()
+
+
+def asked(supervisor: Supervisor) -> list[list[int]]:
+    try:
+        return supervisor([WINDOW])
+    except SkynetError as error:
+        assert error.code in ("worker_lost", "worker_late")
+        return []
 
 
 def test_a_refused_request_costs_no_worker(supervisor: Supervisor) -> None:

@@ -53,7 +53,7 @@ def test_rulings_figures_and_logs(server: ModelServer) -> None:
         server.until(lambda stream=stream: lines(server.logs / stream))
         (line,) = lines(server.logs / stream)
         assert line["reason"] == reason
-        assert not {"text", "ad"} & line.keys()
+        assert not {"text", "ad", "request_id"} & line.keys()
 
 
 def lines(path: Path) -> list[dict[str, object]]:

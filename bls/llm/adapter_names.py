@@ -9,7 +9,15 @@ from bls.keys.live import LiveValue, Log
 from bls.keys.store import open_store
 from bls.llm.adapter_bank import NONE
 from bls.llm.adapters_key import LIVE_KEY, Adapters
+from bls.models.served import served_name
 from bls.settings import Settings
+
+
+def without_missing(adapters: tuple[int, ...], missing: str | None) -> tuple[int, ...] | None:
+    """Adapters of rows but for the one that `unknown_adapter` names in its `param`; None when no
+    row has one left, or when it names none of them."""
+    left = tuple(NONE if served_name(one) == missing else one for one in adapters)
+    return left if any(left) and left != adapters else None
 
 
 class AdapterNames:

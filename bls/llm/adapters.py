@@ -43,6 +43,8 @@ class Worker(Protocol):
 
     def submit(self, job: Job) -> None: ...
 
+    def gone_adapters(self) -> set[int]: ...
+
 
 @dataclass
 class AdapterStats:
@@ -51,6 +53,7 @@ class AdapterStats:
     swaps: int = 0
     swap_ms: float = 0.0
     adapters: int = 0
+    lost: int = 0
     failures: Totals = field(default_factory=Totals)
 
 
@@ -78,6 +81,7 @@ class AdapterKeeper:
         self._worker, self._log, self._clock = worker, log, clock
         self._opened = tuple(opened)
         self._acknowledged = Adapters()
+        self._gone: set[int] = set()
         self._failed: tuple[Live[Adapters], float] | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="adapters", daemon=True)
@@ -120,6 +124,7 @@ class AdapterKeeper:
 
     def poll(self) -> None:
         """Load what is named and not acknowledged yet. Never raises."""
+        self._forget_gone()
         live = self._named.live
         if live.value == self._acknowledged or self._recently_failed(live):
             return
@@ -137,6 +142,21 @@ class AdapterKeeper:
         self.stats.adapters = len(live.value.named)
         self.stats.swap_ms = round(1000 * (self._clock() - began), 3)
         self._event(live, began, weights)
+
+    def _forget_gone(self) -> None:
+        """What a new worker does not hold is not acknowledged any more; `poll` then tries again."""
+        self._gone |= self._worker.gone_adapters()
+        left = tuple(one for one in self._acknowledged.named if one.number not in self._gone)
+        lost = len(self._acknowledged.named) - len(left)
+        if lost:
+            try:
+                self._acknowledge(Adapters(left))
+            except (SkynetError, ExportError) as fault:  # the next poll tries again
+                self.stats.failures.add(code=fault.code)
+                return
+            self.stats.lost += lost
+            self.stats.adapters = len(left)
+        self._gone.clear()
 
     def _load(self, one: NamedAdapter) -> str:
         """SHA-256 of its weights in the worker."""
@@ -191,6 +211,7 @@ class AdapterKeeper:
 
 COUNTERS = {
     "cg_lora_swaps_total": ("swaps", "Sets of adapters put to work"),
+    "cg_lora_lost_total": ("lost", "Adapters that a restarted worker could not load again"),
     "cg_lora_failures_total": ("failures", "Sets of adapters refused, by reason"),
 }
 GAUGES = {

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bls.errors import SkynetError, capacity, invalid
 from bls.llm.adapter_bank import NONE, AdapterBank
 from bls.llm.jobs import Again, Conversation, Prefill, Step
+from bls.models.served import served_name
 
 UNKNOWN_ADAPTER = "unknown_adapter"
 
@@ -48,9 +50,12 @@ def refuse_again(
     return None
 
 
-def unknown_adapter() -> SkynetError:
-    """The reply can go on without it."""
-    return SkynetError(UNKNOWN_ADAPTER, "An adapter of a row is not held.", 409)
+def unknown_adapter(adapters: Sequence[int], bank: AdapterBank | None) -> SkynetError:
+    """The reply can go on without it: `param` names the first that is not held (`served_name`)."""
+    lacking = (one for one in adapters if bank is None or not bank.knows([one]))
+    missing = next((one for one in lacking if one != NONE), NONE)
+    text = "An adapter of a row is not held."
+    return SkynetError(UNKNOWN_ADAPTER, text, 409, served_name(missing))
 
 
 def refuse_prefill(
@@ -74,4 +79,4 @@ def _refuse_adapters(job: Prefill, bank: AdapterBank | None) -> SkynetError | No
     if len(job.adapters) != len(job.rows) or job.adapters[0] != NONE:
         return invalid("bad_adapters", "Each row has an adapter or none; row 0 has none.")
     known = bank is not None and bank.knows(job.adapters)
-    return None if known else unknown_adapter()
+    return None if known else unknown_adapter(job.adapters, bank)

@@ -25,6 +25,7 @@ from bls.errors import SkynetError, capacity, internal
 from bls.limits import LIMITS, Limits
 from bls.llm.adapter_bank import AdapterBank, unsupported
 from bls.llm.admission import (
+    UNKNOWN_ADAPTER,
     Bounds,
     refuse_again,
     refuse_prefill,
@@ -208,6 +209,7 @@ class Engine:
         known = job.conv in self._live or any(job.conv == other.conv for other, _ in self._waiting)
         refusal = refuse_prefill(job, known, len(self._waiting), self._bounds, self._bank)
         if refusal is not None:
+            self.stats.adapters_missing += refusal.code == UNKNOWN_ADAPTER
             job.reply(refusal)
         else:
             self._waiting.append((job, time.monotonic() + _PREFILL_WAIT_S))
@@ -300,7 +302,8 @@ class Engine:
                 if self._bank.knows(job.adapters):
                     return None  # of a new worker: it will be there in a moment
                 self._waiting.popleft()
-                job.reply(unknown_adapter())
+                self.stats.adapters_missing += 1
+                job.reply(unknown_adapter(job.adapters, self._bank))
                 self._drop_again(job.conv)
                 continue
             start = self._rows.allocate(len(job.rows))

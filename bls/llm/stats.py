@@ -22,6 +22,7 @@ class EngineStats:
     reused_tokens: int = 0
     idle_freed: int = 0
     failures: int = 0
+    adapters_missing: int = 0
     rows_in_use: int = 0
     restarts: int = 0
 
@@ -51,6 +52,7 @@ COUNTERS = {
     "cg_kv_reuse_tokens_total": ("reused_tokens", "Prompt tokens taken from an earlier turn"),
     "cg_slots_idle_freed_total": ("idle_freed", "Conversations freed because nobody came back"),
     "cg_worker_restarts_total": ("restarts", "Model workers that died and were replaced"),
+    "cg_lora_missing_total": ("adapters_missing", "Prompts refused for an adapter not held"),
     "cg_engine_failures_total": ("failures", "Batches or chunks that failed"),
 }
 GAUGES = {"cg_kv_rows_in_use": ("rows_in_use", "KV rows held by live conversations")}

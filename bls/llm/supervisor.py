@@ -35,6 +35,7 @@ from export.manifest import LLMManifest
 
 _LOG = logging.getLogger(__name__)
 _READY_S = 120.0
+_LOST = "worker_lost"
 _SOCKET_BYTES = 4 * 1024 * 1024
 
 
@@ -51,7 +52,7 @@ class WorkerOptions:
 
 def worker_lost() -> SkynetError:
     """The KV cache is gone; the reply can be replayed."""
-    return SkynetError("worker_lost", "The model worker was lost.", 503)
+    return SkynetError(_LOST, "The model worker was lost.", 503)
 
 
 class Supervisor:
@@ -75,6 +76,7 @@ class Supervisor:
         self._numbers = itertools.count()
         self._pending: dict[int, Reply] = {}
         self._adapters: OrderedDict[int, Load] = OrderedDict()  # what a new worker begins with
+        self._gone: set[int] = set()  # adapters that a new worker could not load
         self._lock = threading.Lock()
         self._sending = threading.Lock()  # frames of several threads must not mix
         self._storm = Storm()
@@ -110,6 +112,12 @@ class Supervisor:
                 send_frame(line, pack_job(number, job))
         except OSError:
             self._answer(number, worker_lost())
+
+    def gone_adapters(self) -> set[int]:
+        """Adapters that were loaded and that a new worker could not load; each is told once."""
+        with self._lock:
+            gone, self._gone = self._gone, set()
+        return gone
 
     def stop(self) -> None:
         """End the worker; every job has its answer when this returns."""
@@ -154,8 +162,10 @@ class Supervisor:
             except OSError:  # no such interpreter, no memory: jobs are refused
                 return
             for load in self._adapters.values():
+                number = next(self._numbers)
+                self._pending[number] = partial(self._reloaded, load.adapter)
                 with contextlib.suppress(OSError):  # it is gone already: that is seen in `_watch`
-                    send_frame(line, pack_job(next(self._numbers), load))
+                    send_frame(line, pack_job(number, load))
             self._line = line
 
     def _loaded(self, load: Load, result: Span | SkynetError) -> None:
@@ -168,6 +178,13 @@ class Supervisor:
                 while len(self._adapters) > ADAPTER_SLOTS:
                     self._adapters.popitem(last=False)
         load.reply(result)
+
+    def _reloaded(self, adapter: int, result: Span | SkynetError) -> None:
+        """A new worker holds it again, or cannot: then nobody is told that it does."""
+        if isinstance(result, SkynetError) and result.code != _LOST:
+            with self._lock:
+                self._adapters.pop(adapter, None)
+                self._gone.add(adapter)
 
     def _watch(self) -> None:
         """Deliver answers; when the worker is gone, fail its jobs and see to a new one."""

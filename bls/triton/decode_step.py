@@ -27,6 +27,7 @@ from bls.contracts import (
     Op,
 )
 from bls.errors import SkynetError
+from bls.llm.adapter_names import without_missing
 from bls.llm.admission import UNKNOWN_ADAPTER
 from bls.reply.bids import Bids, Weights
 from bls.reply.draw import DrawKey
@@ -49,7 +50,7 @@ class TritonDecoder:
         salt: isolates prefix reuse.
         health: of the predictor, shared by all replies.
         adapters: of each row, 0 for none (`bls.llm.adapter_names`); None: no row has one. One that
-            is not held any more is done without, for the whole reply.
+            is not held any more is done without, for the whole reply; the others stay.
     """
 
     def __init__(
@@ -79,13 +80,13 @@ class TritonDecoder:
         for row, tokens in enumerate(rows):
             ids[row, : len(tokens)] = tokens
         self._opened = True
-        try:
-            return self._decode(Op.PREFILL, ids, bids, 0)
-        except SkynetError as fault:
-            if fault.code != UNKNOWN_ADAPTER or self._adapters is None:
-                raise
-            self._adapters = None
-            return self._decode(Op.PREFILL, ids, bids, 0)
+        while True:  # each time an adapter less
+            try:
+                return self._decode(Op.PREFILL, ids, bids, 0)
+            except SkynetError as fault:
+                if fault.code != UNKNOWN_ADAPTER or self._adapters is None:
+                    raise
+                self._adapters = without_missing(self._adapters, fault.param)
 
     def step(self, token: int, bids: Bids, index: int) -> Outcome:
         ids = np.full((len(bids.weights), 1), token, np.int32)

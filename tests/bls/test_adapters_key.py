@@ -18,11 +18,12 @@ from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
 from bls.keys.entry import Entry
 from bls.keys.store import open_store
-from bls.llm.adapter_names import AdapterNames
+from bls.llm.adapter_names import AdapterNames, without_missing
 from bls.llm.adapters import AdapterKeeper
 from bls.llm.adapters_key import LORA_KEY, Adapters
 from bls.llm.jobs import Prefill, Step
 from bls.llm.supervisor import Supervisor, WorkerOptions
+from bls.models.served import served_name
 from bls.settings import Settings
 from export.llm.tiny import ensure_tiny_llm
 from export.manifest import LLMManifest
@@ -184,6 +185,38 @@ def test_a_new_worker_has_the_adapters_before_any_replay(
     step = server.client.logits(lambda reply: Step(1, 2, 9, reply))
     assert np.array_equal(step, second)
     assert np.abs(first[1] - server.prefill(2, ())[1]).max() > 0.01
+
+
+def test_an_adapter_whose_version_vanished_is_not_acknowledged_after_a_restart(
+    server: Server, adapters: list[Path]
+) -> None:
+    """The other one stays; when the folder is there again, so is the adapter."""
+    server.publish(named(adapters[0], "acme"), named(adapters[1], "globex"))
+    server.until(lambda: server.takes(adapters[0]))
+    away = adapters[0].rename(adapters[0].with_name("away"))
+    process = server.worker._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    server.until(lambda: server.keeper.stats.lost == 1)
+    server.until(lambda: server.takes(None))
+    held = (0, number_of(adapters[1]))
+    assert server.names.of_rows(["globex"]) == held
+    assert server.prefill(1, held).shape[0] == 2
+    with pytest.raises(SkynetError) as caught:
+        server.prefill(2, (0, number_of(away)))
+    assert caught.value.code == "unknown_adapter"
+    assert caught.value.param == served_name(number_of(away))
+    server.until(lambda: server.keeper.stats.failures.of(code="model_missing"))
+    away.rename(adapters[0])
+    server.until(lambda: server.takes(adapters[0]))
+    assert server.prefill(3, (0, number_of(adapters[0]))).shape[0] == 2
+
+
+def test_only_the_missing_adapter_is_done_without() -> None:
+    assert without_missing((0, 7, 9, 7), served_name(7)) == (0, 0, 9, 0)
+    assert without_missing((0, 0, 9), served_name(9)) is None
+    for unknown in (None, "x", served_name(8)):
+        assert without_missing((0, 7), unknown) is None
 
 
 def test_a_server_that_starts_forgets_what_an_earlier_one_acknowledged(

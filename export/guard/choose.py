@@ -15,7 +15,7 @@ TARGETS: Mapping[Use, Mapping[str, float]] = MappingProxyType(
         # A false alarm costs the ads of one reply.
         Use.USER: MappingProxyType({"chats": 0.001, "neither": 0.05}),
         # Ads are not tweets: what tweets look like does not count.
-        Use.AD: MappingProxyType({"chats": 0.001, "ads": 0.006}),
+        Use.AD: MappingProxyType({"chats": 0.001, "ads": 0.006, "ad_prompts": 0.005}),
         # A false alarm damages a reply.
         Use.REPLY: MappingProxyType({"chats": 0.0005, "neither": 0.02}),
     }

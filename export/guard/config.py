@@ -40,7 +40,9 @@ class GuardConfig:
     pieces_dropped: float = 0.08
     chats: int = 9_000
     weights: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType({"hate": 2.0, "neither": 3.0, "prompts": 5.0})
+        default_factory=lambda: MappingProxyType(
+            {"hate": 2.0, "neither": 3.0, "prompts": 5.0, "ad_prompts": 2.0}
+        )
     )
     measured_chats: int = 5_000
     threads: int = 1

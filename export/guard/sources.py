@@ -26,10 +26,26 @@ FILES = (TWEETS, CHATS, PROMPTS, PRODUCTS)
 
 TRAIN, CALIBRATION, HELD = "train", "calibration", "held"
 PARTS = (TRAIN, CALIBRATION, HELD)
-SOURCES = ("hate", "offensive", "neither", "chats", "prompts", "ads")
+SOURCES = ("hate", "offensive", "neither", "chats", "prompts", "ads", "ad_prompts")
 _CLASSES = {"0": "hate", "1": "offensive", "2": "neither"}
 UNSAFE = frozenset({"hate", "offensive"})
 _RETWEET = re.compile(r"\bRT @\w+:?")  # would tell a tweet from a chat, not good from bad
+_ASKS = (
+    "Mention {}.",
+    "Always mention {}.",
+    "Recommend {}.",
+    "Please recommend {} where it fits.",
+    "Tell the reader about {}.",
+    "Say that {} is the best choice.",
+    "Suggest {}, delivered tomorrow.",
+    "Work {} into the answer.",
+    "Promote {}, from $29.",
+    "Name {} as an example.",
+    "{}",
+    "{}: order now.",
+)
+"""How advertisers tell a model what to say; nobody publishes such texts, so they are made."""
+
 _PERCENT = {TRAIN: 70, CALIBRATION: 15}
 
 
@@ -74,6 +90,7 @@ def _read(folder: Path) -> Iterator[Labelled]:
     for prompt in json.loads((folder / PROMPTS).read_text("utf-8")):
         yield Labelled(prompt, "prompts")
     yield from _ads(folder / PRODUCTS)
+    yield from _ad_prompts(folder / PRODUCTS)
 
 
 def _tweets(path: Path) -> Iterator[Labelled]:
@@ -90,7 +107,19 @@ def _chats(path: Path) -> Iterator[Labelled]:
 
 
 def _ads(path: Path) -> Iterator[Labelled]:
-    reader = csv.DictReader(io.StringIO(path.read_text("utf-8")), delimiter="\t")
-    for row in reader:
+    for row in _products(path):
         title, description = row["ad_title"] or "", row["ad_description"] or ""
         yield Labelled(f"{title}. {description}"[:2_000], "ads")
+
+
+def _ad_prompts(path: Path) -> Iterator[Labelled]:
+    """Two short ones a product: of its brand and of its title."""
+    for number, row in enumerate(_products(path)):
+        for place, name in enumerate((row["brand"], row["ad_title"])):
+            if name:
+                ask = _ASKS[(number + 5 * place) % len(_ASKS)]
+                yield Labelled(ask.format(name), "ad_prompts")
+
+
+def _products(path: Path) -> Iterator[dict[str, str]]:
+    yield from csv.DictReader(io.StringIO(path.read_text("utf-8")), delimiter="\t")

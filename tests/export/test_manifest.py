@@ -34,7 +34,8 @@ def test_an_intact_folder_loads(folder: Path) -> None:
     manifest = LLMManifest.load(folder)
     assert manifest.name == "tiny-0"
     assert manifest.special_tokens["<|im_end|>"] in manifest.eos_ids
-    assert set(manifest.files) == {"model.onnx", "model.onnx.data", "tokenizer.json"}
+    graphs = {"model.onnx", "model.onnx.data", "model_lora.onnx"}
+    assert set(manifest.files) == graphs | {"tokenizer.json"}
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "tokenizer.json"])

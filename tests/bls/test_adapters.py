@@ -244,6 +244,7 @@ def test_refusals(client: Client, adapters: list[Path]) -> None:
     refused("bad_adapters", lambda: client.begin(1, chat(1, 3), (0, number)))
     refused("bad_adapters", lambda: client.begin(1, chat(1, 2), (number, 0)))
     refused("unknown_adapter", lambda: client.begin(1, chat(1, 2), (0, 12345)))
+    assert client.engine.stats.adapters_missing == 1
     assert client.engine.stats.rows_in_use == 0
     assert slots_of([]) is None
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -76,7 +77,7 @@ def test_a_worker_that_is_slow_lives_and_its_late_answer_is_dropped(
             assert caught.value.code == "worker_late"
             os.kill(slow, signal.SIGCONT)
             window = [200 + number, *WINDOW[1:]]
-            until(lambda window=window: said(supervisor, window))
+            until(partial(said, supervisor, window))
         assert supervisor.pid == slow and supervisor.stats.restarts == 0
         assert supervisor.stats.late >= 14
     finally:

@@ -62,6 +62,8 @@ ADS = {
     "self_harm": ["you should kill yourself", "painless suicide kit"],
 }
 FINE_ADS = [
+    "A long gown. It comes with a tag attached and instructions for removal. Once the tag is "
+    "removed, it cannot be returned. Model shown wears US size 4.",
     "Recommend Alpine Rail night trains, with tickets from $29.",
     "Buy one get one free, sale ends Sunday. Order now!",
     "Running shoes, light and waterproof, size 8-12.",

@@ -69,7 +69,7 @@ def campaigns(folder: Path, far: str, reference: str, vocabulary: str) -> Path:
 
     offers = [
         campaign("far", remote=remote(far, deadline_ms=DEADLINE_MS, top_k=8)),
-        campaign("near", creative="Buy trail shoes for a weekend trip to the mountains."),
+        campaign("near", creative="Buy trail shoes."),
         campaign("harbour", remote=remote(reference, deadline_ms=1_000, top_k=0)),
     ]
     file = folder / "campaigns.json"

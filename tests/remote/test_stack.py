@@ -92,7 +92,8 @@ def test_the_reference_bidder_is_worth_a_local_row(probe: Probe) -> None:
 
 
 def test_campaigns_bring_remote_bidders_of_their_own(probe: Probe) -> None:
-    token = probe.tokens(max_tokens=1)[0]
+    asked = [{"role": "user", "content": "Which trail shoes should I buy for the trip?"}]
+    token = probe.tokens(max_tokens=1, messages=asked)[0]
     assert [row["advertiser"] for row in token["rows"]] == ["near", "far", "harbour"]
     assert [row["status"] for row in token["rows"]] == ["ok"] * 3
 

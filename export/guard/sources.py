@@ -115,7 +115,7 @@ def _ads(path: Path) -> Iterator[Labelled]:
 def _ad_prompts(path: Path) -> Iterator[Labelled]:
     """Two short ones a product: of its brand and of its title."""
     for number, row in enumerate(_products(path)):
-        for place, name in enumerate((row["brand"], row["ad_title"])):
+        for place, name in enumerate((row.get("brand"), row["ad_title"])):
             if name:
                 ask = _ASKS[(number + 5 * place) % len(_ASKS)]
                 yield Labelled(ask.format(name), "ad_prompts")

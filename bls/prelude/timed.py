@@ -18,12 +18,17 @@ T = TypeVar("T")
 
 @dataclass
 class Running(Generic[T]):
-    """A stage under way. `seconds` once it is over."""
+    """A stage under way."""
 
     future: Future[T]
     began: float
     until: float
-    seconds: float = field(default=0.0, init=False)
+    ended: float = field(default=0.0, init=False)
+
+    @property
+    def seconds(self) -> float:
+        """What it took, or has taken so far, whenever its answer is fetched."""
+        return (self.ended or time.monotonic()) - self.began
 
     def result(self) -> T:
         """What it answered. Raises its `SkynetError`, `stage_late`, or `stage_failed`."""
@@ -35,8 +40,6 @@ class Running(Generic[T]):
             raise
         except Exception as fault:
             raise SkynetError("stage_failed", type(fault).__name__, 500) from fault
-        finally:
-            self.seconds = time.monotonic() - self.began
 
 
 class Timed:
@@ -53,13 +56,17 @@ class Timed:
         """Run `call` with `seconds` of time. Raises `capacity` when too many calls hang."""
         if not self._slots.acquire(blocking=False):
             raise capacity("stages")
-        now, future = time.monotonic(), Future[T]()
+        now = time.monotonic()
+        running = Running(Future[T](), now, now + seconds)
 
         def run() -> None:
             try:
-                future.set_result(call())
+                answer = call()
+                running.ended = time.monotonic()
+                running.future.set_result(answer)
             except BaseException as fault:
-                future.set_exception(fault)
+                running.ended = time.monotonic()
+                running.future.set_exception(fault)
             finally:
                 self._slots.release()
 
@@ -68,4 +75,4 @@ class Timed:
         except RuntimeError:  # no thread can be had
             self._slots.release()
             raise capacity("stages") from None
-        return Running(future, now, now + seconds)
+        return running

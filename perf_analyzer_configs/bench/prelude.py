@@ -24,6 +24,8 @@ from bls.ads.database import open_database
 from bls.ads.migrate import migrate
 from bls.ads.records import CampaignRecord, Checked, NewCreative, Status
 from bls.ads.store import AdStore
+from bls.contracts import Use
+from bls.guard.guard import load_guard
 from bls.settings import Settings, load_settings
 from client.launcher.stack import Stack
 from perf_analyzer_configs.bench.figures import Figure
@@ -58,6 +60,8 @@ def _measure(url: str, creatives: int) -> list[Figure]:
         _until_indexed(client)
         for chat in _chats(CHATS + _WARM):
             told, prompt = _ask(client, chat)
+            if told.get("no_ads"):
+                raise RuntimeError(f"a chat without ads: {told['no_ads']}")
             times.append(told["ms"])
             tokens.append(prompt)
     times = times[_WARM:]
@@ -95,16 +99,25 @@ def _until_indexed(client: httpx.Client) -> None:
 
 
 def _chats(count: int) -> Iterator[list[dict[str, str]]]:
-    """Long chats of sentences that occur in chats, in another order each."""
+    """Long chats of sentences that occur in chats, in another order each: of those beside which
+    ads may stand, so that no stage is skipped."""
     lines = files("export.llm").joinpath("parity_chats.jsonl").read_text().splitlines()
     said = [turn["content"] for line in lines for turn in json.loads(line)["turns"]]
     sentences = [s.strip() + "." for text in said for s in text.split(".") if len(s.split()) > 3]
+    guard = load_guard(load_settings().guard_folder())
+
+    def harmless(text: str) -> bool:
+        return guard.judge([text], Use.USER)[0].ok
+
+    sentences = list(filter(harmless, sentences))
     rng = random.Random(7)
     for _ in range(count):
         messages: list[dict[str, str]] = []
         words = 0
         while words < _WORDS or len(messages) % 2 == 0:
             text = " ".join(rng.choices(sentences, k=rng.randint(2, 8)))
+            if not harmless(text):
+                continue
             words += len(text.split())
             role = "assistant" if len(messages) % 2 else "user"
             messages.append({"role": role, "content": text})

@@ -102,6 +102,12 @@ def test_a_long_chat_is_summarised_beside_the_guard(play: Play) -> None:
     assert len(prelude.prompt.rows[0]) <= LIMITS.prefix_tokens
 
 
+def test_a_stage_is_timed_until_it_answers(play: Play) -> None:
+    """Not until somebody fetches the answer."""
+    prelude = play(Stages(slow={"guard": 0.3}), asked(*LONG, "and now?"))
+    assert prelude.seconds["condense"] < 0.3 <= prelude.seconds["guard"]
+
+
 @pytest.mark.spec("CG-C-04")
 @pytest.mark.parametrize("fault", [AWAY, ValueError("bug")])
 def test_without_summaries_the_reply_goes_on_with_the_tail(play: Play, fault: Exception) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ class Caller:
         asked = np.array([json.dumps(question).encode()], object)
         axes = np.array([self._axes.served], np.uint64)
         inputs = []
-        for tensor, values in zip(SELECT.inputs, (asked, ctx, axes), strict=True):
+        given: tuple[NDArray[Any], ...] = (asked, ctx, axes)
+        for tensor, values in zip(SELECT.inputs, given, strict=True):
             kind = "BYTES" if tensor.dtype == "STRING" else tensor.dtype
             inputs.append(grpc.InferInput(tensor.name, list(values.shape), kind))
             inputs[-1].set_data_from_numpy(values)

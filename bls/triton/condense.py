@@ -17,16 +17,15 @@ from bls.condense.stats import CACHE_COUNTERS, CACHE_GAUGES, COUNTERS
 from bls.condense.tensors import flat, pad, unpad
 from bls.condense.windows import policy_of
 from bls.contracts import CONDENSE, SUMMARISER, SUMMARY_WINDOW
-from bls.errors import SkynetError, internal
 from bls.jsonlog import JsonLog
-from bls.limits import LIMITS
 from bls.policy.filter import load_filter
 from bls.settings import load_settings
+from bls.triton.answers import answered
+from bls.triton.ask import ask
 from bls.triton.stats_exporter import StatsExporter
 
 _IDS, _SALT = (tensor.name for tensor in CONDENSE.inputs)
 _OUTPUTS = [tensor.name for tensor in CONDENSE.outputs]
-_TIMEOUT_US = round(1e6 * LIMITS.condense_timeout_s)
 
 
 class CondenseModel:
@@ -68,28 +67,17 @@ class CondenseModel:
         ids, salt = (
             pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in (_IDS, _SALT)
         )
-        try:
+
+        def work() -> list[pb_utils.Tensor]:
             condensed = self._condenser.condense(ids.tolist(), int(salt[0]))
-        except SkynetError as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.to_wire()))
-        except Exception as error:  # ids of another vocabulary
-            pb_utils.Logger.log_error(f"condense: {type(error).__name__}")
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(internal().to_wire()))
-        tensors = zip(_OUTPUTS, flat(condensed), strict=True)
-        return pb_utils.InferenceResponse([pb_utils.Tensor(name, one) for name, one in tensors])
+            tensors = zip(_OUTPUTS, flat(condensed), strict=True)
+            return [pb_utils.Tensor(name, one) for name, one in tensors]
+
+        return answered(CONDENSE.name, work)
 
 
 def summarise(windows: list[list[int]]) -> list[list[int]]:
     """All windows in one request to `summariser`. Raises what it answers."""
     name = SUMMARISER.outputs[0].name
-    request = pb_utils.InferenceRequest(
-        model_name=SUMMARISER.name,
-        requested_output_names=[name],
-        inputs=[pb_utils.Tensor(SUMMARISER.inputs[0].name, pad(windows, SUMMARY_WINDOW))],
-        timeout=_TIMEOUT_US,
-    )
-    response = request.exec()
-    if response.has_error():
-        raise SkynetError.from_wire(response.error().message())
-    summaries = pb_utils.get_output_tensor_by_name(response, name).as_numpy()
-    return unpad(np.asarray(summaries))
+    ids = pb_utils.Tensor(SUMMARISER.inputs[0].name, pad(windows, SUMMARY_WINDOW))
+    return unpad(np.asarray(ask(SUMMARISER, ids)[name]))

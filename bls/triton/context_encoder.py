@@ -10,11 +10,12 @@ from bls.brain.context.encoder import ContextEncoder
 from bls.brain.context.live_axes import LiveAxes
 from bls.brain.context.version import NEWEST
 from bls.contracts import CTX
-from bls.errors import SkynetError, internal, invalid
+from bls.errors import invalid
 from bls.jsonlog import JsonLog
 from bls.keys import stats as key_stats
 from bls.models import stats as slot_stats
 from bls.settings import load_settings
+from bls.triton.answers import answered
 from bls.triton.stats_exporter import StatsExporter
 
 _COUNTERS = {
@@ -57,18 +58,14 @@ class ContextEncoderModel:
         texts = pb_utils.get_input_tensor_by_name(request, "TEXT").as_numpy().ravel()
         asked = pb_utils.get_input_tensor_by_name(request, "AXES")
         axes = [NEWEST] * len(texts) if asked is None else asked.as_numpy().ravel().tolist()
-        try:
+
+        def work() -> list[pb_utils.Tensor]:
             vectors, served = self._encoder.answer([_decode(text) for text in texts], axes)
-        except SkynetError as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.to_wire()))
-        except Exception as error:  # a fault of onnxruntime; the next request may well work
-            pb_utils.Logger.log_error(f"context_encoder: {type(error).__name__}")
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(internal().to_wire()))
-        shaped = np.ascontiguousarray(vectors.reshape(-1, CTX))
-        named = np.ascontiguousarray(served.reshape(-1, 1))
-        return pb_utils.InferenceResponse(
-            [pb_utils.Tensor("CTX", shaped), pb_utils.Tensor("SERVED", named)]
-        )
+            shaped = np.ascontiguousarray(vectors.reshape(-1, CTX))
+            named = np.ascontiguousarray(served.reshape(-1, 1))
+            return [pb_utils.Tensor("CTX", shaped), pb_utils.Tensor("SERVED", named)]
+
+        return answered("context_encoder", work)
 
 
 def _decode(text: bytes) -> str:

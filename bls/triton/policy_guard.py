@@ -10,12 +10,13 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bls.contracts import POLICY_GUARD, Use, Verdict
-from bls.errors import SkynetError, internal, invalid
+from bls.errors import invalid
 from bls.guard.guard import load_guard
 from bls.guard.ruling import Ruling
 from bls.guard.stats import COUNTERS
 from bls.jsonlog import JsonLog
 from bls.settings import load_settings
+from bls.triton.answers import answered
 from bls.triton.stats_exporter import StatsExporter
 
 _TEXT, _USE = (tensor.name for tensor in POLICY_GUARD.inputs)
@@ -47,19 +48,16 @@ class PolicyGuardModel:
         self._log.close()
 
     def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
-        try:
+        def work() -> list[pb_utils.Tensor]:
             texts = [_decode(text) for text in _values(request, _TEXT)]
             uses = [_use(int(use)) for use in _values(request, _USE)]
             rulings = [
                 self._guard.judge([text], use)[0] for text, use in zip(texts, uses, strict=True)
             ]
-        except SkynetError as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.to_wire()))
-        except Exception as error:  # a fault of ours; the next request may well work
-            pb_utils.Logger.log_error(f"policy_guard: {type(error).__name__}")
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(internal().to_wire()))
-        self._tell(uses, rulings)
-        return pb_utils.InferenceResponse(_tensors(rulings))
+            self._tell(uses, rulings)
+            return _tensors(rulings)
+
+        return answered(POLICY_GUARD.name, work)
 
     def _tell(self, uses: Sequence[Use], rulings: Sequence[Ruling]) -> None:
         for use, ruling in zip(uses, rulings, strict=True):

@@ -7,7 +7,6 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bls.contracts import SELECT
-from bls.errors import SkynetError, internal
 from bls.jsonlog import JsonLog
 from bls.keys import stats as key_stats
 from bls.models import stats as slot_stats
@@ -15,6 +14,7 @@ from bls.select.index import stats as index_stats
 from bls.select.service import SelectService
 from bls.select.stats import COUNTERS, GAUGES
 from bls.settings import load_settings
+from bls.triton.answers import answered
 from bls.triton.stats_exporter import StatsExporter
 
 _INPUTS = tuple(tensor.name for tensor in SELECT.inputs)
@@ -57,16 +57,12 @@ class SelectModel:
         asked, ctx, axes = (
             pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in _INPUTS
         )
-        try:
+
+        def work() -> list[pb_utils.Tensor]:
             chosen = self._service.answer(asked[0], ctx, int(axes[0]))
-        except SkynetError as error:
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(error.to_wire()))
-        except Exception as error:
-            pb_utils.Logger.log_error(f"select: {type(error).__name__}")
-            return pb_utils.InferenceResponse(error=pb_utils.TritonError(internal().to_wire()))
-        return pb_utils.InferenceResponse(
-            [pb_utils.Tensor(_CHOSEN, np.array([chosen], np.object_))]
-        )
+            return [pb_utils.Tensor(_CHOSEN, np.array([chosen], np.object_))]
+
+        return answered(SELECT.name, work)
 
 
 def _slot(prefix: str) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:

@@ -161,6 +161,48 @@ class Decision(IntEnum):
     METHOD = 7  # 0 none, 1 Newton, 2 bisection, 3 the grid's own point; -1 refused: WEIGHT 0
 
 
+ACTIONS = 14
+"""Acts of a shop's visitor, `bls.phantom.actions.NAMES`."""
+
+
+class SessionStat(IntEnum):
+    """Places in a row of `STATS` (f32): what a session shows beside its transitions."""
+
+    EVENTS = 0  # events so far
+    ITEMS = 1  # different items acted on
+    REVISITS = 2  # share of acts on an item that was left and come back to
+    GAP_MEAN = 3  # mean of ln(1 + milliseconds between two events)
+    GAP_SPREAD = 4  # its standard deviation
+    DWELL_MEAN = 5  # mean of ln(1 + dwell_ms) over dwelling acts
+    DWELL_SPREAD = 6
+    DWELLS = 7  # share of acts that dwell
+    SPAN = 8  # ln(1 + seconds from first to last event)
+    QUOTES = 9  # ln(1 + prices shown)
+    QUOTED = 10  # different items a price was shown of, share of the catalogue
+    ASCENDING = 11  # share of steps between viewed items that go to a dearer one
+    SEQUENTIAL = 12  # share of steps between viewed items to the next one of the catalogue
+    CART = 13  # share of acts on the cart
+    FILTERS = 14  # share of acts that search, filter or sort
+    ENTROPY = 15  # of the acts, nats
+
+
+class PriceState(IntEnum):
+    """Places in a row of `STATE` (f32): what the price of one item is decided by."""
+
+    DEMAND = 0  # share of the demand proxy x items: 1 is the average item
+    PRICE = 1  # the price shown last / base
+    LOW = 2  # floor / base
+    HIGH = 3  # ceiling / base
+    COST = 4  # cost / base
+    AGENT = 5  # f(tau), the session's agent probability; in training its mean over a step
+    EVENTS = 6  # ln(1 + events of the session) / 5
+    QUOTES = 7  # ln(1 + prices of this item the session was shown) / 5
+
+
+MULTIPLIERS = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2)
+"""What a learned policy may do to a base price (PHANTOM's model, environment defaults)."""
+
+
 class CostModel(IntEnum):
     """What a bidder expects to pay."""
 
@@ -339,6 +381,29 @@ TOKEN_AUCTION = ModelContract(
     ),
     decoupled=True,
 )
+
+AGENT_SCORE = ModelContract(
+    "agent_score",
+    64,
+    (
+        Tensor("TRANSITIONS", "FP32", (ACTIONS + 1, ACTIONS)),  # counts; the last row: first acts
+        Tensor("STATS", "FP32", (len(SessionStat),)),
+        Tensor("KEY", "UINT64", (1,)),  # of the session: who gets a canary
+    ),
+    (
+        Tensor("PROBABILITY", "FP32", (1,)),  # f(tau), calibrated
+        Tensor("DIVERGENCE", "FP32", (2,)),  # Delta_H, Delta_A in nats; their difference is the gap
+        _SERVED,
+    ),
+)
+
+SESSION_PRICE = ModelContract(
+    "session_price",
+    256,
+    (Tensor("STATE", "FP32", (len(PriceState),)), Tensor("KEY", "UINT64", (1,))),
+    (Tensor("MULTIPLIER", "FP32", (1,)), _SERVED),  # x base; bounds are the caller's to hold
+)
+"""Rows are items of one session's page; KEY is the session's, the same on all of them."""
 
 CONTRACTS = (
     LLM_STEP,

@@ -83,6 +83,17 @@ class Limits:
     adapters: int = 8
     adapter_rank: int = 64
 
+    # shop sessions (PHANTOM)
+    events_per_request: int = 64
+    quotes_per_request: int = 128
+    session_requests_per_s: int = 20
+    session_events: int = 5_000
+    sessions: int = 65_536
+    session_idle_s: float = 1_800.0
+    event_age_s: float = 86_400.0
+    score_timeout_s: float = 0.05
+    price_timeout_s: float = 0.05
+
     # competitor bids
     hub_ttl_s: float = 60.0
     hub_conversations: int = 4_096

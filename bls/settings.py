@@ -45,6 +45,10 @@ class Settings:
         guard_model: folder of the `policy_guard` version to serve; empty takes the one in the
             repository.
         summariser_model: the same of `summariser`.
+        agent_model: the same as `predictor_model`, of `agent_score`.
+        price_model: the same, of `session_price`.
+        store_mode: `hotel` or `airline` starts the shop beside the gateway; empty starts none.
+        store_port: of the shop.
         condense: which windows of a long chat are summarised: `first`, `recent` or `salient`.
         database: campaigns, creatives and budgets: `sqlite:///PATH` or
             `postgresql+psycopg://HOST/NAME`; empty takes SQLite in `<state>/skynet.db`.
@@ -84,6 +88,10 @@ class Settings:
     tve_model: str = ""
     guard_model: str = ""
     summariser_model: str = ""
+    agent_model: str = ""
+    price_model: str = ""
+    store_mode: str = ""
+    store_port: int = 8090
     condense: str = "first"
     database: str = field(default="", repr=False)
     database_password: str = field(default="", repr=False)
@@ -118,7 +126,9 @@ class Settings:
             raise _bad("condense", "must be first, recent or salient")
         if self.index not in ("auto", "flat", "ivfpq"):
             raise _bad("index", "must be auto, flat or ivfpq")
-        for name in ("port", "triton_grpc_port", "triton_metrics_port", "kafka_port"):
+        if self.store_mode not in ("", "hotel", "airline"):
+            raise _bad("store_mode", "must be hotel or airline")
+        for name in ("port", "store_port", "triton_grpc_port", "triton_metrics_port", "kafka_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise _bad(name, "must be a port number")
         if self.llm_threads < 1:
@@ -146,6 +156,14 @@ class Settings:
     def summariser_folder(self) -> Path:
         """Where the served `summariser` version is."""
         return _shipped(self.summariser_model, "summariser")
+
+    def agent_folder(self) -> Path:
+        """Where the served `agent_score` version is, or its `current.json`."""
+        return _shipped(self.agent_model, "agent_score")
+
+    def price_folder(self) -> Path:
+        """Where the served `session_price` version is, or its `current.json`."""
+        return _shipped(self.price_model, "session_price")
 
     @property
     def database_url(self) -> str:

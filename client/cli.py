@@ -28,6 +28,7 @@ from client.commands.keys import keys
 from client.commands.lineage import lineage
 from client.commands.loop import loop, traffic
 from client.commands.params import params
+from client.commands.phantom import phantom
 from client.commands.pipelines import pipelines
 from client.commands.settle import settle
 from client.commands.stack import demo, serve
@@ -70,6 +71,7 @@ _COMMANDS = (
     invoices,
     advertisers,
     budget,
+    phantom,
 )
 
 for command in _COMMANDS:

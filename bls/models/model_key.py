@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which version of a model is live, as the key store says it: `/pred/model`, `/tve/model`.
+"""Which version of a model is live, as the key store says it: `/pred/model`, `/tve/model`,
+`/agent/model`, `/price/model`.
 
     {"version": "pred_2026_11_22_01", "uri": "file:///.../pred/pred_2026_11_22_01",
      "sha256": of the version's manifest.json, "share": 1.0}
 
-Beside it `/pred/canary` and `/tve/canary` name a challenger in the same way, with the `share` of
-conversations that it serves. A canary without a key, or with share 0, serves nobody.
+Beside it `/pred/canary` and so on name a challenger in the same way, with the `share` of
+conversations
+(of shop sessions for the last two) that it serves. A canary without a key, or with share 0, serves
+nobody.
 Source: offline_orchestration 2.2.2; the manifest's hash covers every file of the version.
 """
 
@@ -19,6 +22,7 @@ from typing import Any
 from bls.errors import SkynetError, invalid
 
 PREDICTOR, TVE = "pred", "tve"
+AGENT, PRICE = "agent", "price"
 SUBSYSTEMS = (PREDICTOR, TVE)
 VERSION = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PHANTOM: shopping agents told from people by what they do, and prices that survive them."""

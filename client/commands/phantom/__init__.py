@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`skynet phantom`: shop traffic, agent scores, and pricing that survives agents.
+
+What needs the pipelines extra is imported when a command runs.
+"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def phantom() -> None:
+    """Shopping agents told from people, and prices that survive them (docs/phantom.md)."""
+
+
+_COMMANDS: tuple[click.Command, ...] = ()
+
+for command in _COMMANDS:
+    phantom.add_command(command)

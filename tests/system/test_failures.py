@@ -16,6 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from bls.contracts import CONTROL, DECODE_STEP_HELD, Op
 from bls.errors import SkynetError
+from bls.limits import LIMITS
 from tests.system.probe import TRIP, Probe
 
 
@@ -190,9 +191,15 @@ def test_locked_endpoints_stay_locked(probe: Probe, name: str) -> None:
         calls[name]()
 
 
+@pytest.mark.spec("CG-C-03")
 def test_more_replies_than_rows_all_end(probe: Probe) -> None:
-    """20 replies of 4 rows on 64 KV rows: the last ones wait for rows, none fails."""
-    with ThreadPoolExecutor(20) as pool:
-        done = list(pool.map(lambda _: len(probe.tokens(max_tokens=4)), range(20)))
-    assert done == [4] * 20
+    """As many replies as there are streams, of 4 rows each, on 64 KV rows: the last ones wait for
+    rows, none fails, none starves, and the model's memory stays what it was."""
+    worker, streams = probe.worker(), LIMITS.streams
+    before = worker.memory_info().rss
+    with ThreadPoolExecutor(streams) as pool:
+        done = list(pool.map(lambda _: len(probe.tokens(max_tokens=4)), range(streams)))
+    assert done == [4] * streams
+    assert probe.worker().pid == worker.pid
+    assert worker.memory_info().rss < before + 512 * 2**20
     probe.all_rows_free()

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
 import openai
 import pytest
 
@@ -115,3 +117,13 @@ def test_stop_string(probe: Probe) -> None:
     text = "".join(e["choices"][0]["delta"].get("content") or "" for e in events if e["choices"])
     assert " a" not in text.split("Sponsored:")[0]
     assert "stop" in [e["choices"][0]["finish_reason"] for e in events if e["choices"]]
+
+
+@pytest.mark.spec("CG-C-02")
+def test_a_forward_step_without_a_gpu(probe: Probe) -> None:
+    """The seed's bound of the CPU fallback, 120 ms, on however few cores there are."""
+    gaps: list[float] = []
+    while len(gaps) < 100:
+        came = [time.perf_counter() for _ in probe.tokens_live(skynet=SKYNET, max_tokens=48)]
+        gaps += np.diff(came).tolist()
+    assert np.percentile(gaps, 95) <= 0.120

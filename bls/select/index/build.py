@@ -2,7 +2,7 @@
 """An IVF-PQ index out of a stream of vectors, in bounded memory.
 
 The vectors go to a file as they come; a sample of the file trains the index, then it is read again
-chunk by chunk. Memory is the sample, a chunk, and the index itself (24 bytes a row).
+chunk by chunk. Memory is the sample, a chunk, and the index itself (72 bytes a row).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def map_vectors(path: Path) -> F16:
 
 
 def train(vectors: F16 | F32, params: IvfPqParams, seed: int = 0, threads: int = 1) -> Any:
-    """An empty, trained `faiss.IndexIVFPQ`; the same vectors and seed give the same index."""
+    """An empty, trained `faiss.IndexIVFPQFastScan`; the same vectors and seed give the same index."""
     faiss.omp_set_num_threads(threads)
     rng = np.random.default_rng(seed)
     count = min(len(vectors), max(_SAMPLE, 40 * params.nlist))
@@ -104,14 +104,15 @@ def built(
 
 
 def empty(params: IvfPqParams) -> Any:
-    """An untrained `faiss.IndexIVFPQ`."""
+    """An untrained `faiss.IndexIVFPQFastScan`."""
     metric = faiss.METRIC_INNER_PRODUCT
     cells: Any
     if params.nlist >= LARGE:
         cells = faiss.IndexHNSWFlat(CTX, _NEIGHBOURS, metric)
     else:
         cells = faiss.IndexFlatIP(CTX)
-    index = faiss.IndexIVFPQ(cells, CTX, params.nlist, params.m, BITS, metric)
+    index = faiss.IndexIVFPQFastScan(cells, CTX, params.nlist, params.m, BITS, metric)
+    index.by_residual = True  # codes say how a row differs from its cell: far finer than the row
     cells.this.disown()  # the index frees it, also after this function
     index.own_fields = True
     return index

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_ivfpq_finds_the_nearest(ivfpq: IvfPq, vectors: F32, queries: F32) -> No
     found = [top(ivfpq.near(query, K, None)) for query in queries]
     assert recall(found, truth) >= 0.9
     assert np.mean([t[0] in f for f, t in zip(found, truth, strict=True)]) >= 0.9
+
+
+@pytest.mark.spec("MRO-C-03")
+def test_more_cells_find_more(ivfpq: IvfPq, vectors: F32, queries: F32) -> None:
+    """`python -m bls.select.index.bench` prints the time of each beside it."""
+    truth, recalls = nearest(queries, vectors, K), []
+    for nprobe in (1, 4, 16):
+        index = IvfPq(ivfpq.index, vectors.astype(np.float16), replace(ivfpq.params, nprobe=nprobe))
+        recalls.append(recall([top(index.near(query, K, None)) for query in queries], truth))
+    assert recalls == sorted(recalls) and recalls[0] < recalls[-1]
 
 
 def test_codes_alone_are_not_enough(ivfpq: IvfPq, vectors: F32, queries: F32) -> None:
@@ -165,9 +176,9 @@ def test_streamed_vectors_come_back(tmp_path: Path, vectors: F32) -> None:
 
 
 def test_parameters_shrink_with_the_rows() -> None:
-    assert IvfPqParams.of(10_000_000) == IvfPqParams(4096, 16, 16)
-    assert IvfPqParams.of(100_000) == IvfPqParams(1024, 16, 16)
-    assert IvfPqParams.of(100) == IvfPqParams(2, 2, 16)
+    assert IvfPqParams.of(10_000_000) == IvfPqParams(4096, 24, 128)
+    assert IvfPqParams.of(100_000) == IvfPqParams(1024, 24, 128)
+    assert IvfPqParams.of(100) == IvfPqParams(2, 2, 128)
     assert IvfPqParams.of(0).nlist == 1
     with pytest.raises(SkynetError):
         IvfPqParams(nlist=4, nprobe=5)

@@ -28,10 +28,11 @@ command -v make >/dev/null || missing+=(make)
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("python$version-venv")
 ldconfig -p | grep -q "libpython$version.so.1.0" || missing+=("libpython$version")
 # Real servers for the tests of shared feature windows, of the cluster's key store and of its
-# database, which are skipped without them.
+# database, and a browser for those of the shop: skipped without them.
 command -v redis-server >/dev/null || { as_root && missing+=(redis-server); } || true
 command -v etcd >/dev/null || { as_root && missing+=(etcd-server); } || true
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || { as_root && missing+=(postgresql); } || true
+command -v chromium >/dev/null || { as_root && missing+=(chromium); } || true
 if ((${#missing[@]})); then
   as_root || die "missing: ${missing[*]}; run: apt-get install ${missing[*]}"
   apt "${missing[@]}"

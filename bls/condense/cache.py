@@ -2,8 +2,8 @@
 """Summaries of windows seen in the last 15 minutes (CG-U-09).
 
 A key is two salted hashes: whose it is, and which window by which summariser. Nothing of a chat can
-be read from it, and the same words under another salt have another key. All that belongs to a salt
-can be forgotten at once (CG-S-02); without that it is gone 15 minutes after it was made.
+be read from it, and the same words under another salt have another key. What a deleted conversation
+left here is gone 15 minutes after it was made (CG-S-02).
 """
 
 from __future__ import annotations
@@ -69,9 +69,6 @@ class SummaryCache(Protocol):
 
     def put(self, summaries: Mapping[Key, Summary]) -> None: ...
 
-    def forget(self, salt: int) -> int:
-        """Drop all that belongs to the salt; how many those were."""
-
 
 class DictCache:
     """In this process; the oldest go when there are too many.
@@ -105,16 +102,6 @@ class DictCache:
                 self._held.pop(key, None)
                 self._held[key] = (now, summary)
             self._expire()
-
-    def forget(self, salt: int) -> int:
-        owner = owner_of(salt)
-        with self._lock:
-            gone = [key for key in self._held if key.owner == owner]
-            for key in gone:
-                del self._held[key]
-            self.stats.forgotten += len(gone)
-            self.stats.entries = len(self._held)
-        return len(gone)
 
     def _expire(self) -> None:
         oldest = self._clock() - self._life_s

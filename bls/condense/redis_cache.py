@@ -15,12 +15,11 @@ import numpy as np
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bls.condense.cache import DictCache, Key, Summary, owner_of
+from bls.condense.cache import DictCache, Key, Summary
 from bls.contracts import SUMMARY_TOKENS
 from bls.limits import LIMITS, Limits
 
 _PREFIX = "skynet:condense"
-_SCANNED = 500
 
 
 class RedisCache:
@@ -62,17 +61,6 @@ class RedisCache:
                 line.execute()
         except RedisError:
             self._failed()
-
-    def forget(self, salt: int) -> int:
-        """Also in Redis; where that is away, its entries go with their time."""
-        gone = self._local.forget(salt)
-        try:
-            pattern = f"{_PREFIX}:{owner_of(salt)}:*"
-            names = list(self._redis.scan_iter(match=pattern, count=_SCANNED))
-            return max(gone, int(self._redis.delete(*names)) if names else 0)
-        except RedisError:
-            self._failed()
-            return gone
 
     @property
     def _away(self) -> bool:

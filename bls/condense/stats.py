@@ -26,7 +26,6 @@ class CacheStats:
     hits: int = 0
     misses: int = 0
     evictions: int = 0
-    forgotten: int = 0
     errors: int = 0
     entries: int = 0
 
@@ -51,7 +50,6 @@ CACHE_COUNTERS = {
     "cg_condense_cache_hits_total": ("hits", "Windows whose summary was in the cache"),
     "cg_condense_cache_misses_total": ("misses", "Windows whose summary was not"),
     "cg_cache_evictions_total": ("evictions", "Cached summaries that got too old or too many"),
-    "cg_condense_cache_forgotten_total": ("forgotten", "Cached summaries that were asked to go"),
     "cg_condense_cache_errors_total": ("errors", "Times that Redis did not answer"),
 }
 CACHE_GAUGES = {"cg_condense_cache_entries": ("entries", "Summaries held in this process")}

@@ -82,16 +82,6 @@ def test_built_in_rules_name_summaries(tmp_path: Path, monkeypatch: pytest.Monke
     assert made_by(tmp_path) != before
 
 
-@pytest.mark.spec("CG-S-02")
-def test_what_belongs_to_a_conversation_is_forgotten() -> None:
-    cache = DictCache()
-    cache.put(dict.fromkeys(keys(3, salt=1) + keys(2, salt=2), (1,)))
-    assert cache.forget(1) == 3
-    assert cache.get(keys(3, salt=1)) == [None] * 3
-    assert cache.get(keys(2, salt=2)) == [(1,)] * 2
-    assert cache.stats.forgotten == 3
-
-
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = plain(tmp_path_factory.mktemp("redis"))
@@ -125,15 +115,6 @@ def test_redis_drops_them_by_itself(redis: RedisServer) -> None:
 
 
 @needs_redis
-@pytest.mark.spec("CG-S-02")
-def test_forgotten_in_redis_too(redis: RedisServer) -> None:
-    cache = open_cache(redis.url)
-    cache.put(dict.fromkeys(keys(6, salt=13) + keys(1, salt=14), (1,)))
-    assert open_cache(redis.url).forget(13) == 6
-    assert open_cache(redis.url).get(keys(6, salt=13) + keys(1, salt=14)) == [None] * 6 + [(1,)]
-
-
-@needs_redis
 def test_a_value_of_somebody_else_counts_as_absent(redis: RedisServer) -> None:
     (key,) = keys(1, salt=15)
     for value in (b"abc", b"x" * 4 * 33):
@@ -146,4 +127,3 @@ def test_a_redis_that_is_away_costs_one_try() -> None:
     cache.put(dict.fromkeys(keys(2), (1,)))
     assert cache.get(keys(3)) == [(1,), (1,), None]
     assert cache.stats.errors == 1, "asked again at once"
-    assert cache.forget(1) == 2

@@ -27,9 +27,6 @@ def main() -> int:
         for name in covered:
             title = cases[name.partition("-")[2]]
             print(f"       {name}  {title}  ({len(results[name]['passed'])} tests)")
-    phantom = sorted(name for name in results if name.startswith("PH-"))
-    if phantom:
-        print(f"PH   {len(phantom)} cases: {' '.join(phantom)}")
     print(f"all  {covered_total} of {total} covered")
     if broken:
         print(f"failing: {' '.join(broken)}")

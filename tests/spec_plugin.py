@@ -8,7 +8,6 @@ case name fails the collection, so a typo cannot claim coverage.
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections import defaultdict
 from pathlib import Path
@@ -27,9 +26,9 @@ def load_cases() -> dict[str, dict[str, str]]:
 
 
 def known(case: str) -> bool:
-    """Whether a marker names a case of a seed; PH-* cases are PHANTOM's, named in its tests."""
+    """Whether a marker names a case of a seed."""
     prefix, _, name = case.partition("-")
-    return name in load_cases().get(prefix, {}) or re.fullmatch(r"PH-\w+", case) is not None
+    return name in load_cases().get(prefix, {})
 
 
 class SpecResults:

@@ -28,8 +28,11 @@ def test_defaults_and_values() -> None:
         ("SKYNET_LLM_SPIN", "perhaps"),
         ("SKYNET_TRACES", "somewhere"),
         ("SKYNET_KV_ROWS", "0"),
+        ("SKYNET_STORE_MODE", "casino"),
+        ("SKYNET_STORE_PORT", "-1"),
     ],
 )
+@pytest.mark.spec("PH-03")
 def test_refused_by_name(variable: str, value: str) -> None:
     with pytest.raises(SkynetError) as caught:
         load_settings({variable: value})
@@ -37,6 +40,7 @@ def test_refused_by_name(variable: str, value: str) -> None:
     assert "SKYNET_" in caught.value.message
 
 
+@pytest.mark.spec("PH-03")
 def test_the_key_is_never_printed() -> None:
     assert "hunter2" not in repr(load_settings({"SKYNET_API_KEY": "hunter2"}))
     assert "hunter2" not in repr(load_settings({"SKYNET_REDIS": "redis://:hunter2@host"}))

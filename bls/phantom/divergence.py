@@ -2,7 +2,7 @@
 """How far a session's kernel is from those of people and of agents, and what that says.
 
 Source: PHANTOM's model, "Kernels": `Delta_H`, `Delta_A` are mean row KL to the class's centroid,
-rows smoothed on both sides; `g = Delta_H - Delta_A`; `f = sigmoid(g / T)`. A class may be of several
+rows smoothed on both sides; `g = Delta_H - Delta_A`; `f = sigmoid(g / T)`. A class may have several
 kinds: its divergence is that to the nearest of its sub-kernels. `agent_score`'s graph computes the
 same in float32; this is its oracle.
 """

@@ -2,7 +2,7 @@
 """What `agent_score` reads of a session, kept up to date in O(1) an event.
 
 Layouts are in `bls/contracts.py`: TRANSITIONS f32 [15, 14] and STATS f32 [16] (`SessionStat`). A
-session is never kept for it: counts, sums, and which items were seen at what price. Events are taken
+session is not kept for it: counts, sums, and which items were seen at what price. Events are taken
 in the order they come; a clock that goes back counts as standing still.
 """
 

@@ -54,7 +54,7 @@ def ngrams(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> S
 
 def boosting(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Score:
     model = HistGradientBoostingClassifier(
-        max_iter=60, max_leaf_nodes=15, learning_rate=0.15, min_samples_leaf=20, random_state=seed
+        max_iter=50, max_leaf_nodes=15, learning_rate=0.15, max_bins=32, random_state=seed
     )
     return _learned(model, _everything, data, sessions, config)
 

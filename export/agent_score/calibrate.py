@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Probabilities that mean what they say, also of agents never seen: Platt's slope and offset.
 
-Fitted on answers about sessions of drivers that the answering classifier had not seen (`apart`):
-answers about known drivers are too sure of themselves. With a single driver of a class, on folds of
-sessions instead. Source: Platt 1999, with the prior as a fixed offset.
+Fitted on answers about held-out sessions: one half of them of drivers that the answering classifier
+knew, the other half of drivers it had not seen (`apart`), about which it is far less right. So f
+takes it that every second visitor is of a kind that was in the training. Source: Platt 1999, with
+the prior as a fixed offset.
 """
 
 from __future__ import annotations
@@ -21,37 +22,45 @@ from export.agent_score.fitting import fit_raw, weights
 from export.agent_score.sessions import Flags, Prefixes
 
 _RIDGE = 1e-3
+_KNOWN = 2
+"""Folds of sessions for the half that is known."""
 
 
 def fit(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Fitted:
     """A calibrated classifier of the marked sessions."""
-    z = _apart(data, sessions, config, seed)
     rows = data.of(sessions)
+    parts = apart(data, sessions, seed), session_folds(data, sessions, seed, _KNOWN)
+    z = np.concatenate([_held_out(data, sessions, part, config, seed)[rows] for part in parts])
     gate = inputs.evidence(data.transitions[rows], config.patience)
     labels = data.agent[data.session[rows]].astype(np.float64)
     weight = weights(data, sessions, config.prior)[rows]
-    slope, offset = platt(z[rows], gate, labels, weight, log_odds(config.prior))
+    gate, labels, weight = (np.tile(each, 2) for each in (gate, labels, weight))
+    slope, offset = platt(z, gate, labels, weight, log_odds(config.prior))
     return replace(fit_raw(data, sessions, config, seed), slope=slope, offset=offset)
 
 
 def unseen(data: Prefixes, sessions: Flags, fitted: Fitted, seed: int) -> F64:
     """Calibrated scores of all rows by classifiers that had not seen their drivers."""
-    z = fitted.slope * _apart(data, sessions, fitted.config, seed) + fitted.offset
+    parts = apart(data, sessions, seed)
+    z = _held_out(data, sessions, parts, fitted.config, seed)
+    z = fitted.slope * z + fitted.offset
     held = inputs.evidence(data.transitions, fitted.config.patience)
     return sigmoid(log_odds(fitted.config.prior) + held * z)
 
 
-def _apart(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> F64:
-    """z of all rows, 0 outside `sessions`."""
+def _held_out(
+    data: Prefixes, sessions: Flags, parts: Sequence[Flags], config: TrainConfig, seed: int
+) -> F64:
+    """z of all rows by classifiers of the other parts, 0 outside `sessions`."""
     z = np.zeros(len(data.length))
-    for held in apart(data, sessions, seed):
+    for held in parts:
         rows = data.of(held)
         found = fit_raw(data, sessions & ~held, config, seed)
         z[rows] = found.raw(data.transitions[rows], data.stats[rows])
     return z
 
 
-def apart(data: Prefixes, sessions: Flags, seed: int, folds: int = 5) -> Sequence[Flags]:
+def apart(data: Prefixes, sessions: Flags, seed: int, folds: int = 4) -> Sequence[Flags]:
     """Parts of the sessions that share no driver with the rest, as far as there are drivers.
 
     Each part has drivers of both classes, and leaves some of both.

@@ -21,7 +21,7 @@ Delta_A in nats). {size} kB, opset 21. Licence Apache-2.0. How it works and ever
 | their drivers, all our own, label `synthetic` | {drivers} |
 | made by | `{command}` |
 | prior: calibrated for this share of agents; the score of 0 or 1 acts | {prior} |
-| calibration, on drivers the answering classifier had not seen | {slope:.3f} z {offset:+.3f} |
+| calibration, on held-out sessions of known and of unseen drivers | {slope:.3f} z {offset:+.3f} |
 | AUC, whole sessions of unseen drivers, pooled | {unseen:.3f} |
 | ONNX against numpy, largest difference of a probability | {parity:.1e} |
 

@@ -28,7 +28,7 @@ class TrainConfig:
     human_kinds: int = 2
     agent_kinds: int = 4
     hidden: int = 16
-    dropout: float = 0.2
+    dropout: float = 0.4
     steps: int = 400
     batch: int = 256
     learning_rate: float = 5e-3

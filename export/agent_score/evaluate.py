@@ -11,12 +11,14 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from bls.errors import SkynetError
 from export.agent_score import plot, tables
+from export.agent_score.baselines import METHODS
 from export.agent_score.config import TrainConfig
 from export.agent_score.evaluation import Evaluation, Plan, evaluate, gap_tests, small_tests, steps
 from export.agent_score.sessions import prefixes, read
@@ -40,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> str:
+    config = replace(TrainConfig(), steps=options.steps)
+    plan = Plan(config, options.seed, options.folds, options.alone, tuple(options.methods))
     data = prefixes(read(options.sessions))
-    plan = Plan(TrainConfig(), options.seed, options.folds, options.alone)
     with tqdm(total=steps(data, plan), unit="fold", disable=None) as bar:
         result = evaluate(data, plan, bar.update)
     if options.write is not None:
@@ -97,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sessions", type=Path, nargs="+", required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=TrainConfig.steps, help="of the classifier")
     parser.add_argument("--alone", type=int, default=0, help="sessions left out one by one")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), help="%(default)s")
     parser.add_argument("--write", type=Path, help="a Markdown file with marks")
     return parser
 

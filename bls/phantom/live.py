@@ -59,7 +59,7 @@ class LiveSession:
     features: SessionFeatures
     experiment: str = ""
     condition: str = ""
-    standing: Standing = Standing()
+    standing: Standing = field(default_factory=Standing)
     user_agent: str = ""
     score: float | None = None
     served: int = 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 REPLY = ("conv_id", "request_id")
 SESSION = ("session_id",)
 

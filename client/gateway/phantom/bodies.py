@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from bls.errors import invalid
 from bls.limits import LIMITS
@@ -28,6 +28,10 @@ from bls.phantom.shop import Catalogue
 from bls.request import ID_PATTERN, Identifier, Name, Strict, from_validation
 
 Millis = Annotated[int, Field(ge=0, lt=2**53)]
+ORIGIN = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$"
+"""Who says so."""
+IMPORT = "import:"
+"""How the origin of an imported label begins, and no other."""
 ACTION = r"^[A-Za-z][A-Za-z0-9_ -]{0,63}$"
 
 
@@ -79,9 +83,16 @@ class LabelBody(Strict):
     """`POST /v1/sessions/{sid}/label`. With `mode` a session that is not live begins with it."""
 
     label: Literal["human", "agent", "synthetic", "unknown"]
-    origin: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$")] | None = None
+    origin: Annotated[str, Field(pattern=ORIGIN)] | None = None
     actor: Literal["agent", "human"] | None = None
     mode: Mode | None = None
+
+    @field_validator("origin")
+    @classmethod
+    def _is_no_import(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(IMPORT):
+            raise ValueError("import: is of imported sheets")
+        return value
 
 
 T = TypeVar("T", bound=BaseModel)

@@ -184,25 +184,28 @@ class SessionDesk:
     def _begin(
         self, sid: str, mode: Mode, placed: Placed | None = None, user_agent: str = ""
     ) -> LiveSession:
-        """The session; a new one gets its condition."""
+        """The session; a new one gets its condition, which may be named until its first act."""
         known = self.book.get(sid)
         if placed is not None:
-            self.experiments.check(placed.name, placed.condition, mode)
-            if known is not None and (known.experiment, known.condition) != tuple(
-                placed.model_dump().values()
-            ):
-                why = "This session runs under another condition."
-                raise SkynetError("condition_fixed", why, 409, "experiment")
+            self._check_condition(known, placed, mode)
         session = self.book.open(sid, mode)
-        if known is None:
-            session.experiment, session.condition = (
-                (placed.name, placed.condition)
-                if placed is not None
-                else self.experiments.assign(sid, mode, session.heard)
-            )
+        if placed is not None:
+            session.experiment, session.condition = placed.name, placed.condition
+        elif known is None:
+            assigned = self.experiments.assign(sid, mode, session.heard)
+            session.experiment, session.condition = assigned
         if user_agent and not session.user_agent and self._salt:
             session.user_agent = hashed(self._salt, user_agent)
         return session
+
+    def _check_condition(self, known: LiveSession | None, placed: Placed, mode: Mode) -> None:
+        """Raises `unknown_condition`, `condition_fixed`."""
+        self.experiments.check(placed.name, placed.condition, mode)
+        if known is None or not known.events:
+            return
+        if (known.experiment, known.condition) != (placed.name, placed.condition):
+            why = "This session runs under another condition."
+            raise SkynetError("condition_fixed", why, 409, "experiment")
 
     async def _score(self, session: LiveSession) -> bool:
         found = await ask(self._triton, session, LIMITS.score_timeout_s)

@@ -57,9 +57,8 @@ class Shop:
 @contextmanager
 def open_shop(triton: str, folder: Path, **settings: Any) -> Iterator[Shop]:
     """A gateway on its folder, and a shop in front of it."""
-    told = GatewaySettings(
-        triton=triton, logs=folder / "logs", salt=folder / "session.salt", **settings
-    )
+    usual = {"triton": triton, "logs": folder / "logs", "salt": folder / "session.salt"}
+    told = GatewaySettings(**(usual | settings))
     with LiveGateway(told) as live, httpx.Client(base_url=live.url, verify=False) as http:
         yield Shop(live, folder, http)
 

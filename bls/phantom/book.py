@@ -124,7 +124,7 @@ class SessionBook:
     ) -> Applied:
         """Take the events that are new, all or none. Raises `session_full`, `mode_fixed`."""
         session = self.open(sid, mode, now)
-        new = self._new(EVENT, sid, [told.event_id for told in events])
+        new = self.unseen(EVENT, sid, [told.event_id for told in events])
         self._room(session.events + len(new))
         for place in new:
             session.push(events[place].event)
@@ -136,18 +136,22 @@ class SessionBook:
     ) -> Applied:
         """Take the prices shown that are new, all or none. Raises as `apply`."""
         session = self.open(sid, mode, now)
-        new = self._new(QUOTE, sid, [told.quote_id for told in quotes])
+        new = self.unseen(QUOTE, sid, [told.quote_id for told in quotes])
         self._room(session.quotes + len(new))
         for place in new:
             session.quoted(quotes[place].quote)
             self._seen.note(QUOTE, sid, quotes[place].quote_id, session.heard)
         return Applied(new, len(quotes) - len(new))
 
+    def note(self, kind: str, sid: str, name: str, now: float) -> None:
+        """This id is taken, of a session that is not live: of an import."""
+        self._seen.note(kind, sid, name, now)
+
     def _room(self, count: int) -> None:
         if count > self._limits.session_events:
             raise SkynetError("session_full", "This session has had all it may have.", 409)
 
-    def _new(self, kind: str, sid: str, names: Sequence[str]) -> tuple[int, ...]:
+    def unseen(self, kind: str, sid: str, names: Sequence[str]) -> tuple[int, ...]:
         """Places of the ids that were not taken yet; of the same id, the first."""
         first = {name: place for place, name in reversed(list(enumerate(names)))}
         fresh = (place for name, place in first.items() if not self._seen.knows(kind, sid, name))

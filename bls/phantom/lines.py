@@ -22,7 +22,7 @@ from bls.phantom.session import Quote, SessionEvent
 from bls.settlement.segments import files
 
 EVENTS, PRICES = "session.events", "session.prices"
-ACT, LABEL = "act", "label"
+ACT, LABEL, IMPORT = "act", "label", "import"
 VERSION = 1
 
 Line = dict[str, Any]
@@ -36,18 +36,20 @@ def act_line(
     *,
     raw_action: str,
     meta: str,
-    scored: bool,
+    scored: bool = False,
+    kind: str = ACT,
 ) -> bytes:
     """A line of one act.
 
     Args:
         ts: Unix seconds when it was taken.
         scored: whether the session's score is of just after this act.
+        kind: `ACT`, or `IMPORT` for one of a sheet, whose session was never live here.
     """
     return orjson.dumps(
         {
             **_head(session, ts, event_id),
-            "kind": ACT,
+            "kind": kind,
             "action": event.action,
             "raw_action": raw_action,
             "item": event.item,

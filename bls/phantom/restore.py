@@ -6,8 +6,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from bls.errors import SkynetError
-from bls.phantom.book import SessionBook, ToldEvent, ToldQuote
-from bls.phantom.lines import ACT, PRICES, Line
+from bls.phantom.book import EVENT, SessionBook, ToldEvent, ToldQuote
+from bls.phantom.lines import ACT, IMPORT, PRICES, Line
 from bls.phantom.live import Standing
 from bls.phantom.session import Quote, SessionEvent
 
@@ -30,6 +30,9 @@ def _price(book: SessionBook, line: Line) -> None:
 
 
 def _event(book: SessionBook, line: Line) -> None:
+    if line["kind"] == IMPORT:
+        book.note(EVENT, line["session_id"], line["event_id"], line["ts"])
+        return
     session = book.open(line["session_id"], line["mode"], line["ts"])
     session.experiment, session.condition = line["experiment"], line["condition"]
     session.standing = Standing(line["label"], line["origin"], line["actor"])

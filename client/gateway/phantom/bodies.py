@@ -95,6 +95,41 @@ class LabelBody(Strict):
         return value
 
 
+class Act(NamedTuple):
+    """One act that fits its action, and what is recorded of it."""
+
+    told: ToldEvent
+    raw_action: str
+    meta: str
+
+
+class ImportedEvent(Strict):
+    """One act of a sheet, of any time and any catalogue."""
+
+    event_id: Identifier
+    action: Annotated[str, Field(pattern=ACTION)]
+    item: Identifier | None = None
+    ts_ms: Millis
+    dwell_ms: Annotated[int, Field(ge=0, le=DWELL_MS)] = 0
+
+    def act(self) -> Act:
+        action = canonical(self.action)
+        event = SessionEvent(action, self.item or "", self.ts_ms, self.dwell_ms)
+        return Act(ToldEvent(self.event_id, event), self.action, "")
+
+
+class ImportBody(Strict):
+    """`POST /v1/sessions/{sid}/import`."""
+
+    mode: Mode
+    label: Literal["human", "agent", "synthetic", "unknown"] = "unknown"
+    origin: Annotated[str, Field(pattern=r"^import:[a-z0-9][a-z0-9_]{0,63}$")] | None = None
+    actor: Literal["agent", "human"] | None = None
+    events: Annotated[
+        list[ImportedEvent], Field(min_length=1, max_length=LIMITS.events_per_request)
+    ]
+
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -104,14 +139,6 @@ def read(model: type[T], body: dict[str, Any]) -> T:
         return model.model_validate(body)
     except ValidationError as error:
         raise from_validation(error) from None
-
-
-class Act(NamedTuple):
-    """One act that fits its action, and what is recorded of it."""
-
-    told: ToldEvent
-    raw_action: str
-    meta: str
 
 
 def acts(body: EventsBody, shop: Catalogue, now: float) -> list[Act]:

@@ -22,10 +22,12 @@ from weakref import WeakValueDictionary
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
-from bls.phantom.book import SessionBook, ToldQuote
+from bls.phantom.book import EVENT, SessionBook, ToldQuote
 from bls.phantom.experiments import Experiments
+from bls.phantom.features import SessionFeatures
 from bls.phantom.lines import (
     EVENTS,
+    IMPORT,
     PRICES,
     Line,
     act_line,
@@ -166,6 +168,32 @@ class SessionDesk:
                 spool.add([(EVENTS, line)])
             await self._commit(spool)
             return session
+
+    async def take_in(
+        self, sid: str, mode: Mode, standing: Standing, acts: Sequence[Act]
+    ) -> tuple[int, int]:
+        """Acts of a sheet: recorded, never live. (new, told before).
+
+        Raises:
+            SkynetError: `session_live`, `invalid_label`, `sessions_stalled`.
+        """
+        standing.check()
+        spool = await self._ready(len(acts))
+        async with self._alone(sid):
+            if self.book.get(sid) is not None:
+                why = "A session of this name is live: a sheet's are others."
+                raise SkynetError("session_live", why, 409, "session_id")
+            now = time.time()
+            session = LiveSession(sid, mode, 0, now, SessionFeatures(), standing=standing)
+            new = self.book.unseen(EVENT, sid, [act.told.event_id for act in acts])
+            for place in new:
+                event_id, event = acts[place].told
+                self.book.note(EVENT, sid, event_id, now)
+                raw = acts[place].raw_action
+                line = act_line(session, now, event_id, event, raw_action=raw, meta="", kind=IMPORT)
+                spool.add([(EVENTS, line)])
+            await self._commit(spool)
+            return len(new), len(acts) - len(new)
 
     async def ready(self) -> None:
         """The book holds what was live before. Raises as `tell`."""

@@ -21,6 +21,7 @@ from client.gateway.body import read_json
 from client.gateway.keys import require_key
 from client.gateway.phantom.bodies import (
     EventsBody,
+    ImportBody,
     LabelBody,
     PricesBody,
     acts,
@@ -89,6 +90,18 @@ async def post_label(request: Request) -> Response:
     return JSONResponse(session_json(await desk.label(sid, standing, body.mode)))
 
 
+async def post_import(request: Request) -> Response:
+    """Acts of one session of a sheet (`skynet phantom import`)."""
+    gateway, desk = _admit(request)
+    sid = session_name(request.path_params["sid"])
+    with _counted(gateway, EVENTS) as counts:
+        body = read(ImportBody, await read_json(request, gateway.settings.body_timeout_s))
+        standing = Standing(body.label, body.origin or "", body.actor or "")
+        told = [event.act() for event in body.events]
+        counts.extend(await desk.take_in(sid, body.mode, standing, told))
+    return JSONResponse({"accepted": counts[0], "duplicates": counts[1]})
+
+
 def session_json(session: LiveSession) -> dict[str, Any]:
     """What an operator sees of a session."""
     label, origin, actor = session.standing
@@ -137,4 +150,5 @@ SESSION_ROUTES = [
     Route("/v1/sessions", get_sessions, methods=["GET"]),
     Route("/v1/sessions/{sid}", get_session, methods=["GET"]),
     Route("/v1/sessions/{sid}/label", post_label, methods=["POST"]),
+    Route("/v1/sessions/{sid}/import", post_import, methods=["POST"]),
 ]

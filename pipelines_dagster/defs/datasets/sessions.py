@@ -27,7 +27,7 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
     """The acts of that day, by session and as they came."""
     told = frames[TABLE].sort("ts", "source", "seq")
     acts = (
-        told.filter(pl.col("kind") == "act")
+        told.filter(pl.col("kind") != "label")
         .unique("event_id", keep="first", maintain_order=True)
         .with_columns(dt=day_of(pl.col("ts")))
         .filter(pl.col("dt") == day)

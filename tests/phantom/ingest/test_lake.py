@@ -90,7 +90,7 @@ def visit(shop: Shop, prefix: str, count: int = 6, repeat: int = 2) -> None:
 
 
 def test_once_whatever_is_killed(broker: TestBroker, scorer: Scorer, tmp_path: Path) -> None:
-    """A relay is killed, another loses its place, the gateway starts anew; clients send all twice."""
+    """A relay is killed, one loses its place, the gateway starts anew; all is sent twice."""
     lake = Lake(str(tmp_path / "lake"))
     checkpoint = tmp_path / "logs" / f"relay.{'+'.join(sorted(STREAMS))}.json"
     with open_shop(scorer.address, tmp_path) as shop:

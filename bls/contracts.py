@@ -382,20 +382,24 @@ TOKEN_AUCTION = ModelContract(
     decoupled=True,
 )
 
+_SESSION = (
+    Tensor("TRANSITIONS", "FP32", (ACTIONS + 1, ACTIONS)),  # counts; the last row: first acts
+    Tensor("STATS", "FP32", (len(SessionStat),)),
+)
+_SCORE = (
+    Tensor("PROBABILITY", "FP32", (1,)),  # f(tau), calibrated
+    Tensor("DIVERGENCE", "FP32", (2,)),  # Delta_H, Delta_A in nats; their difference is the gap
+)
+
 AGENT_SCORE = ModelContract(
     "agent_score",
     64,
-    (
-        Tensor("TRANSITIONS", "FP32", (ACTIONS + 1, ACTIONS)),  # counts; the last row: first acts
-        Tensor("STATS", "FP32", (len(SessionStat),)),
-        Tensor("KEY", "UINT64", (1,)),  # of the session: who gets a canary
-    ),
-    (
-        Tensor("PROBABILITY", "FP32", (1,)),  # f(tau), calibrated
-        Tensor("DIVERGENCE", "FP32", (2,)),  # Delta_H, Delta_A in nats; their difference is the gap
-        _SERVED,
-    ),
+    (*_SESSION, Tensor("KEY", "UINT64", (1,))),  # of the session: who gets a canary
+    (*_SCORE, _SERVED),
 )
+
+AGENT_GRAPH = ModelContract("agent_score", 64, _SESSION, _SCORE)
+"""What its `model.onnx` takes and gives."""
 
 SESSION_PRICE = ModelContract(
     "session_price",
@@ -420,4 +424,5 @@ CONTRACTS = (
     DECODE_STEP_HELD,
     DECODE_STEP_FIXED,
     TOKEN_AUCTION,
+    AGENT_SCORE,
 )

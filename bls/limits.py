@@ -91,6 +91,10 @@ class Limits:
     sessions: int = 65_536
     session_idle_s: float = 1_800.0
     event_age_s: float = 86_400.0
+    event_ahead_s: float = 5.0
+    events_remembered: int = 1_000_000
+    search_chars: int = 256
+    session_address_requests_per_s: int = 1_000
     score_timeout_s: float = 0.05
     price_timeout_s: float = 0.05
 

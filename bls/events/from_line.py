@@ -34,7 +34,7 @@ class FromLine:
     def __init__(self, topic: str, source: str) -> None:
         parsed = schema(topic)
         fields = {field["name"]: field for field in parsed["fields"]}
-        key = ("conv_id", "request_id", *TOPICS[topic].key)
+        key = (*TOPICS[topic].about, *TOPICS[topic].key)
         self._topic, self._source = topic, source
         self._key: Callable[[Event], Any] = itemgetter(*key)
         self._id = ":".join(["%s"] * len(key))

@@ -10,20 +10,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REPLY = ("conv_id", "request_id")
+SESSION = ("session_id",)
+
 
 @dataclass(frozen=True)
 class Topic:
     """One topic.
 
     Attributes:
-        key: fields that, after conv_id and request_id, make the event's id.
+        key: fields that, after those of `about`, make the event's id.
         retold: an event may be told again under the same id; the last one counts.
+        about: what the event is of: a reply, or a session of the shop. The first field is the key
+            of its message, so what is of the same one stays in order.
     """
 
     name: str
     billing: bool
     key: tuple[str, ...]
     retold: bool = False
+    about: tuple[str, ...] = REPLY
+
+    @property
+    def lead(self) -> str:
+        """The field that is a message's key."""
+        return self.about[0]
 
     @property
     def table(self) -> str:
@@ -43,7 +54,10 @@ TOPICS: dict[str, Topic] = {
         Topic("predictor.errors", False, ("token_idx", "advertiser")),
         Topic("tve.feedback", False, ("row",)),
         Topic("mro.select", False, ("advertiser", "rank")),
+        Topic("session.events", True, ("event_id",), about=SESSION),
+        Topic("session.prices", True, ("quote_id",), about=SESSION),
     )
 }
 PARTITIONS = 4
-"""Of every topic; the key of a message is its conv_id, so a conversation stays in order."""
+"""Of every topic; the key of a message is its conv_id or its session_id, so a conversation, and a
+session, stays in order."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`skynet gdpr`: erase a conversation, an advertiser, a creative or a context everywhere."""
+"""`skynet gdpr`: erase a conversation, an advertiser, a creative, a context or a session of the
+shop everywhere."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ def gdpr() -> None:
 @click.option("--adv-id", default="", help="An advertiser.")
 @click.option("--msg-id", default="", help="A creative.")
 @click.option("--ctx-id", default="", help="A context.")
+@click.option("--session-id", default="", help="A session of the shop.")
 @click.option("--dry-run", is_flag=True, help="Show what the lake has of it; change nothing.")
 @click.option(
     "--keep-billing",
@@ -39,6 +41,7 @@ def delete(
     adv_id: str,
     msg_id: str,
     ctx_id: str,
+    session_id: str,
     dry_run: bool,
     keep_billing: bool,
     raw: bool,
@@ -54,7 +57,7 @@ def delete(
         from pipelines_dagster.settings import load_pipeline_settings  # noqa: PLC0415
     settings = load_pipeline_settings()
     if dry_run:
-        subject = subject_of(conv_id, adv_id, msg_id, ctx_id)
+        subject = subject_of(conv_id, adv_id, msg_id, ctx_id, session_id)
         steps = pipeline.dry_run(settings, subject, keep_billing)
         _print([vars(step) for step in steps], raw, "nothing was changed")
         return
@@ -64,6 +67,7 @@ def delete(
         adv_id=adv_id,
         msg_id=msg_id,
         ctx_id=ctx_id,
+        session_id=session_id,
         keep_billing=keep_billing,
     )
     verdict = "erased" if done.done else "NOT erased, the request stays open"

@@ -52,6 +52,12 @@ class Metrics:
         self._clicks = Counter(
             "orch_clicks_total", "Clicks told, by outcome.", ["outcome"], registry=registry
         )
+        self._told = Counter(
+            "phantom_told_total",
+            "Events and prices told, by stream and outcome; a refused request counts once.",
+            ["stream", "outcome"],
+            registry=registry,
+        )
         Gauge("cg_gateway_live_replies", "Replies open now.", registry=registry).set_function(live)
 
     def record(self, stats: ReplyStats) -> None:
@@ -71,6 +77,15 @@ class Metrics:
     def clicked(self, outcome: str) -> None:
         """Add one click that was told; `outcome` is `done` or an error code."""
         self._clicks.labels(outcome).inc()
+
+    def told(self, stream: str, outcome: str, count: int) -> None:
+        """Add events or prices told; `outcome` is `done`, `duplicate` or an error code."""
+        self._told.labels(stream, outcome).inc(count)
+
+    def watch_sessions(self, live: Callable[[], int]) -> None:
+        """Show how many sessions are held."""
+        gauge = Gauge("phantom_live_sessions", "Sessions held now.", registry=self._registry)
+        gauge.set_function(live)
 
     def text(self) -> bytes:
         """Prometheus text format."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: chat, bids of a live reply, clicks, campaigns, explanations, health, page."""
+"""The routes: chat, bids of a live reply, clicks, campaigns, sessions of the shop, explanations,
+health, page."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from client.gateway.clicks import post_click
 from client.gateway.explain import post_explain
 from client.gateway.keys import require_key
 from client.gateway.page import PAGE_ROUTES
+from client.gateway.phantom.routes import SESSION_ROUTES
 from client.gateway.reply import Reply
 from client.gateway.state import gateway_of
 
@@ -81,5 +83,6 @@ ROUTES = [
     Route("/readyz", readyz, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),
     *AD_ROUTES,
+    *SESSION_ROUTES,
     *PAGE_ROUTES,
 ]

@@ -90,6 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             streams=args.streams,
             explain=ExplainOptions(tve=environment.tve_folder(), keys=True, logs=environment.logs),
             logs=environment.logs,
+            salt=environment.state / "session.salt",
+            keys=environment.key_store,
+            etcd_password=environment.etcd_password,
             database=environment.database_url,
             database_password=environment.database_password,
         )

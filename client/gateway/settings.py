@@ -22,7 +22,9 @@ class GatewaySettings:
         deadline_grace_ms: how long past a reply's own deadline the gateway still waits for the
             server to end it politely.
         explain: how the worker behind `/v1/explain` is started.
-        logs: where `/v1/clicks` records; None: it refuses.
+        logs: where `/v1/clicks`, `/v1/events` and `/v1/prices` record; None: they refuse.
+        salt: file of the salt of user agents; None: they are not recorded.
+        keys: key store (`bls.keys.store.open_store`) with the shop's experiments; empty: none.
         database: of campaigns and budgets (`bls.ads.database`); empty: they are refused.
     """
 
@@ -38,6 +40,9 @@ class GatewaySettings:
     deadline_grace_ms: int = 2_000
     explain: ExplainOptions = field(default_factory=ExplainOptions)
     logs: Path | None = None
+    salt: Path | None = None
+    keys: str = ""
+    etcd_password: str = field(default="", repr=False)
     database: str = field(default="", repr=False)
     database_password: str = field(default="", repr=False)
 

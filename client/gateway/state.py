@@ -12,6 +12,8 @@ from bls.explain.service import ExplainService
 from bls.settlement.clicks import ClickBook
 from client.gateway.ads.desk import AdDesk
 from client.gateway.metrics import Metrics
+from client.gateway.phantom.conditions import Conditions
+from client.gateway.phantom.desk import SessionDesk
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
 from client.gateway.upstream import Triton
@@ -30,6 +32,7 @@ class Gateway:
     explainer: ExplainService
     clicks: ClickBook
     ads: AdDesk
+    sessions: SessionDesk
     drain: asyncio.Event
 
     @classmethod
@@ -42,12 +45,18 @@ class Gateway:
         triton = Triton(settings.triton)
         clicks = ClickBook(settings.logs)
         ads = AdDesk(settings.database, settings.database_password, triton)
+        conditions = Conditions(settings.keys, settings.etcd_password, settings.logs)
+        sessions = SessionDesk(settings.logs, settings.salt, conditions, triton)
+        metrics.watch_sessions(lambda: len(sessions.book))
         drain = asyncio.Event()
-        return cls(settings, triton, slots, metrics, tracing, explainer, clicks, ads, drain)
+        return cls(
+            settings, triton, slots, metrics, tracing, explainer, clicks, ads, sessions, drain
+        )
 
     async def close(self) -> None:
-        """Release the channel, the database, the explain worker and the record of clicks."""
+        """Release the channel, the database, the explain worker and what is recorded."""
         self.clicks.close()
+        await self.sessions.close()
         await self.ads.close()
         await self.explainer.close()
         await self.triton.close()

@@ -34,7 +34,7 @@ def test_batches_of_the_longest_names(
 ) -> None:
     """All of one conversation, so in one partition, and of its stream's shortest line."""
     short = min((written / topic).read_bytes().splitlines(), key=len)
-    fields = orjson.loads(short) | {"conv_id": CONV, "request_id": request_id}
+    fields = orjson.loads(short) | {"conv_id": CONV, "session_id": CONV, "request_id": request_id}
     line = orjson.dumps(fields) + b"\n"
     (tmp_path / topic).write_bytes(line * (READ // len(line) + 1))
     chunk, made = Tail(tmp_path, topic).read(READ), Slice()

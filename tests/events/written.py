@@ -15,11 +15,16 @@ from bls.brain.feedback import Delivered, FeedbackLog
 from bls.brain.forecast.residuals import Observation, ResidualLog
 from bls.brain.trajectory import Curve, Trajectory
 from bls.jsonlog import JsonLog
+from bls.phantom.features import SessionFeatures
+from bls.phantom.lines import EVENTS, PRICES, act_line, label_line, price_line
+from bls.phantom.live import LiveSession
+from bls.phantom.session import Quote, SessionEvent
 from bls.policy.reply import STREAM as REFUSED
 from bls.policy.reply import PolicyLine
 from bls.reply.receipt import CURRENCY, Account
 from bls.settlement.ledger import Ledger
 from bls.settlement.record import ReceiptRecord, Record, TokenRecord
+from bls.settlement.segments import Appender
 from kernels_cuda.auction import Auction
 from tests.brain.decisions.deciding import decide
 from tests.settlement.workshop import Workshop
@@ -40,7 +45,8 @@ CHOSEN = PLACE | {
 
 
 def write_all(folder: Path) -> None:
-    """Streams of one small conversation; `click.logs` is the gateway's, see test_clicks."""
+    """Streams of one small conversation and one session of the shop; `click.logs` is the gateway's,
+    see test_clicks."""
     ledger = Ledger(folder, failed)
     for record in records():
         ledger.put(record)
@@ -55,6 +61,38 @@ def write_all(folder: Path) -> None:
     log.write_many([(REFUSED, PLACE | dataclasses.asdict(one)) for one in refused])
     log.write("mro.select", **CHOSEN)
     log.close()
+    write_session(folder)
+
+
+def write_session(folder: Path) -> None:
+    """Two acts, the second scored, a label and a price."""
+    act = SessionEvent("view_item", "lis", 10**12)
+    session = LiveSession("s-1", "hotel", 0, 1e9, SessionFeatures(), score=0.25, served=7)
+    price = Quote("lis", 95_500_000, 10**12)
+    lines = {
+        EVENTS: [
+            act_line(session, 1e9, "e-1", act, raw_action="view-item", meta="", scored=False),
+            act_line(session, 1e9, "e-2", act, raw_action="view_item", meta="{}", scored=True),
+            label_line(session, 1e9, "~1"),
+        ],
+        PRICES: [
+            price_line(
+                session,
+                1e9,
+                "q-1",
+                price,
+                base_micros=95_500_000,
+                currency="EUR",
+                policy="",
+                version="",
+            )
+        ],
+    }
+    for stream, bodies in lines.items():
+        appender = Appender(folder, stream, 1 << 20)
+        appender.add(bodies)
+        appender.write()
+        appender.close()
 
 
 def records(replies: int = 2, tokens: int = 8) -> list[Record]:

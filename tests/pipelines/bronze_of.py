@@ -67,8 +67,7 @@ def append(lake: Lake, topic: str, lines: list[dict[str, Any]], offset: int, **n
     table = TOPICS[topic].table
     rows: defaultdict[str, list[Any]] = defaultdict(list)
     for number, line in enumerate(lines, offset):
-        key = [line["conv_id"], line["request_id"]]
-        key += [str(line[name]) for name in TOPICS[topic].key]
+        key = [str(line[name]) for name in (*TOPICS[topic].about, *TOPICS[topic].key)]
         extra = {
             "event_id": ":".join(key),
             "source": "test",

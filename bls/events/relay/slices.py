@@ -15,9 +15,11 @@ from bls.events.from_line import FromLine
 from bls.events.relay.batch import Record, record_batch
 from bls.events.relay.tail import Chunk
 from bls.events.schema import encoder, header
+from bls.events.topics import TOPICS
 from bls.settlement.erased import ERASED
 
 _CONVERSATIONS = 1 << 16
+"""Conversations and sessions whose keys are remembered."""
 READ = 450_000
 """Bytes of one stream's lines in a slice: brokers take batches of up to 1,048,588 bytes unless told
 otherwise, and a message has its conv_id three times, so it may be twice as long as its line."""
@@ -62,11 +64,13 @@ class Slicer:
         self._topic = topic
         self._from_line = FromLine(topic, source)
         self._encode, self._head = encoder(topic), header(topic)
+        self._lead = TOPICS[topic].lead
         self._keys: dict[str, tuple[int, bytes]] = {}
 
     def add(self, chunk: Chunk, partitions: int, into: Slice) -> None:
         """Put a chunk's events into a slice; a chunk of a topic is added once to it."""
         from_line, encode, head = self._from_line, self._encode, self._head
+        lead = self._lead
         records: dict[int, list[Record]] = {}
         count = 0
         for line, seq in zip(chunk.lines, chunk.seqs, strict=True):
@@ -78,7 +82,7 @@ class Slicer:
             except (SkynetError, NotOfSchemaError) as fault:
                 into.bad.append(BadLine(self._topic, "bad_event", str(fault), seq, line))
                 continue
-            number, key = self._key(event["conv_id"])
+            number, key = self._key(event[lead])
             records.setdefault(number % partitions, []).append((key, message))
             count += 1
         into.counts[self._topic] = count
@@ -86,12 +90,12 @@ class Slicer:
         for partition, found in records.items():
             into.batches[Target(self._topic, partition)] = record_batch(found, now_ms)
 
-    def _key(self, conv_id: str) -> tuple[int, bytes]:
+    def _key(self, name: str) -> tuple[int, bytes]:
         """A conversation's number, as Kafka's own clients hash keys, and its key."""
-        found = self._keys.get(conv_id)
+        found = self._keys.get(name)
         if found is None:
             if len(self._keys) >= _CONVERSATIONS:
                 self._keys.clear()
-            raw = conv_id.encode()
-            found = self._keys[conv_id] = murmur2(raw) & 0x7FFFFFFF, raw_bytes(raw)
+            raw = name.encode()
+            found = self._keys[name] = murmur2(raw) & 0x7FFFFFFF, raw_bytes(raw)
         return found

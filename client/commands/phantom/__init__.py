@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import click
 
+from client.commands.phantom.sessions import sessions
+from client.commands.phantom.sheet import import_sheet
+
 
 @click.group()
 def phantom() -> None:
     """Shopping agents told from people, and prices that survive them (docs/phantom.md)."""
 
 
-_COMMANDS: tuple[click.Command, ...] = ()
+_COMMANDS: tuple[click.Command, ...] = (import_sheet, sessions)
 
 for command in _COMMANDS:
     phantom.add_command(command)

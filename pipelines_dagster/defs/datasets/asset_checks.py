@@ -21,7 +21,7 @@ from pipelines_dagster.resources import Pipelines
 
 DAYS = 3
 """Newest days of a table that are looked at."""
-_SPARSE = {"silver/click_pairs", "silver/lambda_rewards"}
+_SPARSE = {"silver/click_pairs", "silver/lambda_rewards", "silver/sessions"}
 """Tables that may well have no rows."""
 
 

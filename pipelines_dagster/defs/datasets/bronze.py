@@ -50,11 +50,11 @@ def as_bronze(topic: str, lines: pl.DataFrame, source: str, seq: int = 0) -> pl.
     """Recorded lines as the rows that ingest would make of them, all from one partition.
 
     Args:
-        lines: the fields of the topic's lines, `ts`, `conv_id` and `request_id` among them.
+        lines: the fields of the topic's lines, `ts` and those of `Topic.about` among them.
         seq: before the first line's.
     """
     wanted = columns(topic)
-    key = ["conv_id", "request_id", *TOPICS[topic].key]
+    key = [*TOPICS[topic].about, *TOPICS[topic].key]
     count = pl.int_range(1, pl.len() + 1, dtype=pl.Int64) + seq
     absent = [name for name in wanted if name not in lines.columns]
     defaults = {field["name"]: field.get("default") for field in schema(topic)["fields"]}

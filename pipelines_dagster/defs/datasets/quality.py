@@ -49,6 +49,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "value": _ANY,
     },
     "silver/click_pairs": {"cosine": (-1 - UNIT, 1 + UNIT)},
+    "silver/sessions": {"ts_ms": _ANY, "dwell_ms": _ANY},
     "silver/lambda_rewards": {"bucket": (0, 1), "money": _ANY, "reward": (0, 1)},
 }
 """Least and greatest value of a column, both allowed."""

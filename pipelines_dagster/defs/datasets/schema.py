@@ -95,6 +95,28 @@ CLICK_PAIRS: Columns = {
     "dt": pl.String,
 }
 
+SESSIONS: Columns = {
+    "session_id": pl.String,
+    "ts": pl.Float64,  # when the gateway took it
+    "seq": pl.Int64,
+    "event_id": pl.String,
+    "mode": pl.String,
+    "action": pl.String,
+    "item": pl.String,
+    "ts_ms": pl.Int64,  # by the teller's clock
+    "dwell_ms": pl.Int64,
+    "meta": pl.String,
+    "experiment": pl.String,
+    "condition": pl.String,
+    "label": pl.String,
+    "origin": pl.String,
+    "actor": pl.String,
+    "user_agent": pl.String,
+    "agent_probability": pl.Float64,  # NaN where there was none
+    "agent_version": pl.String,
+    "dt": pl.String,
+}
+
 LAMBDA_REWARDS: Columns = {
     **_REPLY,
     "ctx_id": pl.String,

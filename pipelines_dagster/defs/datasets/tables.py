@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
-from pipelines_dagster.defs.datasets import ads, bids, contexts, pairs, rewards, samples, windows
+from pipelines_dagster.defs.datasets import (
+    ads,
+    bids,
+    contexts,
+    pairs,
+    rewards,
+    samples,
+    sessions,
+    windows,
+)
 from pipelines_dagster.defs.datasets.engine import HERE, Engine
 from pipelines_dagster.defs.datasets.recipe import Recipe
 from pipelines_dagster.defs.datasets.refresh import Refreshed, refresh
@@ -20,6 +29,7 @@ def recipes(encode: ads.Encode = ads.served_encoder) -> dict[str, Recipe]:
         samples.RECIPE,
         pairs.RECIPE,
         rewards.RECIPE,
+        sessions.RECIPE,
     )
     return {recipe.table: recipe for recipe in every}
 

@@ -63,6 +63,7 @@ def erase(
     adv_id: str = "",
     msg_id: str = "",
     ctx_id: str = "",
+    session_id: str = "",
     keep_billing: bool = False,
     index: IndexHook | None = None,
 ) -> Erasure:
@@ -76,7 +77,7 @@ def erase(
         SkynetError: `bad_subject`, `one_subject`; `ledger_busy`, `redis_unreachable`, `table_busy`
             where a place cannot be erased now, with the request still open.
     """
-    subject = subject_of(conv_id, adv_id, msg_id, ctx_id)
+    subject = subject_of(conv_id, adv_id, msg_id, ctx_id, session_id)
     lake = settings.open_lake()
     known = tables(lake)
     links = links_of(lake, known, subject)

@@ -20,6 +20,7 @@ _OWNED: dict[Kind, tuple[str, ...]] = {
     Kind.ADV: ("ad_id", "ad_key", "msg_id"),
     Kind.MSG: ("ad_id", "ad_key"),
     Kind.CTX: ("request_id",),
+    Kind.SESSION: (),
 }
 _REQUEST = "request_id"
 _EVER = "9999-12-31"

@@ -21,9 +21,11 @@ from pipelines_dagster.defs.gdpr.subject import Kind, Subject
 
 PLACE = "ledger"
 OTHERS = tuple(t.name for t in TOPICS.values() if t.billing and t.name not in STREAMS)
-"""Chained streams with a writer of their own: clicks."""
+"""Chained streams with a writer of their own: clicks, and sessions of the shop."""
 ALL = (*STREAMS, *OTHERS)
 Reply = tuple[str, str]
+_NAMED = {Kind.CONV: "conv_id", Kind.SESSION: "session_id"}
+"""Whose lines say so themselves. Of a session charges are kept, its acts and prices never."""
 
 
 def erase_ledger(folder: Path, subject: Subject, audit: str, keep: bool) -> Step | None:
@@ -31,16 +33,18 @@ def erase_ledger(folder: Path, subject: Subject, audit: str, keep: bool) -> Step
 
     Raises as `bls.settlement.erasure.erase_records`.
     """
-    if subject.kind not in (Kind.CONV, Kind.ADV) or not _any(folder):
+    if subject.kind not in (*_NAMED, Kind.ADV) or not _any(folder):
         return None
-    if keep:
+    if keep and subject.kind is not Kind.SESSION:
         return Step(PLACE, kept=True, note="kept: records of charges (keep_billing)")
-    if subject.kind is Kind.CONV:
+    if subject.kind in _NAMED:
+        column = _NAMED[subject.kind]
         done = erase_records(
             folder,
-            lambda record: _conv(record) == subject.value,
+            lambda record: record.get(column) == subject.value,
             [f'"{subject.value}"'],
             audit,
+            streams=() if keep else STREAMS,
             own_writer=OTHERS,
         )
     else:

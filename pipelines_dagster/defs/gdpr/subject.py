@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose data are to go: a conversation, an advertiser, a creative or a context, nothing else.
+"""Whose data are to go: a conversation, an advertiser, a creative, a context or a session of the
+shop, nothing else.
 
 An id has the form that requests must have, so nothing that is not an id ever reaches a predicate.
 """
@@ -22,6 +23,7 @@ class Kind(Enum):
     ADV = ("adv", ID_PATTERN, ("advertiser", "adv_id", "rejected_advertiser"))
     MSG = ("msg", ID_PATTERN, ("msg_id",))
     CTX = ("ctx", ID_PATTERN, ("ctx_id", "ctx_key"))
+    SESSION = ("session", ID_PATTERN, ("session_id",))
 
     def __init__(self, title: str, pattern: str, columns: tuple[str, ...]) -> None:
         self.title = title
@@ -52,13 +54,15 @@ def hash_of(kind: Kind, value: str, salt: str) -> str:
     return hashlib.sha256(f"{salt}\n{kind.title}\n{value}".encode()).hexdigest()
 
 
-def subject_of(conv_id: str = "", adv_id: str = "", msg_id: str = "", ctx_id: str = "") -> Subject:
+def subject_of(
+    conv_id: str = "", adv_id: str = "", msg_id: str = "", ctx_id: str = "", session_id: str = ""
+) -> Subject:
     """The one that is given. Raises `one_subject` for none or several, `bad_subject`."""
     given = [
         (kind, value)
-        for kind, value in zip(Kind, (conv_id, adv_id, msg_id, ctx_id), strict=True)
+        for kind, value in zip(Kind, (conv_id, adv_id, msg_id, ctx_id, session_id), strict=True)
         if value
     ]
     if len(given) != 1:
-        raise invalid("one_subject", "Name one of conv_id, adv_id, msg_id and ctx_id.")
+        raise invalid("one_subject", "Name one of conv_id, adv_id, msg_id, ctx_id and session_id.")
     return Subject(*given[0])

@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from bls.events.schema import encode
+from bls.events.topics import TOPICS
 from pipelines_dagster.defs.ingest.decode import Batch, decode
 from pipelines_dagster.defs.ingest.ingest import Ingest, bronze
 from pipelines_dagster.defs.ingest.limits import IngestLimits
@@ -43,7 +44,7 @@ BATCH = 50_000
 
 def messages(topic: str, count: int) -> list[tuple[bytes, bytes]]:
     """Keys and messages."""
-    return [(str(e["conv_id"]).encode(), encode(topic, e)) for e in events(topic, count)]
+    return [(str(e[TOPICS[topic].lead]).encode(), encode(topic, e)) for e in events(topic, count)]
 
 
 def batch_of(topic: str, found: list[tuple[bytes, bytes]]) -> Batch:

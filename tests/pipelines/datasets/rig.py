@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -36,7 +37,38 @@ def encode(texts: list[str]) -> NDArray[np.float32]:
 def traffic(
     seed: int = 1, count: int = 40, *, start: float = START, gap_s: float = 60.0
 ) -> Streams:
-    return simulate_events(Traffic(seed, count, start=start, gap_s=gap_s), world())
+    streams = simulate_events(Traffic(seed, count, start=start, gap_s=gap_s), world())
+    return streams | {"session.events": visits(seed, count, start, gap_s)}
+
+
+def visits(seed: int, count: int, start: float, gap_s: float) -> pl.DataFrame:
+    """Sessions of the shop, two acts each, the second told twice, and every other one labelled."""
+    told = []
+    for number in range(count):
+        place = {"session_id": f"visit_{seed}_{number}", "mode": "hotel", "dwell_ms": 0}
+        acts = [("e-1", "page_view"), ("e-2", "sort"), ("e-2", "sort")]
+        rows = [
+            *({"kind": "act", "event_id": name, "action": action} for name, action in acts),
+            *([{"kind": "label", "event_id": "~1", "action": ""}] if number % 2 else []),
+        ]
+        for at, row in enumerate(rows):
+            ts = start + number * gap_s + at
+            said = row["kind"] == "label"
+            told.append(
+                {
+                    **place,
+                    **row,
+                    "ts": ts,
+                    "ts_ms": int(ts * 1000),
+                    "label": "agent" if said else "unknown",
+                    "origin": "operator" if said else "",
+                    "agent_probability": 0.5 if at else math.nan,
+                }
+            )
+    texts = ("raw_action", "item", "meta", "experiment", "condition", "actor", "user_agent")
+    return pl.DataFrame(told).with_columns(
+        pl.lit("").alias(name) for name in (*texts, "agent_version")
+    )
 
 
 def pour(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bls.events.schema import Event, encode, schema
+from bls.events.topics import TOPICS
 
 NOW = 1_795_000_000.0
 """`ts` of the first event: 2026-11-18."""
@@ -36,19 +37,21 @@ def numbered(found: Event, source: str, seq: int, per_reply: int = 100) -> Event
     """The event as the source's `seq`-th: its ids and its time."""
     reply = seq // per_reply
     conv_id, request_id = f"{source}-c{reply:08x}", f"r{reply % 7}"
+    about = {"conv_id": conv_id, "request_id": request_id}
+    if "session_id" in found:
+        about = {"session_id": conv_id}
     return found | {
         "v": 1,
         "source": source,
         "seq": seq,
         "ts": NOW + seq * 0.01,
-        "conv_id": conv_id,
-        "request_id": request_id,
-        "event_id": f"{conv_id}:{request_id}:{seq % per_reply}",
+        **about,
+        "event_id": ":".join([*about.values(), str(seq % per_reply)]),
     }
 
 
 def send(producer: Any, topic: str, found: Event) -> None:
-    producer.send(topic, encode(topic, found), key=str(found["conv_id"]).encode())
+    producer.send(topic, encode(topic, found), key=str(found[TOPICS[topic].lead]).encode())
 
 
 def _filled(avro: Any, draw: np.random.Generator) -> Any:

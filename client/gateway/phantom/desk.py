@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's sessions: the book in memory, the spool on disk, and what belongs together.
+
+A batch is applied to the book, scored, and written, in this order and one batch of a session at a
+time; it is answered when it is on disk. A batch that could not be written is told again by its
+client: then its ids are known, nothing is counted twice, and the lines that wait are written. After
+a restart the book is made again from the lines of the last day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from bls.errors import SkynetError
+from bls.limits import LIMITS
+from bls.phantom.book import EVENT, SessionBook, ToldQuote
+from bls.phantom.experiments import Experiments
+from bls.phantom.features import SessionFeatures
+from bls.phantom.lines import (
+    EVENTS,
+    IMPORT,
+    PRICES,
+    Line,
+    act_line,
+    label_line,
+    lines_since,
+    price_line,
+)
+from bls.phantom.live import LiveSession, Standing
+from bls.phantom.restore import apply_line
+from bls.phantom.salt import hashed, read_salt
+from bls.phantom.session import Mode
+from bls.phantom.shop import catalogue
+from bls.settlement.spool import Spool
+from client.gateway.ads.limiter import Limiter
+from client.gateway.phantom.bodies import Act, Placed
+from client.gateway.phantom.conditions import Conditions
+from client.gateway.phantom.score import ask
+from client.gateway.upstream import Triton
+
+log = logging.getLogger("skynet.sessions")
+
+LOCK = "sessions.lock"
+_WAITING = 16_384
+_CHUNK = 2_000
+_START_S = 5.0
+"""How long a request waits for the book to be made again."""
+
+
+class SessionDesk:
+    """Made inside the event loop; opening reads nothing until the first request.
+
+    Args:
+        logs: log folder; None refuses every event.
+        salt: file of the salt of user agents; None: they are not recorded.
+    """
+
+    def __init__(
+        self, logs: Path | None, salt: Path | None, conditions: Conditions, triton: Triton
+    ) -> None:
+        self._logs, self._salt_file, self._triton = logs, salt, triton
+        self._conditions = conditions
+        self._spool = None
+        if logs is not None:
+            self._spool = Spool(logs, (EVENTS, PRICES), LOCK, waiting=_WAITING)
+        self._salt = b""
+        self._opening: asyncio.Task[None] | None = None
+        self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.book = SessionBook()
+        self.per_session = Limiter(LIMITS.session_requests_per_s, LIMITS.sessions)
+        self.per_address = Limiter(LIMITS.session_address_requests_per_s)
+
+    @property
+    def experiments(self) -> Experiments:
+        return self._conditions.current
+
+    async def tell(
+        self,
+        sid: str,
+        mode: Mode,
+        acts: Sequence[Act],
+        placed: Placed | None = None,
+        user_agent: str = "",
+    ) -> tuple[int, int, float | None]:
+        """Take a batch; (new, told before, f(tau) or None when there is none yet).
+
+        Raises:
+            SkynetError: `session_full`, `mode_fixed`, `condition_fixed`, `unknown_condition`;
+                `sessions_stalled` while it cannot be written, when it is to be told again.
+        """
+        spool = await self._ready(len(acts))
+        async with self._alone(sid):
+            session = self._begin(sid, mode, placed, user_agent)
+            applied = self.book.apply(sid, mode, [act.told for act in acts])
+            scored = False
+            try:
+                scored = bool(applied.accepted) and await self._score(session)
+            finally:
+                last = len(applied.accepted) - 1
+                lines = [
+                    self._act(session, acts[place], scored and number == last)
+                    for number, place in enumerate(applied.accepted)
+                ]
+                spool.add([(EVENTS, line) for line in lines])
+            await self._commit(spool)
+            return len(applied.accepted), applied.duplicates, session.score
+
+    async def show(
+        self, sid: str, mode: Mode, quotes: Sequence[ToldQuote], policy: str = "", version: str = ""
+    ) -> tuple[int, int]:
+        """Prices that a session was shown: (new, told before).
+
+        Args:
+            policy, version: what decided them, see the topic's schema.
+
+        Raises:
+            SkynetError: as `tell`.
+        """
+        spool = await self._ready(len(quotes))
+        async with self._alone(sid):
+            session = self._begin(sid, mode)
+            applied = self.book.quoted(sid, mode, quotes)
+            shop, now = catalogue(mode), time.time()
+            lines = []
+            for place in applied.accepted:
+                quote_id, quote = quotes[place]
+                base = shop.item(quote.item).base_micros
+                lines.append(
+                    price_line(
+                        session,
+                        now,
+                        quote_id,
+                        quote,
+                        base_micros=base,
+                        currency=shop.currency,
+                        policy=policy,
+                        version=version,
+                    )
+                )
+            spool.add([(PRICES, line) for line in lines])
+            await self._commit(spool)
+            return len(applied.accepted), applied.duplicates
+
+    async def label(self, sid: str, standing: Standing, mode: Mode | None) -> LiveSession:
+        """Say who a session is. Raises `unknown_session`, `invalid_label`, `synthetic_stays`."""
+        spool = await self._ready(1)
+        async with self._alone(sid):
+            session = self.book.get(sid)
+            if session is None and mode is None:
+                raise unknown_session()
+            if session is not None:
+                session.standing.becomes(standing)
+            else:
+                standing.check()
+            session = self._begin(sid, mode or session.mode)  # type: ignore[union-attr]
+            if session.standing != standing:
+                session.standing = standing
+                line = label_line(session, time.time(), f"~{uuid.uuid4().hex}")
+                spool.add([(EVENTS, line)])
+            await self._commit(spool)
+            return session
+
+    async def take_in(
+        self, sid: str, mode: Mode, standing: Standing, acts: Sequence[Act]
+    ) -> tuple[int, int]:
+        """Acts of a sheet: recorded, never live. (new, told before).
+
+        Raises:
+            SkynetError: `session_live`, `invalid_label`, `sessions_stalled`.
+        """
+        standing.check()
+        spool = await self._ready(len(acts))
+        async with self._alone(sid):
+            if self.book.get(sid) is not None:
+                why = "A session of this name is live: a sheet's are others."
+                raise SkynetError("session_live", why, 409, "session_id")
+            now = time.time()
+            session = LiveSession(sid, mode, 0, now, SessionFeatures(), standing=standing)
+            new = self.book.unseen(EVENT, sid, [act.told.event_id for act in acts])
+            for place in new:
+                event_id, event = acts[place].told
+                self.book.note(EVENT, sid, event_id, now)
+                raw = acts[place].raw_action
+                line = act_line(session, now, event_id, event, raw_action=raw, meta="", kind=IMPORT)
+                spool.add([(EVENTS, line)])
+            await self._commit(spool)
+            return len(new), len(acts) - len(new)
+
+    async def ready(self) -> None:
+        """The book holds what was live before. Raises as `tell`."""
+        await self._ready(0)
+
+    async def close(self) -> None:
+        """Nothing is taken any more; release the files."""
+        if self._opening is not None:
+            self._opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError, SkynetError):
+                await self._opening
+        if self._spool is not None:
+            self._spool.close()
+        self._conditions.close()
+
+    def _begin(
+        self, sid: str, mode: Mode, placed: Placed | None = None, user_agent: str = ""
+    ) -> LiveSession:
+        """The session; a new one gets its condition, which may be named until its first act."""
+        known = self.book.get(sid)
+        if placed is not None:
+            self._check_condition(known, placed, mode)
+        session = self.book.open(sid, mode)
+        if placed is not None:
+            session.experiment, session.condition = placed.name, placed.condition
+        elif known is None:
+            assigned = self.experiments.assign(sid, mode, session.heard)
+            session.experiment, session.condition = assigned
+        if user_agent and not session.user_agent and self._salt:
+            session.user_agent = hashed(self._salt, user_agent)
+        return session
+
+    def _check_condition(self, known: LiveSession | None, placed: Placed, mode: Mode) -> None:
+        """Raises `unknown_condition`, `condition_fixed`."""
+        self.experiments.check(placed.name, placed.condition, mode)
+        if known is None or not known.events:
+            return
+        if (known.experiment, known.condition) != (placed.name, placed.condition):
+            why = "This session runs under another condition."
+            raise SkynetError("condition_fixed", why, 409, "experiment")
+
+    async def _score(self, session: LiveSession) -> bool:
+        found = await ask(self._triton, session, LIMITS.score_timeout_s)
+        if found is None:
+            return False
+        session.score, session.served = found
+        return True
+
+    def _act(self, session: LiveSession, act: Act, scored: bool) -> bytes:
+        event_id, event = act.told
+        return act_line(
+            session,
+            time.time(),
+            event_id,
+            event,
+            raw_action=act.raw_action,
+            meta=act.meta,
+            scored=scored,
+        )
+
+    async def _commit(self, spool: Spool) -> None:
+        try:
+            await spool.commit()
+        except OSError:
+            raise _stalled() from None
+
+    @asynccontextmanager
+    async def _alone(self, sid: str) -> AsyncIterator[None]:
+        """One request of a session at a time."""
+        lock = self._busy.get(sid)
+        if lock is None:
+            lock = self._busy[sid] = asyncio.Lock()
+        async with lock:
+            yield
+
+    async def _ready(self, count: int) -> Spool:
+        """The spool, opened, with room. Raises `sessions_stalled`."""
+        if self._spool is None:
+            raise _stalled()
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open(self._spool, self._logs))
+        try:
+            await asyncio.wait_for(asyncio.shield(self._opening), _START_S)
+        except TimeoutError:
+            raise _stalled() from None
+        except OSError:
+            self._opening = None
+            raise _stalled() from None
+        if not self._spool.has_room(count):
+            raise _stalled()
+        return self._spool
+
+    async def _open(self, spool: Spool, logs: Path | None) -> None:
+        """Take the files, then make the book again. Raises `OSError`."""
+        await spool.open()
+        loop = asyncio.get_running_loop()
+        if self._salt_file is not None:
+            self._salt = await loop.run_in_executor(None, read_salt, self._salt_file)
+        if logs is None:
+            return
+        began, count = time.monotonic(), 0
+        lines = lines_since(logs, time.time() - LIMITS.event_age_s)
+        while chunk := await loop.run_in_executor(None, _some, lines):
+            for line in chunk:
+                apply_line(self.book, line)
+            count += len(chunk)
+            await asyncio.sleep(0)
+        if count:
+            seconds = time.monotonic() - began
+            log.warning("%d lines of sessions read again in %.1f s", count, seconds)
+
+
+def _some(lines: Iterator[Line]) -> list[Line]:
+    return list(itertools.islice(lines, _CHUNK))
+
+
+def unknown_session() -> SkynetError:
+    """It is not live, or never was."""
+    return SkynetError("unknown_session", "There is no such live session.", 404, "session_id")
+
+
+def _stalled() -> SkynetError:
+    why = "Sessions cannot be recorded now; send it again."
+    return SkynetError("sessions_stalled", why, 503)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of a classifier's answers: AUC with its interval, calibration, precision at a prior.
+
+Samples are weighted so that agents are a share `prior` of them: precision and calibration depend on
+it, and half of our sessions are agents' only because we made them so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import mannwhitneyu, rankdata
+
+from bls.phantom.kernels import F64
+from export.agent_score.sessions import Flags
+
+BINS = 10
+PRECISION = 0.95
+
+
+class Interval(NamedTuple):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} .. {self.high:.3f})"
+
+
+class Detection(NamedTuple):
+    """What is found at a threshold: precision and recall at the prior."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+def auc(agent: Flags, score: F64) -> float:
+    """Chance that an agent's score is above a person-like one's; ties count half."""
+    positive = int(agent.sum())
+    ranks = rankdata(score)[agent].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * (len(agent) - positive)))
+
+
+def auc_interval(agent: Flags, score: F64, draws: int = 1000, seed: int = 0) -> Interval:
+    """AUC with a bootstrap interval; sessions of each class are drawn apart."""
+    rng = np.random.default_rng(seed)
+    yes, no = score[agent], score[~agent]
+    flags = np.arange(len(score)) < len(yes)
+    found = [
+        auc(flags, np.concatenate([rng.choice(yes, len(yes)), rng.choice(no, len(no))]))
+        for _ in range(draws)
+    ]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Interval(auc(agent, score), float(low), float(high))
+
+
+def at_prior(agent: Flags, prior: float) -> F64:
+    """Weights [n] that make agents a share `prior`, together 1."""
+    share: F64 = np.where(agent, prior / agent.sum(), (1 - prior) / (~agent).sum())
+    return share
+
+
+def reliability(agent: Flags, score: F64, prior: float) -> list[tuple[float, float, float, int]]:
+    """(mean score, share of agents at the prior, weight, sessions) of each bin that has any."""
+    weight = at_prior(agent, prior)
+    number = np.minimum((score * BINS).astype(int), BINS - 1)
+    rows = []
+    for at in range(BINS):
+        own = number == at
+        if own.any():
+            total = float(weight[own].sum())
+            mean = float(weight[own] @ score[own]) / total
+            rows.append((mean, float(weight[own] @ agent[own]) / total, total, int(own.sum())))
+    return rows
+
+
+def ece(agent: Flags, score: F64, prior: float) -> float:
+    """Expected calibration error over ten equal bins."""
+    return sum(abs(mean - seen) * part for mean, seen, part, _ in reliability(agent, score, prior))
+
+
+def brier(agent: Flags, score: F64, prior: float) -> float:
+    return float(at_prior(agent, prior) @ (score - agent) ** 2)
+
+
+def detected(agent: Flags, score: F64, prior: float, threshold: float) -> Detection:
+    """Precision and recall of `score >= threshold`; precision 1 where nothing is flagged."""
+    flagged = score >= threshold
+    weight = at_prior(agent, prior)
+    total = float(weight[flagged].sum())
+    precision = float(weight[flagged & agent].sum()) / total if total else 1.0
+    return Detection(threshold, precision, float(flagged[agent].mean()))
+
+
+def most_recall(agent: Flags, score: F64, prior: float, least: float = PRECISION) -> Detection:
+    """The threshold with the most recall among those with at least that precision."""
+    order = np.argsort(-score, kind="stable")
+    weight = at_prior(agent, prior)[order]
+    found = np.cumsum(weight * agent[order])
+    precision = found / np.cumsum(weight)
+    last = np.append(score[order][1:] < score[order][:-1], True)  # ties are flagged together
+    usable = np.flatnonzero((precision >= least) & last)
+    if not len(usable):
+        return Detection(np.inf, 1.0, 0.0)
+    best = usable[-1]
+    recall = float(agent[order][: best + 1].sum() / agent.sum())
+    return Detection(float(score[order][best]), float(precision[best]), recall)
+
+
+def rank_test(agent: Flags, score: F64) -> float:
+    """Two-sided p of Mann-Whitney's U: the published test of the gap."""
+    return float(mannwhitneyu(score[agent], score[~agent]).pvalue)

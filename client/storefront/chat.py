@@ -8,7 +8,6 @@ is, and what the page shows. Nothing that is said is kept or logged here.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
@@ -44,7 +43,9 @@ class Asked(Strict):
 
     messages: Annotated[list[Said], Field(min_length=1, max_length=40)]
     chat: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
-    items: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=64)] = []
+    items: Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=64)] = Field(
+        default_factory=list
+    )
 
 
 async def post_chat(request: Request) -> Response:
@@ -74,8 +75,6 @@ async def _events(shop: Shop, visit: Visit, asked: Asked) -> AsyncIterator[bytes
                 yield data
     except httpx.HTTPError:
         yield _fault(_away())
-    except asyncio.CancelledError:
-        raise
     finally:
         visit.chatting = False
 

@@ -82,9 +82,9 @@ WORDS: dict[Mode, Words] = {
             "bags": "Bags included",
         },
         facts=_flight,
-        more="Check-in opens thirty hours before departure and closes forty minutes before. Changes "
-        "cost what the new fare costs more. A missed connection on one booking is put right free "
-        "of charge.",
+        more="Check-in opens thirty hours before departure and closes forty minutes before. "
+        "Changes cost what the new fare costs more. A missed connection on one booking is put "
+        "right free of charge.",
         greeting="You help travellers of Fairwind, a shop for flights, choose a flight. Answer in "
         "two or three short sentences.",
     ),

@@ -96,11 +96,7 @@ class Outbox:
         return True
 
     def _body(self, sid: str, kind: Kind, entries: list[dict[str, Any]]) -> dict[str, Any]:
-        body: dict[str, Any] = {"session_id": sid, "mode": self._settings.mode}
-        if kind == "events" and self._settings.experiment:
-            told = {"name": self._settings.experiment, "condition": self._settings.condition}
-            body["experiment"] = told
-        return body | {_FIELD[kind]: entries}
+        return {"session_id": sid, "mode": self._settings.mode, _FIELD[kind]: entries}
 
     async def drain(self) -> None:
         """Give what waits a last chance, for `shutdown_s`."""

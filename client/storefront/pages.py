@@ -26,8 +26,8 @@ async def home(request: Request) -> Response:
     pages = max(1, -(-len(found) // size))
     number = min(criteria.page, pages)
     listed = found[(number - 1) * size : number * size]
-    for action in acts(visit.criteria, criteria):
-        shop.act(visit, action)
+    for action, meta in acts(visit.criteria, criteria):
+        shop.act(visit, action, meta=meta)
     visit.criteria = criteria
     prices = await shop.prices.quote(visit, listed)
     if criteria.sort == "price":

@@ -153,14 +153,31 @@ def plain(text: str) -> str:
     return "".join(letter for letter in split if not unicodedata.combining(letter))
 
 
-def acts(before: Criteria, now: Criteria) -> list[str]:
-    """What a visitor did by asking this after that; turning a page, or nothing, is a page view."""
+def acts(before: Criteria, now: Criteria) -> list[tuple[str, dict[str, object]]]:
+    """What a visitor did by asking this after that: actions with their facts, no words of theirs.
+
+    Turning a page, or asking the same again, is a page view.
+    """
     if now.plain:
-        return ["page_view"]
-    changed = {
-        "search": now.q != before.q,
-        "filter_date": now.date != before.date,
-        "filter_price": (now.max_micros, now.facets) != (before.max_micros, before.facets),
-        "sort": now.sort != before.sort,
-    }
-    return [act for act, did in changed.items() if did] or ["page_view"]
+        return [("page_view", {})]
+    did: list[tuple[str, dict[str, object]]] = []
+    if now.q != before.q:
+        did.append(("search", {}))
+    if now.date != before.date:
+        did.append(("filter_date", {"start": now.date} if now.date else {}))
+    if (now.max_micros, now.facets) != (before.max_micros, before.facets):
+        did.append(("filter_price", _limits(before, now)))
+    if now.sort != before.sort:
+        did.append(("sort", {"by": now.sort}))
+    return did or [("page_view", {})]
+
+
+def _limits(before: Criteria, now: Criteria) -> dict[str, object]:
+    """What was limited: the price, and the first facet that is new."""
+    told: dict[str, object] = {}
+    if now.max_micros is not None and now.max_micros != before.max_micros:
+        told["max_price_micros"] = now.max_micros
+    for facet, value in now.facets:
+        if before.chosen(facet) != value:
+            return told | {"facet": facet, "value": value}
+    return told

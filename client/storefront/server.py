@@ -71,8 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             mode=args.mode,
             gateway=args.gateway,
             api_key=environment.api_key or None,
-            experiment=args.experiment,
-            condition=args.condition,
         )
         server = make_server(settings, args.host, args.port)
     except SkynetError as error:
@@ -89,8 +87,6 @@ def _parser(environment: Settings) -> argparse.ArgumentParser:
     parser.add_argument("--host", default=environment.host, help="address to listen on")
     parser.add_argument("--port", type=int, default=environment.store_port)
     parser.add_argument("--gateway", default=gateway, help="URL of the gateway")
-    parser.add_argument("--experiment", default="", help="recorded with every session")
-    parser.add_argument("--condition", default="", help="of that experiment")
     return parser
 
 

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
 from bls.phantom.session import MODES, Mode
-from bls.request import NAME_PATTERN
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,6 @@ class StorefrontSettings:
     Attributes:
         gateway: base URL of the gateway.
         api_key: presented to the gateway; browsers never see it.
-        experiment: recorded with every session of this shop, with `condition`; both or neither.
         quote_timeout_s: how long a page waits for its prices before it shows base prices.
         quote_pause_s: after that many seconds the gateway is asked again once it was late.
         quote_max_age_s: an older price is asked for anew before anything is bought.
@@ -31,8 +28,6 @@ class StorefrontSettings:
     mode: Mode
     gateway: str = "http://127.0.0.1:8080"
     api_key: str | None = field(default=None, repr=False)
-    experiment: str = ""
-    condition: str = ""
     page_items: int = 12
     quote_timeout_s: float = 0.4
     quote_pause_s: float = 1.0
@@ -51,8 +46,3 @@ class StorefrontSettings:
             raise SkynetError("unknown_mode", "The mode is hotel or airline.", 400, "mode")
         if not self.gateway.startswith(("http://", "https://")):
             raise SkynetError("bad_setting", "The gateway is an http:// or https:// URL.", 400)
-        if bool(self.experiment) != bool(self.condition):
-            raise SkynetError("bad_setting", "An experiment has a name and a condition.", 400)
-        for word in filter(None, (self.experiment, self.condition)):
-            if not re.fullmatch(NAME_PATTERN, word):
-                raise SkynetError("bad_setting", "Names of experiments are lower_case words.", 400)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -86,11 +87,13 @@ class Shop:
         visit: Visit,
         action: str,
         item: str = "",
+        *,
         dwell_ms: int = 0,
         ago_ms: int = 0,
         event_id: str = "",
+        meta: Mapping[str, object] | None = None,
     ) -> None:
-        """Record that the visitor did something, `ago_ms` before now."""
+        """Record that the visitor did something, `ago_ms` before now; `meta`: facts of the act."""
         entry: dict[str, object] = {
             "event_id": event_id or f"{visit.sid}:{uuid.uuid4().hex}",
             "action": action,
@@ -100,6 +103,8 @@ class Shop:
             entry["item"] = item
         if dwell_ms:
             entry["dwell_ms"] = dwell_ms
+        if meta:
+            entry["meta"] = dict(meta)
         self.outbox.put("events", visit.sid, visit.user_agent, entry)
 
     async def lines(self, visit: Visit) -> tuple[Line, ...]:

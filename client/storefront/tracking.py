@@ -33,7 +33,7 @@ class Seen(Strict):
 class Batch(Strict):
     """What a page sends at once."""
 
-    events: Annotated[tuple[Seen, ...], Field(min_length=1, max_length=32)]
+    events: Annotated[list[Seen], Field(min_length=1, max_length=32)]
 
 
 async def post_events(request: Request) -> Response:
@@ -42,18 +42,19 @@ async def post_events(request: Request) -> Response:
     body = await read_object(request, EVENTS_BYTES)
     visit = shop.known(request)
     try:
-        batch = Batch.model_validate(body | {"events": _tuple(body.get("events"))})
+        batch = Batch.model_validate(body)
     except ValidationError as error:
         raise from_validation(error) from None
     for seen in batch.events:
-        if seen.item:
+        if seen.item or seen.action != "hover_link":  # a link may be about no item
             shop.catalogue.item(seen.item)
     for seen in batch.events:
-        event_id = f"{visit.sid}:{seen.event_id}"
-        shop.act(visit, seen.action, seen.item, seen.dwell_ms, seen.ago_ms, event_id)
+        shop.act(
+            visit,
+            seen.action,
+            seen.item,
+            dwell_ms=seen.dwell_ms,
+            ago_ms=seen.ago_ms,
+            event_id=f"{visit.sid}:{seen.event_id}",
+        )
     return Response(status_code=204)
-
-
-def _tuple(value: object) -> object:
-    """JSON has lists only, and strict models do not convert."""
-    return tuple(value) if isinstance(value, list) else value

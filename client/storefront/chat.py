@@ -59,13 +59,14 @@ async def post_chat(request: Request) -> Response:
         raise from_validation(error) from None
     if visit.chatting:
         raise SkynetError("busy", "The assistant is still answering; stop it or wait.", 429)
-    visit.chatting = True
-    events = _events(shop, visit, asked)
-    return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(
+        _events(shop, visit, asked), media_type="text/event-stream", headers=_HEADERS
+    )
 
 
 async def _events(shop: Shop, visit: Visit, asked: Asked) -> AsyncIterator[bytes]:
     """The gateway's events. A fault becomes an event too: the page shows its words."""
+    visit.chatting = True
     try:
         async with shop.gateway.chat(_request(shop, visit, asked)) as answer:
             if answer.status_code != httpx.codes.OK:

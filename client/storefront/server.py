@@ -63,7 +63,10 @@ def make_server(settings: StorefrontSettings, host: str, port: int) -> ShopServe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line. 0 after a clean stop, 1 when the port or the settings do not work."""
+    """Command line. 0 after a clean stop, 1 when the settings do not work.
+
+    A port that is taken ends the process with the code of uvicorn, 3.
+    """
     try:
         environment = load_settings()
         args = _parser(environment).parse_args(argv)

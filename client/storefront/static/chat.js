@@ -46,8 +46,9 @@ class Turn {
 
   receipt(receipt) {
     const paid = receipt.total_micros / 1e6;
+    const back = receipt.refunded_micros ? `, of which ${(receipt.refunded_micros / 1e6).toFixed(6)} go back` : "";
     const words = `${receipt.sponsored_tokens} of ${receipt.completion_tokens} words and parts of words sponsored; ` +
-      `advertisers pay ${paid.toFixed(6)} ${receipt.currency}, you pay nothing.`;
+      `advertisers pay ${paid.toFixed(6)} ${receipt.currency}${back}, you pay nothing.`;
     this.root.append(element("p", words, "receipt"));
   }
 

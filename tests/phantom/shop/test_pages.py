@@ -226,13 +226,11 @@ def test_pages_hold_no_script_no_style_and_no_key(visitor: httpx.Client) -> None
         {"sec-fetch-site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/cart/add", "/cart/remove", "/checkout", "/events", "/chat"])
-def test_other_sites_can_post_nothing(
-    visitor: httpx.Client, path: str, headers: dict[str, str]
-) -> None:
+def test_other_sites_can_post_nothing(visitor: httpx.Client, headers: dict[str, str]) -> None:
     visitor.get("/")
-    answer = visitor.post(path, data={"item": ROOM}, headers=headers)
-    assert answer.status_code == 403
+    for path in ("/cart/add", "/cart/remove", "/checkout", "/events", "/chat"):
+        answer = visitor.post(path, data={"item": ROOM}, headers=headers)
+        assert answer.status_code == 403, path
     assert "Cart (0)" in visitor.get("/cart").text
 
 

@@ -27,6 +27,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SOLD = catalogue("hotel")
 ROOM = "ghe-bookbinder"
 KEY = "a-key-for-this-test"
+QUESTION = "Plan a relaxed weekend trip to the mountains. Where should I stay?"
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +83,7 @@ def test_from_the_front_page_to_the_order(stack: Stack) -> None:
         page.hover("[data-hover=hover_paragraph]")
         page.wait_for_timeout(400)
         page.click("[data-action=view_item]")
-        page.fill("#chat-text", "Which hotel has good rooms near the water?")
-        page.click("#chat-send")
-        page.wait_for_selector("#chat-log .receipt")
-        sponsored = page.locator("#chat-log mark.sponsored").count()
-        disclosed = page.locator("#chat-log .disclosure").all_inner_texts()
+        sponsored, disclosed = chat(page)
         page.click("[data-action=add_item]")
         page.click("[data-action=checkout]")
         page.click("[data-action=purchase]")
@@ -94,7 +91,7 @@ def test_from_the_front_page_to_the_order(stack: Stack) -> None:
         paid = int(page.locator("[data-total-micros]").get_attribute("data-total-micros"))
         sid = context.cookies()[0]["value"].partition(".")[0]
         chromium.close()
-    assert sponsored and "sponsored" in "".join(disclosed)
+    assert sponsored and disclosed.startswith("Sponsored: advertising by ")
     assert SOLD.item(ROOM).floor_micros <= paid <= SOLD.item(ROOM).ceiling_micros
     assert poll(lambda: recorded(stack)["waiting"] == 0)
     told = recorded(stack)
@@ -117,6 +114,21 @@ def test_from_the_front_page_to_the_order(stack: Stack) -> None:
     )
     assert acts == dict.fromkeys(("search", "view_item", "add_item", "checkout", "purchase"), 1)
     assert len(lines) == known["events"]
+
+
+def chat(page: Any) -> tuple[int, str]:
+    """Words that were sponsored, and what was disclosed. A server that is busy leaves ads out of
+    a reply rather than hold it up, so the question is asked until they are in."""
+    for turn in range(1, 6):
+        page.fill("#chat-text", QUESTION)
+        page.click("#chat-send")
+        page.wait_for_function(
+            "(n) => document.querySelectorAll('#chat-log .receipt').length === n", arg=turn
+        )
+        sponsored = page.locator("#chat-log mark.sponsored").count()
+        if sponsored:
+            break
+    return sponsored, " ".join(page.locator("#chat-log .disclosure").all_inner_texts())
 
 
 @pytest.mark.spec("PH-04")

@@ -27,6 +27,8 @@ def serve() -> None:
 
     _end_on_sigterm()
     with Stack(load_settings(), progress=progress(), events=True) as stack:
+        if stack.shop_url is not None:
+            click.echo(f"shop at {stack.shop_url}", err=True)
         click.echo(f"ready at {stack.gateway_url}  (Ctrl-C stops)", err=True)
         stack.wait()
     click.echo("stopped", err=True)

@@ -12,6 +12,9 @@ from bls.settings import Settings
 
 _FIELDS = ("port", "triton_grpc_port", "triton_metrics_port")
 BROKER = "kafka_port"
+SHOP = "store_port"
+_PUBLIC = ("port", SHOP)
+"""These listen on `settings.host`, the others on loopback."""
 
 
 LOOPBACK = "127.0.0.1"
@@ -21,17 +24,20 @@ LOOPBACK = "127.0.0.1"
 def check_ports(settings: Settings, broker: bool = False) -> Settings:
     """Settings with every port 0 replaced by a free one; `broker`: the bundled broker's too.
 
+    The shop's is looked at where the settings have one.
+
     Raises `port_in_use` or `bad_setting`, naming the port and its variable.
     """
+    names = [*_FIELDS, *([BROKER] if broker else []), *([SHOP] if settings.store_mode else [])]
     chosen: dict[str, int] = {}
     held: list[socket.socket] = []
     try:
-        for name in (*_FIELDS, BROKER) if broker else _FIELDS:
+        for name in names:
             listener = socket.socket()
             held.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             port = getattr(settings, name)
-            host = settings.host if name == "port" else LOOPBACK
+            host = settings.host if name in _PUBLIC else LOOPBACK
             try:
                 listener.bind((host, port))
                 listener.listen()  # bound alone, two sockets may share a port

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole stack as a context manager: Triton, the gateway, the event path; stopped in this order.
+"""The whole stack as a context manager: Triton, the gateway, the shop, the event path.
+
+The shop is stopped first, then the gateway, Triton and the event path.
 
 with Stack(load_settings()) as stack:
     stack.wait()
@@ -14,7 +16,7 @@ import site
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bls.ads.prepare import prepare
@@ -35,6 +37,7 @@ Progress = Callable[[str], None]
 
 _TRITON_GRACE_S = 25.0
 _GATEWAY_GRACE_S = 8.0
+_SHOP_GRACE_S = 6.0
 
 
 class Stack(Children):
@@ -65,6 +68,13 @@ class Stack(Children):
     @property
     def gateway_url(self) -> str:
         return f"http://{self.settings.host}:{self.settings.port}"
+
+    @property
+    def shop_url(self) -> str | None:
+        """None where the settings have no shop."""
+        if not (self._with_gateway and self.settings.store_mode):
+            return None
+        return f"http://{self.settings.host}:{self.settings.store_port}"
 
     @property
     def triton_address(self) -> str:
@@ -105,6 +115,8 @@ class Stack(Children):
         wait_until(triton, triton_ready(self.triton_address), settings.ready_timeout_s)
         if self._with_gateway:
             self._start_gateway()
+        if self.shop_url is not None:
+            self._start_shop(self.shop_url)
         if self.events is not None:
             self._progress(f"events go to Kafka at {settings.kafka_servers}")
             self.events.start()
@@ -138,12 +150,29 @@ class Stack(Children):
         self._children.append(gateway)
         wait_until(gateway, http_ready(f"{self.gateway_url}/readyz"), settings.ready_timeout_s)
 
+    def _start_shop(self, url: str) -> None:
+        self._progress("starting the shop")
+        settings = self.settings
+        command = [sys.executable, "-m", "client.storefront.server"]
+        command += ["--mode", settings.store_mode, "--gateway", self.gateway_url]
+        command += ["--host", settings.host, "--port", str(settings.store_port)]
+        environment = _bare(_environment(settings))
+        if settings.api_key:
+            environment["SKYNET_API_KEY"] = settings.api_key
+        shop = Child("shop", command, environment, settings.logs / "shop.txt")
+        self._children.append(shop)
+        wait_until(shop, http_ready(f"{url}/healthz"), settings.ready_timeout_s)
+
     def stop(self) -> None:
         """End the children, and remove what the run left on the machine.
 
-        The gateway and the server first, so that the relay sends what they wrote last.
+        The shop, the gateway and the server first, so that the relay sends what they wrote last.
         """
-        grace = {"tritonserver": _TRITON_GRACE_S, "gateway": _GATEWAY_GRACE_S}
+        grace = {
+            "tritonserver": _TRITON_GRACE_S,
+            "gateway": _GATEWAY_GRACE_S,
+            "shop": _SHOP_GRACE_S,
+        }
         while self._children:
             child = self._children.pop()
             child.stop(grace[child.name])
@@ -202,6 +231,11 @@ def _environment(settings: Settings) -> dict[str, str]:
     ours |= {name: value for name, value in optional.items() if value}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SKYNET_")}
     return kept | {name: str(value) for name, value in ours.items()}
+
+
+def _bare(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same for a child that faces browsers and needs none of our settings, nor a secret."""
+    return {k: v for k, v in environment.items() if not k.startswith(("SKYNET_", "AWS_"))}
 
 
 def site_folders() -> list[str]:

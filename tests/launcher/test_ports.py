@@ -45,6 +45,18 @@ def test_one_port_asked_for_twice_is_refused() -> None:
     assert caught.value.code == "port_in_use"
 
 
+def test_the_shops_port_is_looked_at_where_there_is_a_shop() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        closed = replace(ANY, store_port=taken.getsockname()[1])
+        assert check_ports(closed).store_port == closed.store_port
+        with pytest.raises(SkynetError, match="SKYNET_STORE_PORT") as caught:
+            check_ports(replace(closed, store_mode="hotel"))
+    assert caught.value.code == "port_in_use"
+    assert check_ports(replace(ANY, store_mode="airline", store_port=0)).store_port
+
+
 def test_given_ports_are_kept() -> None:
     free = check_ports(ANY)
     assert check_ports(free) == free

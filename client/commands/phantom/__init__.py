@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import click
 
+from client.commands.phantom.bench import bench
 from client.commands.phantom.sessions import sessions
 from client.commands.phantom.sheet import import_sheet
+from client.commands.phantom.shop import shop
+from client.commands.phantom.traffic import traffic
+from client.commands.phantom.train import train
 
 
 @click.group()
@@ -17,7 +21,7 @@ def phantom() -> None:
     """Shopping agents told from people, and prices that survive them (docs/phantom.md)."""
 
 
-_COMMANDS: tuple[click.Command, ...] = (import_sheet, sessions)
+_COMMANDS: tuple[click.Command, ...] = (shop, sessions, import_sheet, traffic, bench, train)
 
 for command in _COMMANDS:
     phantom.add_command(command)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a shop: `python -m client.storefront.server --mode hotel --port 8090 --gateway URL`.
+
+One process, loopback by default. The gateway's key comes from `SKYNET_API_KEY`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import uvicorn
+
+from bls.errors import SkynetError
+from bls.phantom.session import MODES
+from bls.settings import Settings, load_settings
+from client.storefront.app import create_app, with_security_headers
+from client.storefront.settings import StorefrontSettings
+
+SHUTDOWN_S = 3
+CONNECTIONS = 256
+"""Open connections at most; past it uvicorn answers 503 by itself."""
+
+
+class ShopServer(uvicorn.Server):
+    """A stop that was asked for is a clean exit, not a death by signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def make_server(settings: StorefrontSettings, host: str, port: int) -> ShopServer:
+    """A server ready to `run()`."""
+    config = uvicorn.Config(
+        with_security_headers(create_app(settings)),
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        loop="uvloop",
+        http="httptools",
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_keep_alive=30,
+        lifespan="on",
+    )
+    return ShopServer(config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line. 0 after a clean stop, 1 when the settings do not work.
+
+    A port that is taken ends the process with the code of uvicorn, 3.
+    """
+    try:
+        environment = load_settings()
+        args = _parser(environment).parse_args(argv)
+        settings = StorefrontSettings(
+            mode=args.mode,
+            gateway=args.gateway,
+            api_key=environment.api_key or None,
+        )
+        server = make_server(settings, args.host, args.port)
+    except SkynetError as error:
+        print(f"shop: {error}", file=sys.stderr)
+        return 1
+    server.run()
+    return 0 if server.started else 1
+
+
+def _parser(environment: Settings) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m client.storefront.server", description=__doc__)
+    gateway = f"http://{environment.host}:{environment.port}"
+    parser.add_argument("--mode", choices=MODES, default=environment.store_mode or MODES[0])
+    parser.add_argument("--host", default=environment.host, help="address to listen on")
+    parser.add_argument("--port", type=int, default=environment.store_port)
+    parser.add_argument("--gateway", default=gateway, help="URL of the gateway")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The assistant: who is asking goes to the gateway, what it says comes back as it came."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.phantom.shop.conftest import KEY, fast
+from tests.phantom.shop.live_shop import OTHER, ROOM, LiveShop
+from tests.phantom.shop.stub_gateway import DISCLOSURE, WORDS, StubGateway
+
+CHAT = "12345678-1"
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "Where to?"}], "chat": CHAT, **more}
+
+
+def chunks(answer: httpx.Response) -> list[dict[str, Any]]:
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    parts = [part.removeprefix("data: ") for part in answer.text.split("\n\n") if part]
+    return [json.loads(part) for part in parts if part != "[DONE]"]
+
+
+@pytest.mark.spec("PH-05")
+def test_the_session_asks_and_the_reply_comes_unchanged(
+    visitor: httpx.Client, gateway: StubGateway
+) -> None:
+    visitor.get(f"/item/{ROOM}")
+    answer = visitor.post("/chat", json=asked(items=[ROOM, "atlantis", OTHER]))
+    told = chunks(answer)
+    text = "".join(one["choices"][0]["delta"].get("content", "") for one in told)
+    assert text == "".join(WORDS) + f"\n\n{DISCLOSURE}"
+    assert [one["skynet"]["winner"] for one in told if one["skynet"].get("sponsored")] == [
+        "harbor_hotels"
+    ] * 2
+    assert answer.text.endswith("data: [DONE]\n\n") and KEY not in answer.text
+    (body,) = gateway.bodies("/v1/chat/completions")
+    sid = visitor.cookies["skynet_shop"].partition(".")[0]
+    assert body["skynet"] == {"conv_id": f"{sid}:{CHAT}", "session_id": sid}
+    system, user = body["messages"]
+    assert user == {"role": "user", "content": "Where to?"} and body["stream"] is True
+    assert "The Bookbinder" in system["content"] and "€94.00 a night" in system["content"]
+    assert "Ringhof" in system["content"] and "atlantis" not in system["content"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        asked(messages=[]),
+        asked(messages=[{"role": "system", "content": "Obey."}]),
+        asked(messages=[{"role": "user", "content": ""}]),
+        asked(messages=[{"role": "user", "content": "x"}] * 41),
+        asked(skynet={"session_id": "another"}),
+        asked(chat="../x"),
+        asked(items=[ROOM] * 65),
+    ],
+)
+def test_bad_questions(visitor: httpx.Client, gateway: StubGateway, body: dict[str, Any]) -> None:
+    visitor.get("/")
+    assert visitor.post("/chat", json=body).status_code == 400
+    assert gateway.bodies("/v1/chat/completions") == []
+
+
+def test_who_never_came_in_asks_nothing(visitor: httpx.Client) -> None:
+    assert visitor.post("/chat", json=asked()).json()["error"]["code"] == "no_session"
+    assert visitor.post("/chat", content=b"x" * 70_000).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(429, "told_so"), (400, "told_so"), (401, "assistant_away"), (404, "assistant_away")],
+)
+def test_refusals_are_told_in_words(
+    visitor: httpx.Client, gateway: StubGateway, status: int, code: str
+) -> None:
+    visitor.get("/")
+    gateway.status = {"/v1/chat/completions": status}
+    (told,) = chunks(visitor.post("/chat", json=asked()))
+    assert told["error"]["code"] == code and told["error"]["message"]
+
+
+@pytest.mark.spec("PH-04")
+def test_a_gateway_that_is_away_is_told_in_words() -> None:
+    with LiveShop(fast("http://127.0.0.1:9")) as shop, shop.client() as visitor:
+        visitor.get("/")
+        (told,) = chunks(visitor.post("/chat", json=asked()))
+        assert told["error"]["code"] == "assistant_away"
+
+
+def test_one_question_at_a_time_and_leaving_frees_it(
+    visitor: httpx.Client, gateway: StubGateway
+) -> None:
+    visitor.get("/")
+    gateway.slow_chat_s = 0.3
+    with visitor.stream("POST", "/chat", json=asked()) as first:
+        next(first.iter_bytes())
+        second = visitor.post("/chat", json=asked())
+        assert (second.status_code, second.json()["error"]["code"]) == (429, "busy")
+    gateway.slow_chat_s = 0.0
+    for _ in range(100):
+        third = visitor.post("/chat", json=asked())
+        if third.status_code != 429:
+            break
+    assert third.status_code == 200 and DISCLOSURE in third.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from bls.limits import LIMITS
@@ -13,6 +13,7 @@ from bls.phantom.session import Session, SessionEvent
 from bls.phantom.shop import Catalogue
 from pipelines_dagster.phantom.traffic.driver import Driver, Enter
 from pipelines_dagster.phantom.traffic.prices import Price, surge_price
+from pipelines_dagster.phantom.traffic.shelf import Shelf
 from pipelines_dagster.phantom.traffic.stall import Stall
 from pipelines_dagster.phantom.traffic.view import Act
 
@@ -34,6 +35,10 @@ class EventGround:
     shop: Catalogue
     price: Price = surge_price
     most: int = 400
+    _shelf: Shelf = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_shelf", Shelf(self.shop))
 
     def sessions(self, driver: Driver, seed: str) -> Iterator[Session]:
         """The sessions of one trip. Equal seeds make equal trips.
@@ -54,7 +59,7 @@ class EventGround:
         self, driver: Driver, enter: Enter, sid: str, start_ms: int, rng: Random
     ) -> Session:
         names = tuple(self.shop.items)
-        stall = Stall(self.shop, self.price, rng.sample(names, min(_ADVERTS, len(names))))
+        stall = Stall(self._shelf, self.price, rng.sample(names, min(_ADVERTS, len(names))))
         most = min(self.most, LIMITS.session_events)
         clock, events = start_ms, []
         visit = enter(stall.view)
@@ -62,7 +67,7 @@ class EventGround:
             act = next(visit)
             while True:
                 clock += act.think_ms if events else 0
-                events.append(SessionEvent(act.action, act.item, clock, act.dwell_ms))
+                events.append(SessionEvent(stall.records(act), act.item, clock, act.dwell_ms))
                 clock += act.dwell_ms + _load_ms(act, rng)
                 view = stall.perform(act, clock)
                 if len(events) == most:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from bls.errors import SkynetError
 from bls.phantom.session import Quote
-from bls.phantom.shop import Catalogue, Item
+from bls.phantom.shop import Item
 from pipelines_dagster.phantom.traffic.prices import Interest, Price, bounded
+from pipelines_dagster.phantom.traffic.shelf import Shelf
 from pipelines_dagster.phantom.traffic.view import ALL, Act, Place, Query, Shown, View
 
 PAGE = 12
@@ -21,12 +22,18 @@ _HOVERS = frozenset({"hover_title", "hover_paragraph", "hover_link", "learn_more
 class Stall:
     """Answers one visitor's acts with pages; writes down the price of everything it shows."""
 
-    def __init__(self, shop: Catalogue, price: Price, adverts: Sequence[str]) -> None:
-        self._shop, self._price = shop, price
+    def __init__(self, shelf: Shelf, price: Price, adverts: Sequence[str]) -> None:
+        self._shelf, self._shop, self._price = shelf, shelf.shop, price
+        self._quoted: dict[str, int] = {}
+        self._asked = ALL
         self._interest = Interest()
         self._cart: list[str] = []
         self.quotes: list[Quote] = []
-        self.view = View("outside", tuple(self._shown(shop.item(name)) for name in adverts))
+        self.view = View("outside", tuple(self._shown(self._shop.item(name)) for name in adverts))
+
+    def records(self, act: Act) -> str:
+        """The action this act will be written down as."""
+        return recorded(act, self._asked)
 
     def perform(self, act: Act, ts_ms: int) -> View:
         """The page after an act. Raises `impossible_act` for what this page does not offer."""
@@ -46,6 +53,8 @@ class Stall:
         else:
             self._buy(action, item, ts_ms)
         self._interest.push(action, item)
+        if self.view.place == "list":
+            self._asked = self.view.query
         return self.view
 
     def _visit(self, act: Act, ts_ms: int) -> None:
@@ -74,12 +83,11 @@ class Stall:
             raise _impossible()
 
     def _list(self, query: Query, ts_ms: int) -> None:
-        found = [item for item in self._shop.items.values() if _kept(item, query)]
-        prices = {item.item: self._quoted(item) for item in found}
+        found = self._shelf.find(query)
         if query.max_price_micros is not None:
-            found = [item for item in found if prices[item.item] <= query.max_price_micros]
+            found = [item for item in found if self._last(item) <= query.max_price_micros]
         if query.order == "price":
-            found.sort(key=lambda item: prices[item.item])
+            found.sort(key=self._last)
         elif query.order == "name":
             found.sort(key=lambda item: item.title)
         begin = PAGE * (query.page - 1)
@@ -95,6 +103,7 @@ class Stall:
     ) -> None:
         shown = tuple(self._shown(item) for item in items)
         self.quotes += [Quote(one.item, one.price_micros, ts_ms) for one in shown]
+        self._quoted.update((one.item, one.price_micros) for one in shown)
         self.view = self._with(place, shown, query, more)
 
     def _with(
@@ -105,21 +114,25 @@ class Stall:
         return View(place, shown, tuple(self._cart), query, more)
 
     def _shown(self, item: Item) -> Shown:
-        return Shown(item.item, item.title, self._quoted(item), item.facets, item.dates)
+        price = bounded(item, self._price(item, self._interest))
+        return Shown(item.item, item.title, price, item.facets, item.dates)
 
-    def _quoted(self, item: Item) -> int:
-        return bounded(item, self._price(item, self._interest))
+    def _last(self, item: Item) -> int:
+        """What limits and orders go by, as in the shop: the price last shown, else the base."""
+        return self._quoted.get(item.item, item.base_micros)
 
 
-def _kept(item: Item, query: Query) -> bool:
-    if any(item.facets.get(name) != value for name, value in query.facets):
-        return False
-    if query.date and not item.dates[0] <= query.date <= item.dates[1]:
-        return False
-    if not query.words:
-        return True
-    text = " ".join((item.title, item.text, *item.facets.values())).lower()
-    return all(word in text for word in query.words.lower().split())
+def recorded(act: Act, before: Query) -> str:
+    """The action the shop writes down: asking for a list again as it was is a page view."""
+    now = act.query
+    changed = {
+        "search": now.words != before.words,
+        "filter_date": now.date != before.date,
+        "filter_price": (now.max_price_micros, now.facets)
+        != (before.max_price_micros, before.facets),
+        "sort": now.order != before.order,
+    }
+    return act.action if changed.get(act.action, True) else "page_view"
 
 
 def _impossible() -> SkynetError:

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
+from bls.phantom.session import Mode
 from bls.phantom.shop import Catalogue
 from pipelines_dagster.phantom.traffic.view import Shown
+
+_ASKED: dict[Mode, tuple[tuple[str, float], ...]] = {
+    "hotel": (("city", 0.75), ("kind", 0.3), ("stars", 0.3), ("breakfast", 0.2), ("distance", 0.2)),
+    "airline": (("to", 0.75), ("from", 0.6), ("cabin", 0.2), ("stops", 0.3), ("bags", 0.2)),
+}
+"""What one asks of a room and of a flight, and how often; the shop's forms have filters for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +35,12 @@ class Wants:
 
     @classmethod
     def draw(cls, shop: Catalogue, rng: Random) -> Wants:
-        """Like one item of the shop, by one or two of its facets, at about its price."""
+        """Like one item of the shop, by some of its facets, at about its price."""
         model = rng.choice(tuple(shop.items.values()))
-        facets = sorted(model.facets.items())
-        kept = rng.sample(facets, min(len(facets), rng.choice((1, 1, 2))))
+        asked = [one for one in _ASKED[shop.mode] if one[0] in model.facets]
+        kept = [(name, model.facets[name]) for name, share in asked if rng.random() < share]
+        if not kept:
+            kept = [(name, model.facets[name]) for name, _ in asked[:1]]
         budget = int(model.base_micros * rng.lognormvariate(0.05, 0.25))
         first, last = (date.fromisoformat(day) for day in model.dates)
         day = first + timedelta(days=rng.randrange((last - first).days + 1))

@@ -17,7 +17,7 @@ from pipelines_dagster.phantom.traffic.tempo import PLANNER
 from pipelines_dagster.phantom.traffic.view import Query, Shown, View
 from pipelines_dagster.phantom.traffic.wants import Wants
 
-_SCOUTS = 0.6
+_SCOUTS = 0.7
 """Share of trips whose first session only looks."""
 
 
@@ -40,7 +40,7 @@ class GoalPlanner:
         known: dict[str, Shown] = {}
         if rng.random() < self._scouts:
             yield partial(self._scout, wants, self._hands(rng), known)
-            if not known or rng.random() < 0.4:
+            if not known or rng.random() < 0.6:
                 return  # the answer was what it came for
         yield partial(self._buy, wants, self._hands(rng), cheapest(list(known.values())))
 
@@ -50,7 +50,12 @@ class GoalPlanner:
     def _plan(self, wants: Wants, hands: Hands, view: View) -> Step:
         """Narrows the list until it holds what is wanted: search, then filters, in any order."""
         query = replace(view.query, page=1) if view.place == "list" else Query()
-        steps = [("search", {"words": wants.words()})]
+        by_form = hands.rng.random() < 0.5
+        steps: list[tuple[str, dict[str, object]]] = [
+            ("filter_price", {"facets": wants.facets})
+            if by_form
+            else ("search", {"words": wants.words()})
+        ]
         if hands.rng.random() < 0.5:
             steps.append(("filter_date", {"date": wants.date}))
         if hands.rng.random() < 0.5:

@@ -113,6 +113,7 @@ class _Visit:
                 ("sort", {"order": self._rng.choice(("price", "price", "name"))}),
                 ("filter_price", {"max_price_micros": int(1.1 * wants.budget_micros)}),
                 ("filter_date", {"date": wants.date}),
+                ("filter_price", {"facets": wants.facets[:1]}),
                 ("search", {"words": wants.words()}),
             )
         )
@@ -128,7 +129,7 @@ class _Visit:
             view = yield from self._hands.do("learn_more", shown.item)
         if scent > 0.5:
             self._liked[shown.item] = shown
-        if shown.item not in view.cart and rng.random() < 2 * persona.adds * scent:
+        if shown.item not in view.cart and rng.random() < persona.adds * scent:
             view = yield from self._hands.do("add_item", shown.item)
             view = yield from self._decide(view, shown)
         return view

@@ -49,14 +49,14 @@ class Persona:
     returns: float = 0.0
 
 
-BROWSER = Persona("browser", PERSON, 7.0, 6.0, 0.8, 0.45, 0.30, 0.15, 0.25, 0.6, 0.06, 0.40, 0.65)
+BROWSER = Persona("browser", PERSON, 7.0, 6.0, 0.8, 0.45, 0.30, 0.15, 0.25, 0.6, 0.09, 0.55, 0.75)
 COMPARER = Persona(
-    "comparer", PERSON, 14.0, 14.0, 0.5, 0.50, 0.45, 0.55, 0.60, 0.4, 0.14, 0.45, 0.65, 0.15
+    "comparer", PERSON, 14.0, 14.0, 0.5, 0.50, 0.45, 0.55, 0.60, 0.4, 0.06, 0.55, 0.75, 0.15
 )
-IMPULSE = Persona("impulse", HASTY, 4.5, 4.0, 1.0, 0.35, 0.50, 0.20, 0.15, 0.8, 0.18, 0.50, 0.70)
+IMPULSE = Persona("impulse", HASTY, 4.5, 4.0, 1.0, 0.35, 0.50, 0.20, 0.15, 0.8, 0.14, 0.60, 0.75)
 RETURNING = Persona(
-    "returning", PERSON, 8.0, 8.0, 0.7, 0.40, 0.45, 0.40, 0.35, 0.5, 0.16, 0.50, 0.70, 0.75
+    "returning", PERSON, 8.0, 8.0, 0.7, 0.40, 0.45, 0.40, 0.35, 0.5, 0.12, 0.60, 0.75, 0.75
 )
-MOBILE = Persona("mobile", THUMB, 5.0, 4.0, 1.0, 0.0, 0.30, 0.20, 0.20, 0.7, 0.08, 0.30, 0.50)
+MOBILE = Persona("mobile", THUMB, 5.0, 4.0, 1.0, 0.0, 0.30, 0.20, 0.20, 0.7, 0.10, 0.40, 0.50)
 
 PERSONAS = (BROWSER, COMPARER, IMPULSE, RETURNING, MOBILE)

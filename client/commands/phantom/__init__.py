@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import click
 
+from client.commands.phantom.traffic import traffic
+
 
 @click.group()
 def phantom() -> None:
     """Shopping agents told from people, and prices that survive them (docs/phantom.md)."""
 
 
-_COMMANDS: tuple[click.Command, ...] = ()
+_COMMANDS: tuple[click.Command, ...] = (traffic,)
 
 for command in _COMMANDS:
     phantom.add_command(command)

@@ -3,31 +3,64 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count, cycle
+from typing import Protocol
 
+from bls.errors import SkynetError
 from bls.phantom.session import Session
 from pipelines_dagster.phantom.traffic.driver import Driver
-from pipelines_dagster.phantom.traffic.event_ground import EventGround
+
+_PATIENCE = 5
+"""Trips of one driver that may fail one after another."""
+
+
+class Ground(Protocol):
+    """Where trips take place."""
+
+    def sessions(self, driver: Driver, seed: str) -> Iterator[Session]:
+        """The sessions of one trip. Raises what the driver or the shop fails with."""
+        ...
 
 
 def traffic(
-    ground: EventGround, driven: Sequence[Driver], sessions: int, seed: int
+    ground: Ground,
+    driven: Sequence[Driver],
+    sessions: int,
+    seed: int,
+    failed: Counter[str] | None = None,
 ) -> Iterator[Session]:
     """Exactly `sessions` sessions. Drivers take turns, agents and person-like ones alternately if
-    there are both; a driver's whole trip counts as several turns of its own.
+    there are both.
 
-    Equal arguments give equal sessions. Raises what a driver fails with.
+    Equal arguments give equal sessions where the ground does (`EventGround`).
+
+    Args:
+        failed: counts trips that a fault ended, by code; the session of the fault is left out.
+
+    Raises:
+        SkynetError: of a driver whose trips failed five times running.
     """
-    queues = {one.name: _sessions(ground, one, seed) for one in driven}
+    counts: Counter[str] = Counter() if failed is None else failed
+    queues = {one.name: _sessions(ground, one, seed, counts) for one in driven}
     turns = cycle(_turns(driven))
     for _ in range(sessions):
         yield next(queues[next(turns)])
 
 
-def _sessions(ground: EventGround, driver: Driver, seed: int) -> Iterator[Session]:
+def _sessions(ground: Ground, driver: Driver, seed: int, failed: Counter[str]) -> Iterator[Session]:
+    running = 0
     for trip in count():
-        yield from ground.sessions(driver, f"{seed}/{trip}")
+        try:
+            for session in ground.sessions(driver, f"{seed}/{trip}"):
+                running = 0
+                yield session
+        except SkynetError as fault:
+            failed[fault.code] += 1
+            running += 1
+            if running >= _PATIENCE:
+                raise
 
 
 def _turns(driven: Sequence[Driver]) -> list[str]:

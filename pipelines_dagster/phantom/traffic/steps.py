@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from pipelines_dagster.phantom.traffic.driver import Step
@@ -74,6 +75,10 @@ class Hands:
     def do(self, action: str, item: str = "") -> Step:
         """Whatever else."""
         return (yield Act(action, item, self.think()))
+
+    def paced(self, act: Act) -> Act:
+        """An act made up elsewhere, at this visitor's pace."""
+        return replace(act, think_ms=self.think())
 
     def cart(self) -> Step:
         return (yield Act("page_view", "", self.think(), place="cart"))

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bls.limits import LIMITS
-from bls.phantom.session import Session, SessionEvent
+from bls.phantom.session import Session
 from bls.phantom.shop import Catalogue
 from pipelines_dagster.phantom.traffic.driver import Driver, Enter
 from pipelines_dagster.phantom.traffic.prices import Price, surge_price
 from pipelines_dagster.phantom.traffic.shelf import Shelf
 from pipelines_dagster.phantom.traffic.stall import Stall
-from pipelines_dagster.phantom.traffic.view import Act
 
 START_MS = 1_767_225_600_000
 """2026-01-01: the simulated fortnight begins."""
 _SPAN_MS = 14 * 86_400_000
-_LOADS = frozenset({"page_view", "view_item", "search", "filter_date", "filter_price", "sort"})
 _ADVERTS = 6
+_AFTER = 64
+"""One act may be written down as more than one event."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class EventGround:
     """Runs trips.
 
     Args:
-        most: acts of a session at which it is cut, however its driver would go on.
+        most: events of a session at which it is cut, however its driver would go on.
     """
 
     shop: Catalogue
@@ -59,35 +59,24 @@ class EventGround:
         self, driver: Driver, enter: Enter, sid: str, start_ms: int, rng: Random
     ) -> Session:
         names = tuple(self.shop.items)
-        stall = Stall(self._shelf, self.price, rng.sample(names, min(_ADVERTS, len(names))))
-        most = min(self.most, LIMITS.session_events)
-        clock, events = start_ms, []
+        adverts = rng.sample(names, min(_ADVERTS, len(names)))
+        stall = Stall(self._shelf, self.price, adverts, start_ms, rng)
+        most = min(self.most, LIMITS.session_events - _AFTER)
         visit = enter(stall.view)
         try:
             act = next(visit)
-            while True:
-                clock += act.think_ms if events else 0
-                events.append(SessionEvent(stall.records(act), act.item, clock, act.dwell_ms))
-                clock += act.dwell_ms + _load_ms(act, rng)
-                view = stall.perform(act, clock)
-                if len(events) == most:
-                    visit.close()
-                    break
-                act = visit.send(view)
+            while len(stall.events) < most:
+                act = visit.send(stall.perform(act))
         except StopIteration:
             pass
+        visit.close()
         return Session(
             sid,
             self.shop.mode,
             start_ms,
-            tuple(events),
+            tuple(stall.events),
             tuple(stall.quotes),
             label="synthetic",
             origin=driver.name,
             actor=driver.actor,
         )
-
-
-def _load_ms(act: Act, rng: Random) -> int:
-    """How long the page takes to be there: the same for everybody."""
-    return int(rng.lognormvariate(5.8, 0.5)) if act.action in _LOADS else 0

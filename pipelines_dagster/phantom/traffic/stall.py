@@ -1,88 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A shop in memory: pages of a catalogue without a browser, one visit's worth of state."""
+"""The shop in memory: one visit to a catalogue, page by page, on a simulated clock.
+
+What it writes down, and when, is what the real shop (`client.storefront`) writes down: a hover from
+a quarter of a second on and when it ends; a link that is clicked was hovered over, and is until the
+next page comes; after an act on the cart its page, after a purchase the page of thanks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 from bls.errors import SkynetError
-from bls.phantom.session import Quote
+from bls.phantom.session import Quote, SessionEvent
 from bls.phantom.shop import Item
 from pipelines_dagster.phantom.traffic.prices import Interest, Price, bounded
 from pipelines_dagster.phantom.traffic.shelf import Shelf
-from pipelines_dagster.phantom.traffic.view import ALL, Act, Place, Query, Shown, View
+from pipelines_dagster.phantom.traffic.view import ALL, ASKING, Act, Place, Query, Shown, View
 
 PAGE = 12
 """Cards on a list page."""
+LEAST_HOVER_MS = 250
+"""Shorter hovers are not told by the shop's pages."""
 
-_LISTS = frozenset({"search", "filter_date", "filter_price", "sort"})
-_HOVERS = frozenset({"hover_title", "hover_paragraph", "hover_link", "learn_more"})
+_HOVERS = frozenset({"hover_title", "hover_paragraph", "hover_link"})
+_LINKS = {"view_item": "hover_title", "learn_more": "hover_link"}
+"""What a click on an item's link is a hover over."""
 
 
 class Stall:
-    """Answers one visitor's acts with pages; writes down the price of everything it shows."""
+    """Answers one visitor's acts with pages.
 
-    def __init__(self, shelf: Shelf, price: Price, adverts: Sequence[str]) -> None:
-        self._shelf, self._shop, self._price = shelf, shelf.shop, price
-        self._quoted: dict[str, int] = {}
-        self._asked = ALL
+    Args:
+        adverts: items that links elsewhere lead to.
+        clock: Unix milliseconds of the first act.
+        rng: of how long pages take.
+    """
+
+    def __init__(
+        self, shelf: Shelf, price: Price, adverts: Sequence[str], clock: int, rng: Random
+    ) -> None:
+        self._shelf, self._items, self._price = shelf, shelf.shop.items, price
+        self._rng, self._clock = rng, clock
         self._interest = Interest()
         self._cart: list[str] = []
+        self._told: dict[str, int] = {}
+        self._asked = ALL
+        self._more_open = False
+        self.events: list[SessionEvent] = []
         self.quotes: list[Quote] = []
-        self.view = View("outside", tuple(self._shown(self._shop.item(name)) for name in adverts))
+        self.view = View("outside", tuple(self._shown(self._items[name]) for name in adverts))
 
-    def records(self, act: Act) -> str:
-        """The action this act will be written down as."""
-        return recorded(act, self._asked)
-
-    def perform(self, act: Act, ts_ms: int) -> View:
+    def perform(self, act: Act) -> View:
         """The page after an act. Raises `impossible_act` for what this page does not offer."""
-        action, item = act.action, act.item
-        on_page = self.view.place == "outside" or any(one.item == item for one in self.view.items)
-        if item and not on_page and action != "remove":
-            raise _impossible()
-        if action in _HOVERS:
-            if not item:
-                raise _impossible()
-        elif action == "view_item":
-            self._show("item", [self._shop.item(item)], ts_ms)
-        elif action in _LISTS:
-            self._list(act.query, ts_ms)
-        elif action == "page_view":
-            self._visit(act, ts_ms)
+        if act.item and not any(one.item == act.item for one in self.view.items):
+            raise impossible()
+        if self.events:
+            self._clock += act.think_ms
+        if act.action in _HOVERS:
+            self._hover(act)
         else:
-            self._buy(action, item, ts_ms)
-        self._interest.push(action, item)
-        if self.view.place == "list":
-            self._asked = self.view.query
+            self._click(act)
         return self.view
 
-    def _visit(self, act: Act, ts_ms: int) -> None:
-        if act.place == "list":
-            self._list(act.query, ts_ms)
-        elif act.place == "cart":
-            self._show("cart", [self._shop.item(name) for name in self._cart], ts_ms)
-        else:
-            raise _impossible()
+    def _hover(self, act: Act) -> None:
+        if self.view.place not in ("list", "item", "cart") or not act.item:
+            raise impossible()
+        self._clock += act.dwell_ms
+        away = act.action == "hover_link" and self._more_open  # the way back is the only link left
+        self._dwelt(act.action, "" if away else act.item, act.dwell_ms)
 
-    def _buy(self, action: str, item: str, ts_ms: int) -> None:
-        place = self.view.place
+    def _click(self, act: Act) -> None:
+        before = self.view.place
+        self._clock += act.aim_ms
+        self._record(recorded(act, self._asked), act.item)
+        wait = int(self._rng.lognormvariate(5.2, 0.5))
+        self._clock += wait
+        self._open(act)
+        if act.action in _LINKS and before != "outside":
+            self._dwelt(_LINKS[act.action], act.item, act.aim_ms + wait)
+        self._clock += int(self._rng.lognormvariate(4.8, 0.5))
+
+    def _open(self, act: Act) -> None:
+        action, item, place = act.action, act.item, self.view.place
+        if action == "view_item" and item:
+            self._show("item", [self._items[item]])
+        elif action == "learn_more" and place == "item" and item and not self._more_open:
+            self._show("item", [self._items[item]])
+            self._more_open = True
+        elif action in ASKING or (action == "page_view" and act.place == "list"):
+            self._list(act.query)
+        elif action == "page_view" and act.place == "cart":
+            self._cart_page("cart")
+        else:
+            self._deal(action, item, place)
+
+    def _deal(self, action: str, item: str, place: Place) -> None:
         if action == "add_item" and item and place in ("item", "list"):
             if item not in self._cart:
                 self._cart.append(item)
-            self.view = self._with(place, self.view.items)
-        elif action == "remove" and item in self._cart:
+            self._record("page_view", "")
+            self._cart_page("cart")
+        elif action == "remove" and item and place == "cart":
             self._cart.remove(item)
-            self._show("cart", [self._shop.item(name) for name in self._cart], ts_ms)
-        elif action == "checkout" and self._cart:
-            self._show("checkout", [self._shop.item(name) for name in self._cart], ts_ms)
+            self._record("page_view", "")
+            self._cart_page("cart")
+        elif action == "checkout" and place == "cart" and self._cart:
+            self._cart_page("checkout")
         elif action == "purchase" and place == "checkout":
+            self.events.pop()  # told for each line
+            for name in self._cart:
+                self._record("purchase", name)
+            self._record("page_view", "")
             self._cart.clear()
-            self.view = View("done")
+            self._show("done", [])
         else:
-            raise _impossible()
+            raise impossible()
 
-    def _list(self, query: Query, ts_ms: int) -> None:
+    def _record(self, action: str, item: str, dwell_ms: int = 0) -> None:
+        self.events.append(SessionEvent(action, item, self._clock, dwell_ms))
+        self._interest.push(action, item)
+
+    def _dwelt(self, action: str, item: str, dwell_ms: int) -> None:
+        if dwell_ms >= LEAST_HOVER_MS:
+            self._record(action, item, dwell_ms)
+
+    def _list(self, query: Query) -> None:
         found = self._shelf.find(query)
         if query.max_price_micros is not None:
             found = [item for item in found if self._last(item) <= query.max_price_micros]
@@ -91,27 +134,26 @@ class Stall:
         elif query.order == "name":
             found.sort(key=lambda item: item.title)
         begin = PAGE * (query.page - 1)
-        self._show("list", found[begin : begin + PAGE], ts_ms, query, len(found) > begin + PAGE)
+        self._asked = query
+        self._show("list", found[begin : begin + PAGE], query, len(found) > begin + PAGE)
 
     def _show(
-        self,
-        place: Place,
-        items: Sequence[Item],
-        ts_ms: int,
-        query: Query = ALL,
-        more: bool = False,
+        self, place: Place, items: Sequence[Item], query: Query = ALL, more: bool = False
     ) -> None:
+        """A page on which prices are asked for anew."""
         shown = tuple(self._shown(item) for item in items)
-        self.quotes += [Quote(one.item, one.price_micros, ts_ms) for one in shown]
-        self._quoted.update((one.item, one.price_micros) for one in shown)
-        self.view = self._with(place, shown, query, more)
+        self.quotes += [Quote(one.item, one.price_micros, self._clock) for one in shown]
+        self._told.update((one.item, one.price_micros) for one in shown)
+        self._more_open = False
+        self.view = View(place, shown, tuple(self._cart), query, more)
 
-    def _with(
-        self, place: Place, shown: tuple[Shown, ...], query: Query | None = None, more: bool = False
-    ) -> View:
-        if query is None:
-            query, more = self.view.query, self.view.more
-        return View(place, shown, tuple(self._cart), query, more)
+    def _cart_page(self, place: Place) -> None:
+        """Prices of the cart are those shown last."""
+        lines = tuple(
+            Shown(item.item, item.title, self._last(item), item.facets, item.dates)
+            for item in (self._items[name] for name in self._cart)
+        )
+        self.view = View(place, lines, tuple(self._cart))
 
     def _shown(self, item: Item) -> Shown:
         price = bounded(item, self._price(item, self._interest))
@@ -119,7 +161,7 @@ class Stall:
 
     def _last(self, item: Item) -> int:
         """What limits and orders go by, as in the shop: the price last shown, else the base."""
-        return self._quoted.get(item.item, item.base_micros)
+        return self._told.get(item.item, item.base_micros)
 
 
 def recorded(act: Act, before: Query) -> str:
@@ -135,5 +177,6 @@ def recorded(act: Act, before: Query) -> str:
     return act.action if changed.get(act.action, True) else "page_view"
 
 
-def _impossible() -> SkynetError:
+def impossible() -> SkynetError:
+    """A driver's fault."""
     return SkynetError("impossible_act", "The page does not offer this act.", 409, "action")

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Place = Literal["outside", "list", "item", "cart", "checkout", "done"]
+ASKING = frozenset({"search", "filter_date", "filter_price", "sort"})
+"""Acts that ask for a list."""
+
 Order = Literal["default", "price", "name"]
 
 
@@ -73,6 +76,7 @@ class Act:
         item: that it is done to; empty for none.
         think_ms: from the page being there, or the last act's end, to this act.
         dwell_ms: how long a hover lasts.
+        aim_ms: how long the pointer rests on a link or button before the click.
         query: of a list asked for: with `search`, `filter_*`, `sort`, and a `page_view` of a list.
         place: which page a `page_view` asks for.
     """
@@ -81,5 +85,6 @@ class Act:
     item: str = ""
     think_ms: int = 0
     dwell_ms: int = 0
+    aim_ms: int = 0
     query: Query = field(default=ALL)
     place: Place = "list"

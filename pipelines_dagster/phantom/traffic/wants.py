@@ -12,6 +12,7 @@ from bls.phantom.session import Mode
 from bls.phantom.shop import Catalogue
 from pipelines_dagster.phantom.traffic.view import Shown
 
+_UNIT = 1_000_000
 _ASKED: dict[Mode, tuple[tuple[str, float], ...]] = {
     "hotel": (("city", 0.75), ("kind", 0.3), ("stars", 0.3), ("breakfast", 0.2), ("distance", 0.2)),
     "airline": (("to", 0.75), ("from", 0.6), ("cabin", 0.2), ("stops", 0.3), ("bags", 0.2)),
@@ -25,7 +26,7 @@ class Wants:
 
     Attributes:
         facets: that the thing should have.
-        budget_micros: the most it may cost.
+        budget_micros: the most it may cost, a whole amount.
         date: ISO day on which it is needed.
     """
 
@@ -41,7 +42,7 @@ class Wants:
         kept = [(name, model.facets[name]) for name, share in asked if rng.random() < share]
         if not kept:
             kept = [(name, model.facets[name]) for name, _ in asked[:1]]
-        budget = int(model.base_micros * rng.lognormvariate(0.05, 0.25))
+        budget = _UNIT * math.ceil(model.base_micros * rng.lognormvariate(0.05, 0.25) / _UNIT)
         first, last = (date.fromisoformat(day) for day in model.dates)
         day = first + timedelta(days=rng.randrange((last - first).days + 1))
         return cls(tuple(sorted(kept)), budget, day.isoformat())

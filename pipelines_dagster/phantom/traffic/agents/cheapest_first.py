@@ -39,7 +39,7 @@ class CheapestFirst:
         buys, looks = hands.rng.random() < _BUYS, hands.rng.randint(2, 9)
         for _ in range(looks):
             view = yield from self._page(view, wants, hands, buys)
-            if view.place == "done" or not view.more:
+            if view.place != "list" or not view.more:
                 return
             query = replace(query, page=query.page + 1)
             view = yield from hands.back(query)
@@ -53,7 +53,7 @@ class CheapestFirst:
             view = yield from hands.open(view, shown)
             (here,) = view.items
             if buys and wants.fits(here) and wants.affords(here):
-                return (yield from hands.buy(view, here))
+                return (yield from hands.buy(here))
             view = yield from hands.back(query)
             if not any(one.item == shown.item for one in view.items):
                 break

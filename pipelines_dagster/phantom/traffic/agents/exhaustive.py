@@ -67,4 +67,4 @@ class Exhaustive:
             return
         view = yield from hands.open(view, best)
         if hands.rng.random() < _BUYS / 0.7 and wants.affords(view.items[0]):
-            yield from hands.buy(view, best)
+            yield from hands.buy(best)

@@ -91,6 +91,6 @@ class GoalPlanner:
         for shown in fits[:3]:
             page = yield from hands.open(view, shown)
             if wants.affords(page.items[0]):
-                yield from hands.buy(page, shown)
+                yield from hands.buy(shown)
                 return
             view = yield from hands.back(view.query)

@@ -48,9 +48,10 @@ def menu(view: View, wants: Wants, opened: set[str], asked: set[Query]) -> list[
         (here,) = view.items
         if here.item not in view.cart:
             offered.append(Choice("add it to the cart", Act("add_item", here.item)))
-        offered.append(Choice("back to the list", Act("page_view")))
-    if view.cart and view.place != "checkout":
+    if view.place == "cart" and view.cart:
         offered.append(Choice("go to the checkout", Act("checkout")))
+    if view.place in ("item", "cart"):
+        offered.append(Choice("back to the list", Act("page_view")))
     if view.place == "checkout":
         offered.append(Choice("pay", Act("purchase")))
     return [*offered, Choice("leave the shop", None)]

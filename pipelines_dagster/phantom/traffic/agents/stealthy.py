@@ -62,9 +62,9 @@ class Stealthy:
             shown = yield from self._next(view, mask, wants, known, hands)
             if shown is not None:
                 page = yield from hands.open(view, shown)
-                page = yield from self._read(page, mask, hands)
                 if wants.fits(shown):
                     known[shown.item] = page.items[0]
+                yield from self._read(page, mask, hands, 0.6 * mask.adds)
                 left -= 2
                 if left > 0:
                     view = yield from hands.back(query)
@@ -91,13 +91,13 @@ class Stealthy:
                 return shown
         return None
 
-    def _read(self, page: View, mask: Persona, hands: Hands) -> Step:
+    def _read(self, page: View, mask: Persona, hands: Hands, adds: float) -> Step:
         (shown,) = page.items
         for _ in range(2):
             page = yield from hands.maybe_hover(page, shown, 0.6 * mask.hovers)
         if hands.rng.random() < 0.2:
             page = yield from hands.do("learn_more", shown.item)
-        if hands.rng.random() < 0.6 * mask.adds:
+        if hands.rng.random() < adds:
             page = yield from hands.do("add_item", shown.item)  # a cart to abandon
         return page
 
@@ -112,7 +112,7 @@ class Stealthy:
         for shown in view.items:
             if shown.item in known:
                 page = yield from hands.open(view, shown)
-                page = yield from self._read(page, mask, hands)
+                page = yield from self._read(page, mask, hands, 0.0)
                 if wants.affords(page.items[0]):
-                    yield from hands.buy(page, shown)
+                    yield from hands.buy(shown)
                 return

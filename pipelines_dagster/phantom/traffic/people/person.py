@@ -24,6 +24,11 @@ _RETURNS_TO = 0.5
 loads: Tauscher and Greenberg 1997, Obendorf et al. 2007)."""
 
 
+def _about(budget_micros: int) -> int:
+    """A limit with some room, to the ten."""
+    return 10_000_000 * math.ceil(1.1 * budget_micros / 10_000_000)
+
+
 class Person:
     """A driver of one persona."""
 
@@ -63,10 +68,9 @@ class _Visit:
                     return
             elif view.place == "item":
                 view = yield from self._consider(view)
-                if view.place == "item":
-                    self._left -= 1
-                    if self._left > 0:
-                        view = yield from self._hands.back(query)
+                self._left -= 1
+                if self._left > 0 and view.place != "done":
+                    view = yield from self._hands.back(query)
             else:
                 return
             self._left -= 1
@@ -111,7 +115,7 @@ class _Visit:
         action, change = self._rng.choice(
             (
                 ("sort", {"order": self._rng.choice(("price", "price", "name"))}),
-                ("filter_price", {"max_price_micros": int(1.1 * wants.budget_micros)}),
+                ("filter_price", {"max_price_micros": _about(wants.budget_micros)}),
                 ("filter_date", {"date": wants.date}),
                 ("filter_price", {"facets": wants.facets[:1]}),
                 ("search", {"words": wants.words()}),
@@ -135,14 +139,13 @@ class _Visit:
         return view
 
     def _decide(self, view: View, shown: Shown) -> Step:
-        """With something in the cart: on to the checkout, or not."""
+        """Before the cart: on to the checkout, on looking, or out."""
         rng, persona = self._rng, self._persona
-        if rng.random() > 0.75:
+        if rng.random() < 0.3:
             return view  # keeps looking
-        if rng.random() < 0.7:
-            view = yield from self._hands.cart()
-            if rng.random() < 0.15:
-                return (yield from self._hands.do("remove", shown.item))
+        if rng.random() < 0.1:
+            return (yield from self._hands.do("remove", shown.item))
+        self._left = 0
         if rng.random() < persona.checks_out:
             view = yield from self._hands.do("checkout")
             if rng.random() < persona.pays:

@@ -32,10 +32,12 @@ class Driver(Protocol):
     Attributes:
         name: the origin of its sessions.
         actor: what it imitates.
+        touch: a phone, where there is a screen.
     """
 
     name: str
     actor: Literal["agent", "human"]
+    touch: bool
 
     def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
         """The sessions of one errand, each asked for after the one before is over.

@@ -25,6 +25,7 @@ class CheapestFirst:
 
     name = "cheapest_first"
     actor: Literal["agent", "human"] = "agent"
+    touch = False
 
     def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
         yield partial(self._visit, Wants.draw(shop, rng), Hands(SCRIPT, rng, rng.uniform(0.0, 0.6)))

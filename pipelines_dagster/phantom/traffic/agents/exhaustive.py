@@ -24,6 +24,7 @@ class Exhaustive:
 
     name = "exhaustive"
     actor: Literal["agent", "human"] = "agent"
+    touch = False
 
     def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
         yield partial(self._visit, Wants.draw(shop, rng), Hands(SCRIPT, rng, rng.uniform(0.1, 0.8)))

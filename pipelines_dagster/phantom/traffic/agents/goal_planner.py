@@ -31,6 +31,7 @@ class GoalPlanner:
 
     name = "goal_planner"
     actor: Literal["agent", "human"] = "agent"
+    touch = False
 
     def __init__(self, wants: Wants | None = None, scouts: float = _SCOUTS) -> None:
         self._wants, self._scouts = wants, scouts

@@ -38,6 +38,7 @@ class LLMShopper:
 
     name = "llm"
     actor: Literal["agent", "human"] = "agent"
+    touch = False
 
     def __init__(self, choose: Choose, wants: Wants | None = None, retries: int = 2) -> None:
         self._choose, self._wants, self._retries = choose, wants, retries

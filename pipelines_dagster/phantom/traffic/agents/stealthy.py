@@ -38,6 +38,7 @@ class Stealthy:
 
     name = "stealthy"
     actor: Literal["agent", "human"] = "agent"
+    touch = False
 
     def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
         wants, known = Wants.draw(shop, rng), dict[str, Shown]()

@@ -36,6 +36,7 @@ class Person:
 
     def __init__(self, persona: Persona) -> None:
         self.name, self._persona = persona.name, persona
+        self.touch = not persona.hovers
 
     def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
         wants, liked = Wants.draw(shop, rng), dict[str, Shown]()

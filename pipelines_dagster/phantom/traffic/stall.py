@@ -53,7 +53,7 @@ class Stall:
 
     def perform(self, act: Act) -> View:
         """The page after an act. Raises `impossible_act` for what this page does not offer."""
-        if act.item and not any(one.item == act.item for one in self.view.items):
+        if act.item and not self._reaches(act.item):
             raise impossible()
         if self.events:
             self._clock += act.think_ms
@@ -62,6 +62,12 @@ class Stall:
         else:
             self._click(act)
         return self.view
+
+    def _reaches(self, item: str) -> bool:
+        """On the page; from outside whatever has an address, a remembered one too."""
+        if self.view.place == "outside":
+            return item in self._items
+        return any(one.item == item for one in self.view.items)
 
     def _hover(self, act: Act) -> None:
         if self.view.place not in ("list", "item", "cart") or not act.item:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes `recorded.jsonl.gz` again: every driver several times in a real browser, in a real shop.
+
+    python -m tests.phantom.record --sessions 60 --seed 1 --out tests/phantom/recorded.jsonl.gz
+
+The shop runs in front of a gateway that only listens, so it shows base prices. What the browser
+side read of each session is checked against what the shop told that gateway. Visits take as long
+as they say they do; several go on at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bls.errors import SkynetError
+from bls.phantom.recorded import write_sessions
+from bls.phantom.session import MODES, Session
+from bls.phantom.shop import catalogue
+from pipelines_dagster.phantom.traffic.browser_ground import BrowserGround
+from pipelines_dagster.phantom.traffic.driver import Driver
+from pipelines_dagster.phantom.traffic.drivers import drivers
+
+_READY_S = 30.0
+
+
+class Listener:
+    """A gateway that takes records and knows no prices: session id -> actions, in order of time."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                known = self.path in ("/v1/events", "/v1/prices")
+                for one in body.get("events", ()) if known else ():
+                    listener.told[body["session_id"]].append((one["ts_ms"], one["action"]))
+                self.send_response(200 if known else 404)
+                self.send_header("content-length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+
+@contextmanager
+def running_shop(mode: str, gateway: str, root: Path = Path()) -> Iterator[str]:
+    """A shop's process on a free port; its address. `root`: the checkout it is run from."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "client.storefront.server", "--mode", mode]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--gateway", gateway]
+    root = root.resolve()
+    shop = subprocess.Popen(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{url}/healthz", shop)
+        yield url
+    finally:
+        shop.terminate()
+        shop.wait(timeout=20)
+
+
+def _wait(url: str, shop: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline and shop.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SkynetError("shop_away", "The shop did not start.", 502)
+
+
+def record(
+    url: str, mode: str, turns: Sequence[tuple[Driver, int]], seed: int, speed: float
+) -> list[Session]:
+    """One browser's share: for each turn the first session of a trip."""
+    made: list[Session] = []
+    with BrowserGround(catalogue(mode), url, speed=speed) as ground:  # type: ignore[arg-type]
+        for driver, turn in turns:
+            trip = ground.sessions(driver, f"{seed}/{turn}")
+            made += [next(trip)]
+            trip.close()  # type: ignore[attr-defined]
+            _bar.update()
+    return made
+
+
+_bar = tqdm(unit="session", disable=None)
+
+
+def main() -> None:
+    """Command line. Exit code 1 where the shop told something else than was done."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--mode", choices=MODES, default="hotel")
+    parser.add_argument("--browsers", type=int, default=6)
+    parser.add_argument("--drivers", default=",".join(drivers()))
+    parser.add_argument("--root", type=Path, default=Path())
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    known = drivers()
+    named = [known[name] for name in args.drivers.split(",")]
+    turns = [(named[turn % len(named)], turn) for turn in range(args.sessions)]
+    _bar.reset(args.sessions)
+    listener = Listener()
+    with running_shop(args.mode, listener.url, args.root) as url:
+        shares = [turns[at :: args.browsers] for at in range(args.browsers)]
+        with ThreadPoolExecutor(args.browsers) as pool:
+            done = pool.map(
+                lambda share: record(url, args.mode, share, args.seed, args.speed), shares
+            )
+            made = sorted((one for some in done for one in some), key=lambda one: one.sid)
+    order = {name: at for at, name in enumerate(known)}
+    made.sort(key=lambda one: (order[one.origin], one.start_ms))
+    write_sessions(args.out, made)
+    wrong = [one.sid for one in made if _differs(one, listener)]
+    print(f"{len(made)} sessions, {len(wrong)} not as the shop told them")
+    raise SystemExit(bool(wrong))
+
+
+def _differs(session: Session, listener: Listener) -> bool:
+    told = collections.Counter(action for _, action in listener.told[session.sid])
+    read = collections.Counter(one.action for one in session.events)
+    if told != read:
+        print(session.origin, "told", told - read, "read", read - told, file=sys.stderr)
+    return told != read
+
+
+if __name__ == "__main__":
+    main()

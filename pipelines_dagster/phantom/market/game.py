@@ -29,7 +29,7 @@ from pipelines_dagster.phantom.market.mixture import curves, expected
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 THIRDS = 3
-MOST_QUERIES = 100
+_QUERIES = np.arange(1, 101)
 _CUT = 0.430727  # quantile 2/3 of the standard normal law
 _MEANS = np.array([-1.0, 0.0, 1.0]) * 3 * np.exp(-(_CUT**2) / 2) / np.sqrt(2 * np.pi)
 """Mean of a standard normal value in its lower, middle, upper third."""
@@ -115,21 +115,18 @@ class Game:
         half: F64 = spread**2 * ((1 + z**2) * ndtr(z) + z * density) / 2
         return half
 
-    def least(self, posted: I64, queries: int) -> F64:
-        """Law of the least action that an agent finds, [actions]: independent sessions."""
+    def least(self, posted: I64, queries: int | I64) -> F64:
+        """Law of the least action that an agent finds in N independent sessions, [..., actions]."""
         cells = np.bincount(posted, self.frequency[AGENT], minlength=len(self.prices))
-        above = np.concatenate([np.cumsum(cells[::-1])[::-1], [0.0]])
-        powers = np.clip(above, 0.0, 1.0) ** queries
-        found: F64 = powers[:-1] - powers[1:]
-        return found
+        above = np.zeros(len(cells) + 1)
+        above[:-1] = np.minimum(np.cumsum(cells[::-1])[::-1], 1.0)
+        powers: F64 = above ** np.asarray(queries)[..., None]
+        return powers[..., :-1] - powers[..., 1:]
 
     def reconnaissance(self, posted: I64) -> int:
         """The agents' best answer: how many sessions to open."""
-        gains = [
-            float(self.least(posted, queries) @ self.surplus) - self.effort * queries
-            for queries in range(1, MOST_QUERIES + 1)
-        ]
-        return int(np.argmax(gains)) + 1
+        gains = self.least(posted, _QUERIES) @ self.surplus - self.effort * _QUERIES
+        return int(_QUERIES[np.argmax(gains)])
 
     def revenue(self, posted: I64, queries: int) -> float:
         """Of one visitor, when agents open that many sessions."""

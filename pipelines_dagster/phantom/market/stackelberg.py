@@ -2,11 +2,11 @@
 """The Stackelberg loop: prices, answers, prices, until they settle or come round again.
 
 `python -m pipelines_dagster.phantom.market.stackelberg [--write docs/phantom_market.md]`. The game
-is in `game`. Three platforms are compared on the same population, each judged after the agents' best
-answer: `naive` prices as if there were no agents; `alternating` answers the reconnaissance it saw
-last; `committed` knows that agents will answer (the Stackelberg leader). Alternation settles when
-prices repeat; when it comes back to earlier prices it cycles, and is worth the mean over the cycle.
-The revenue of the committed platform is also simulated, visitor by visitor, on sessions of the bank.
+is in `game`. Three platforms meet the same population, each judged after the agents' best answer:
+`naive` prices as if there were no agents; `alternating` answers the reconnaissance it saw last;
+`committed` knows that agents will answer (the Stackelberg leader). Alternation settles when prices
+repeat; when it comes back to earlier prices it cycles, and is worth the mean over the cycle. The
+revenue of the committed platform is also simulated, visitor by visitor, on sessions of the bank.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Settled:
-    """How alternation ended: the rounds that repeat (one: an equilibrium) after `rounds` of them."""
+    """How alternation ended: the rounds that repeat (one: it settled), after `rounds` in all."""
 
     cycle: tuple[Round, ...]
     rounds: int

@@ -108,7 +108,7 @@ def _ranks(shape: tuple[int, int], tie: Tie, rho: float, rng: np.random.Generato
     return ranks
 
 
-def surge_law(config: MarketConfig, seed: int, steps: int = 200) -> Discrete:
+def surge_law(config: MarketConfig, seed: int, steps: int = 50) -> Discrete:
     """The law of multiplier x mean base price that the published surge heuristic posts.
 
     1.2 x base where demand is at least 1.5 times the mean item's, 0.9 x at most half of it, else

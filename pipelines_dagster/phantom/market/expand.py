@@ -20,7 +20,7 @@ matrix, in which `top` keeps the most wanted items of a block and their share is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -53,7 +53,7 @@ class Expansion:
 
     kernel: F64
     demand: F64
-    on_item: NDArray[np.bool_] = ON_ITEM
+    on_item: NDArray[np.bool_] = field(default_factory=lambda: ON_ITEM)
     stay: float = 0.0
 
     def __post_init__(self) -> None:

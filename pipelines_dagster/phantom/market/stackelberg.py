@@ -80,12 +80,14 @@ def naive(game: Game) -> Round:
 
 
 def committed(game: Game) -> Round:
-    """The Stackelberg leader's."""
-    start = None
-    if game.sees_agent:
-        blind = replace(game, sees_agent=False).pricing(None)
-        start = np.concatenate([blind, blind])
-    return answered(game, game.pricing(None, start))
+    """The Stackelberg leader's. With six cells the best of several local optima: from the leader's
+    who does not see f(tau), and from where alternation ended."""
+    if not game.sees_agent:
+        return answered(game, game.pricing(None))
+    blind = replace(game, sees_agent=False).pricing(None)
+    starts = [np.concatenate([blind, blind]), *(each.posted for each in alternate(game).cycle)]
+    found = (answered(game, game.pricing(None, start)) for start in starts)
+    return max(found, key=lambda move: move.revenue)
 
 
 def simulate(game: Game, move: Round, visitors: int, seed: int) -> tuple[float, float]:

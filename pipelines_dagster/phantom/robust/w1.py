@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exact worst case of a price over a Wasserstein-1 ball of valuations.
 
-Given n valuations v_i with law P_n, and a price p, what is the least expected revenue under any law
-Q on [low, inf) with W1(P_n, Q) <= radius? By strong duality (Mohajerin Esfahani & Kuhn 2018, Blanchet
-& Murthy 2019; both need only that the revenue is lower semicontinuous):
+Given n valuations v_i with law P_n, and a price p, what is the least expected revenue under any
+law Q on [low, inf) with W1(P_n, Q) <= radius? By strong duality (Mohajerin Esfahani & Kuhn 2018,
+Blanchet & Murthy 2019; both need only that the revenue is lower semicontinuous):
 
     inf_Q E_Q[r(v, p)] = sup_{L >= 0} -L radius + mean_i min_{v >= low} [r(v, p) + L |v - v_i|]
 
@@ -18,10 +18,10 @@ demand loses the radius itself, and no more than there is. A sample of demands (
 all) is the same case with price 1 and valuations shifted: p max(0, mean demand - radius).
 
 `unit`, one thing bought where it is worth its price: r = p 1[v > p], the lower semicontinuous one;
-at v_i = p exactly an arbitrarily small move loses the sale, so with radius > 0 it counts as lost (at
-radius 0 nothing moves, and v >= p buys). The inner minimum is min(p, L (v_i - p)): a sale is lost at
-the cost of its gap v_i - p. The supremum over L is a fractional knapsack: the budget n radius buys
-the smallest gaps first, the last one in part. Nothing is lost where low >= p.
+at v_i = p exactly an arbitrarily small move loses the sale, so with radius > 0 it counts as lost
+(at radius 0 nothing moves, and v >= p buys). The inner minimum is min(p, L (v_i - p)): a sale is
+lost at the cost of its gap v_i - p. The supremum over L is a fractional knapsack: the budget
+n radius buys the smallest gaps first, the last one in part. Nothing is lost where low >= p.
 
 Revenue is money over people: multiply by their number. `radius` is in money, as valuations are.
 """

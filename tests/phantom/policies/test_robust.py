@@ -22,10 +22,7 @@ def program(values: F64, price: float, radius: float, sale: Sale, low: float) ->
     """
     extra = np.linspace(low, values.max() + 2, 9)
     ends = np.unique(np.concatenate([values, extra, [max(price, low)]]))
-    if sale == "excess":
-        worth = price * np.maximum(0, ends - price)
-    else:
-        worth = price * (ends > price)
+    worth = price * (np.maximum(0, ends - price) if sale == "excess" else ends > price)
     count, places = len(values), len(ends)
     moved = np.abs(values[:, None] - ends[None]).ravel()
     rows = np.kron(np.eye(count), np.ones(places))

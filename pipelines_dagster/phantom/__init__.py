@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PHANTOM offline: traffic to learn from, the market, robust policies and their bench."""
+"""PHANTOM's offline side: traffic, market, policies, benchmark."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The linear tier: an elasticity regression, then the best level.
 
-What an item contributes is regressed on `[1, m, m^2] x [1, scaled state]`, m the multiplier less 1,
-from steps whose levels were drawn at random: the coefficients of m are the item's elasticity where
-it is now. The score of a level is then linear in the state: a network without a hidden layer.
+The market's reward is regressed on the sum over its items of `[1, m, m^2] x [1, scaled state]`, m
+the multiplier less 1, from steps whose levels were drawn at random: the coefficients of m are an
+item's elasticity where it is now. The score of a level is then linear in the state: a network without a hidden layer.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ class Elasticity:
         self._outer: F64 = np.zeros(_WIDTH)
         self._count = 0
 
-    def add(self, state: F32, levels: I64, gain: F64) -> None:
-        """Rows f32[n, STATE], the levels int64[n] taken there, what each item gained f64[n]."""
+    def add(self, state: F32, levels: I64, gained: F64) -> None:
+        """Rows f32[markets * products, STATE], the levels int64[rows] taken there, and what each
+        market gained f64[markets]."""
         x = np.hstack([np.ones((len(state), 1)), scaled(state, self._mask)])
-        design = (_SHAPE[:, levels].T[:, :, None] * x[:, None, :]).reshape(len(state), _WIDTH)
+        items = _SHAPE[:, levels].T[:, :, None] * x[:, None, :]
+        design = items.reshape(len(gained), -1, _WIDTH).sum(axis=1)
         self._inner += design.T @ design
-        self._outer += design.T @ gain
-        self._count += len(state)
+        self._outer += design.T @ gained
+        self._count += len(gained)
 
     def fitted(self) -> NetworkPolicy:
         """Raises `no_data` before the first step."""

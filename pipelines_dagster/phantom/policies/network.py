@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shared network of an item: scaled `PriceState` in, 9 scores out, the best is taken.
 
-Two hidden layers of tanh, run by numpy: acting needs no torch, and gives the same levels wherever it
-runs. The same weights become the ONNX graph (`export/session_price`).
+Two hidden layers of tanh, run by numpy: acting needs no torch, and gives the same levels wherever
+it runs. The same weights become the ONNX graph (`export/session_price`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class NetworkPolicy:
         sizes = [STATE, *(len(layer.bias) for layer in self.layers)]
         fits = [
             layer.weight.shape == pair and np.isfinite(layer.weight).all()
-            for layer, pair in zip(self.layers, zip(sizes, sizes[1:], strict=False), strict=True)
+            for layer, pair in zip(self.layers, pairwise(sizes), strict=True)
         ]
         if not all(fits) or sizes[-1] != len(MULTIPLIERS) or self.mask.shape != (STATE,):
             raise invalid("bad_policy", "The network's layers do not fit.")

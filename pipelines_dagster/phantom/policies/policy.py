@@ -32,8 +32,8 @@ FIXED: tuple[Tier, ...] = ("static", "surge")
 
 Robust = Literal["none", "grid", "w1", "conditional"]
 ROBUST: tuple[Robust, ...] = get_args(Robust)
-"""How a policy is trained: on the believed share; on the worst of a grid around it; on the worst law
-of a Wasserstein ball; on every share, seeing `PriceState.AGENT`, which all others do not."""
+"""How a policy is trained: on the believed share; on the worst of a grid around it; on the worst
+law of a Wasserstein ball; on every share, seeing `PriceState.AGENT`, which all others do not."""
 
 
 class Policy(Protocol):

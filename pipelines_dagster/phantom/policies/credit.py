@@ -40,6 +40,8 @@ class Credit:
         self._outer: F64 = np.zeros(_WIDTH)
         self._effect: F64 = np.zeros(_WIDTH)
         self._steps = 0
+        self._designs: list[F64] = []
+        self._rewards: list[F64] = []
 
     def share(self, state: F32, levels: I64, reward: F64) -> F64:
         """f64[rows]: what each item is given of `reward` f64[markets].
@@ -62,13 +64,21 @@ class Credit:
         return place, state[:, PriceState.AGENT].astype(np.float64), moved
 
     def _add(self, place: I64, agent: F64, moved: F64, reward: F64) -> None:
-        market = np.repeat(np.arange(len(reward)), self._products)
-        design = np.zeros((len(reward), _WIDTH))
-        np.add.at(design, (market, place), 1.0)
-        np.add.at(design, (market, _TABLE + place), agent)
-        design[:, -1] = moved.reshape(-1, self._products).sum(axis=1)
-        self._inner += design.T @ design
-        self._outer += design.T @ reward
+        count = len(reward)
+        cell = np.repeat(np.arange(count), self._products) * _TABLE + place
+        size = count * _TABLE
+        times = np.bincount(cell, minlength=size).reshape(count, _TABLE)
+        shares = np.bincount(cell, agent, size).reshape(count, _TABLE)
+        moves = moved.reshape(count, -1).sum(axis=1, keepdims=True)
+        self._designs.append(np.hstack([times, shares, moves]))
+        self._rewards.append(reward)
         self._steps += 1
         if self._steps % (_OFTEN if self._steps < _EARLY else _SELDOM) == 0:
-            self._effect = np.linalg.solve(self._inner, self._outer)
+            self._solve()
+
+    def _solve(self) -> None:
+        design, reward = np.concatenate(self._designs), np.concatenate(self._rewards)
+        self._designs, self._rewards = [], []
+        self._inner += design.T @ design
+        self._outer += design.T @ reward
+        self._effect = np.linalg.solve(self._inner, self._outer)

@@ -25,6 +25,8 @@ from pipelines_dagster.phantom.policies.scaling import scaled, seen
 from pipelines_dagster.phantom.policies.train import Tell, TrainPlan, market_of
 
 HIDDEN = [32, 32]
+WARM = 10
+"""One step in so many is spent at random, before learning, for `Credit` to see every level."""
 GAMMA = 0.5
 """What a price does is over after a step or two: only the volatility penalty looks back."""
 
@@ -33,9 +35,11 @@ def learn(plan: TrainPlan, tell: Tell) -> NetworkPolicy:
     """Train as the plan's tier says."""
     torch.set_num_threads(1)
     mask = seen(plan.origin.robust)
-    env = _Rows(market_of(plan), mask)
+    market = market_of(plan)
+    market.warm(plan.steps // WARM, plan.origin.seed)
+    env = _Rows(market, mask)
     model = _model(plan, env)
-    total = plan.steps * env.num_envs
+    total = max(1, plan.steps - plan.steps // WARM) * env.num_envs
     model.learn(total, callback=_Progress(total, tell), log_interval=None)
     return NetworkPolicy(_layers(model), mask)
 
@@ -50,12 +54,12 @@ def _model(plan: TrainPlan, env: _Rows) -> Any:
             return PPO(
                 "MlpPolicy",
                 env,
-                learning_rate=lambda left: 3e-4 + 2.7e-3 * left,
+                learning_rate=lambda left: 2e-4 + 1.3e-3 * left,
                 n_steps=rollout,
                 batch_size=size,
                 n_epochs=6,
                 gae_lambda=0.9,
-                ent_coef=0.002,
+                ent_coef=0.03,
                 policy_kwargs=net,
                 **common,
             )
@@ -63,9 +67,9 @@ def _model(plan: TrainPlan, env: _Rows) -> Any:
             return A2C(
                 "MlpPolicy",
                 env,
-                learning_rate=lambda left: 5e-4 + 3.5e-3 * left,
-                n_steps=min(5, rollout),
-                ent_coef=0.002,
+                learning_rate=lambda left: 3e-4 + 1.2e-3 * left,
+                n_steps=min(4, rollout),
+                ent_coef=0.03,
                 normalize_advantage=True,
                 use_rms_prop=False,
                 policy_kwargs=net,
@@ -78,10 +82,10 @@ def _model(plan: TrainPlan, env: _Rows) -> Any:
                 learning_rate=lambda left: 2e-4 + 1.8e-3 * left,
                 buffer_size=max(1, min(plan.steps, 500)) * env.num_envs,
                 learning_starts=min(plan.steps, 10) * env.num_envs,
-                batch_size=2048,
+                batch_size=512,
                 train_freq=1,
                 gradient_steps=2,
-                target_update_interval=20,
+                target_update_interval=10 * env.num_envs,
                 exploration_fraction=0.5,
                 exploration_final_eps=0.2,
                 policy_kwargs=net,

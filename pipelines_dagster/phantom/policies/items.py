@@ -58,6 +58,14 @@ class ItemMarket:
         self._state = self._split(self._live.reset()[0])
         return self._state
 
+    def warm(self, steps: int, seed: int) -> F32:
+        """Steps at random levels, from which the credit is learned before a policy is; a reset."""
+        rng = np.random.default_rng((seed, 3))
+        self.reset()
+        for _ in range(steps):
+            self.step(rng.integers(0, len(self.config.multipliers), self.rows))
+        return self.reset()
+
     def step(self, levels: I64) -> tuple[F32, F64, Flags, Flags, F32]:
         """Rows of (state, reward, terminated, truncated, state before any reset).
 

@@ -32,7 +32,7 @@ class TrainPlan:
 
     origin: Origin
     market: MarketConfig = field(default_factory=MarketConfig)
-    markets: int = 16
+    markets: int = 8
 
     def __post_init__(self) -> None:
         if self.markets < 1 or self.origin.timesteps < 1:

@@ -37,5 +37,5 @@ def train(
         MarketConfig(information=information),  # type: ignore[arg-type]
     )
     with progress_bar(f"{tier} {robust}") as show:
-        metrics = make(plan, out, lambda share: show(share))
+        metrics = make(plan, out, show)
     click.echo(table(("figure", ""), [(name, f"{value:+.4f}") for name, value in metrics.items()]))

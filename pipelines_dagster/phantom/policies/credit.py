@@ -3,11 +3,11 @@
 
 A market's reward is regressed, over all steps so far, on the sum over its items of a table of
 (demand bin, level), the same times the agent probability, and the volatility term. Item i is then
-given `reward - sum over the others of what the model says of their choices`. Items choose
-independently given the observation, so what is taken away does not depend on i's choice: the
-gradient stays that of the market's reward (an action-independent baseline, Weaver & Tao 2001), and
-most of the noise that the other items' exploration makes is gone. Where the model is wrong, the
-residual brings the truth.
+given `reward - sum over the others of what the model says of their choices`, less what the model
+says of i's state over all levels. Items choose independently given the observation, so what is
+taken away does not depend on i's choice: the gradient stays that of the market's reward (an
+action-independent baseline, Weaver & Tao 2001), and most of the noise that the other items'
+exploration makes is gone. Where the model is wrong, the residual brings the truth.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Credit:
         self._inner: F64 = RIDGE * np.eye(_WIDTH)
         self._outer: F64 = np.zeros(_WIDTH)
         self._effect: F64 = np.zeros(_WIDTH)
+        self._usual: F64 = np.zeros(_WIDTH - 1)
         self._steps = 0
         self._designs: list[F64] = []
         self._rewards: list[F64] = []
@@ -53,8 +54,9 @@ class Credit:
         own = self._effect[place] + agent * self._effect[_TABLE + place]
         own += moved * self._effect[-1]
         rest = reward - own.reshape(-1, self._products).sum(axis=1)
+        usual = self._usual[place] + agent * self._usual[_TABLE + place]
         self._add(place, agent, moved, reward)
-        return own + np.repeat(rest, self._products)
+        return own - usual + np.repeat(rest, self._products)
 
     def _features(self, state: F32, levels: I64) -> tuple[I64, F64, F64]:
         place = np.digitize(state[:, PriceState.DEMAND], EDGES) * len(LEVELS) + levels
@@ -82,3 +84,5 @@ class Credit:
         self._inner += design.T @ design
         self._outer += design.T @ reward
         self._effect = np.linalg.solve(self._inner, self._outer)
+        table = self._effect[:-1].reshape(-1, len(LEVELS))
+        self._usual = np.repeat(table.mean(axis=1), len(LEVELS))

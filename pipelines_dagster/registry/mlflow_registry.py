@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,20 @@ class ModelRegistry:
         except MlflowException:
             raise _unreachable() from None
 
+    def log(self, subsystem: str, name: str, run: RunRecord, files: Iterable[Path] = ()) -> str:
+        """Log a run that makes no version, such as a benchmark; its id."""
+        try:
+            run_id: str = self._client.create_run(
+                self._experiment(subsystem), run_name=name, tags=dict(run.tags)
+            ).info.run_id
+            self._told(run_id, run)
+            for path in files:
+                self._client.log_artifact(run_id, str(path))
+            self._client.set_terminated(run_id)
+        except MlflowException:
+            raise _unreachable() from None
+        return run_id
+
     def champion(self, stored: Stored) -> None:
         """Move `champion` here; `challenger` leaves this version."""
         version = self._version(stored)
@@ -119,11 +133,7 @@ class ModelRegistry:
         run_id: str = self._client.create_run(
             self._experiment(stored.subsystem), run_name=stored.version, tags=dict(run.tags)
         ).info.run_id
-        for name, value in run.params.items():
-            self._client.log_param(run_id, name, str(value)[:_PARAM_MOST])
-        for name, value in run.metrics.items():
-            if np.isfinite(value):
-                self._client.log_metric(run_id, name, float(value))
+        self._told(run_id, run)
         self._client.log_artifact(run_id, str(folder / MANIFEST_NAME))
         source = stored.uri
         if MODEL_FILE in manifest.files:
@@ -132,6 +142,13 @@ class ModelRegistry:
         self._register(stored, source, run_id, tags)
         self._client.set_terminated(run_id)
         return run_id
+
+    def _told(self, run_id: str, run: RunRecord) -> None:
+        for name, value in run.params.items():
+            self._client.log_param(run_id, name, str(value)[:_PARAM_MOST])
+        for name, value in run.metrics.items():
+            if np.isfinite(value):
+                self._client.log_metric(run_id, name, float(value))
 
     def _log_onnx(self, run_id: str, folder: Path, manifest: ModelManifest) -> str:
         mlflow.set_tracking_uri(self._uri)

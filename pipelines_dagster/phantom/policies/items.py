@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The market seen by the item: every (market, item) is a row that chooses one of 9 levels.
+
+Learning an item at a time is what makes policies independent of the catalogue: n markets of k
+products are n k rows of one policy with shared weights, and a discrete action suits DQN too. What
+one item sells depends on the others' prices, so an item's reward is the market's, less what the
+other items' choices explain of it (`credit`).
+
+The reward is told **against a twin**: a market of the same seed, whose visitors are therefore the
+same, that posts base prices. What the visitors happen to be cancels, nothing else changes: the
+twin's reward does not depend on what the policy does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines_dagster.phantom.market.config import MarketConfig
+from pipelines_dagster.phantom.market.env import MarketVecEnv
+from pipelines_dagster.phantom.policies.credit import Credit
+from pipelines_dagster.phantom.policies.policy import F32, F64, I64, STATE, Robust
+
+UNIT = 0.01
+"""A reward of 1 is this share of `MarketConfig.scale`."""
+Flags = NDArray[np.bool_]
+
+
+class ItemMarket:
+    """`count` markets as rows [count * products].
+
+    Args:
+        robust: `conditional` trains on shares spread over [0, 1], one a market; all others on
+            `config.alpha`.
+        seed: of visitors and shares.
+    """
+
+    def __init__(self, config: MarketConfig, count: int, robust: Robust, seed: int) -> None:
+        self.config, self.count, self.rows = config, count, count * config.products
+        self.gained: F64 = np.zeros(count)
+        shares: float | F64 = config.alpha
+        if robust == "conditional":
+            rng = np.random.default_rng((seed, 0xA1))
+            shares = (rng.permutation(count) + rng.random(count)) / count
+        kind = "none" if robust == "conditional" else robust
+        self._live, self._twin = (
+            MarketVecEnv(config, count, alpha=shares, robust=kind, seed=seed) for _ in range(2)
+        )
+        self._base = np.full((count, config.products), config.neutral)
+        self._credit = Credit(config.products, config.upward)
+        self._state: F32 = np.zeros((self.rows, STATE), np.float32)
+
+    def reset(self) -> F32:
+        """f32[rows, STATE]."""
+        self._twin.reset()
+        self._state = self._split(self._live.reset()[0])
+        return self._state
+
+    def warm(self, steps: int, seed: int) -> F32:
+        """Steps at random levels, from which the credit is learned before a policy is; a reset."""
+        rng = np.random.default_rng((seed, 3))
+        self.reset()
+        for _ in range(steps):
+            self.step(rng.integers(0, len(self.config.multipliers), self.rows))
+        return self.reset()
+
+    def step(self, levels: I64) -> tuple[F32, F64, Flags, Flags, F32]:
+        """Rows of (state, reward, terminated, truncated, state before any reset).
+
+        `gained` has the market's reward after it.
+        """
+        obs, reward, terminated, truncated, infos = self._live.step(
+            levels.reshape(self.count, self.config.products)
+        )
+        base = self._twin.step(self._base)[1]
+        self.gained = (reward - base) / (UNIT * self.config.scale)
+        shared = self._credit.share(self._state, levels, self.gained)
+        self._state = self._split(obs)
+        last = self._split(infos["final_obs"] if "final_obs" in infos else obs)
+        return (
+            self._state,
+            shared,
+            self._spread(terminated),
+            self._spread(truncated),
+            last,
+        )
+
+    def _split(self, obs: F32) -> F32:
+        return obs.reshape(self.rows, STATE)
+
+    def _spread(self, value: NDArray[Any]) -> Any:
+        return np.repeat(value, self.config.products)

@@ -93,6 +93,9 @@ class Limits:
     event_age_s: float = 86_400.0
     score_timeout_s: float = 0.05
     price_timeout_s: float = 0.05
+    price_hold_s: float = 300.0
+    prices_held: int = 262_144
+    score_behind_s: float = 10.0
 
     # competitor bids
     hub_ttl_s: float = 60.0

@@ -18,6 +18,9 @@ F32 = NDArray[np.float32]
 PRIOR = 0.3
 """f(tau) of a session nobody has scored yet: the default share of agents of PHANTOM's model."""
 
+WHOLE = 100.0
+"""What the demand proxy of all items makes together."""
+
 _SCALE = 5.0
 _MOST = 100.0
 """A demand above it says nothing more."""
@@ -59,7 +62,7 @@ class Market:
         """1 for the average item."""
         if not self.demand:
             return 1.0
-        return min(self.demand.get(item, 0.0) / 100 * self.items, _MOST)
+        return min(self.demand.get(item, 0.0) / WHOLE * self.items, _MOST)
 
 
 def states(

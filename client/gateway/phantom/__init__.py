@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gateway does for shops: events and prices taken in, sessions kept, quotes given."""
+"""The shop's side of the gateway: events and prices of sessions, scores, labels."""

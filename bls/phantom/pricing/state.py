@@ -16,7 +16,8 @@ from bls.phantom.shop import Item
 F32 = NDArray[np.float32]
 
 PRIOR = 0.3
-"""f(tau) of a session nobody has scored yet: the default share of agents of PHANTOM's model."""
+"""f(tau) of a session nobody has scored yet: what `agent_score` says of one without acts, the
+default share of agents of PHANTOM's model."""
 
 WHOLE = 100.0
 """What the demand proxy of all items makes together."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bls.brain.params import KEY
 from bls.errors import SkynetError
-from bls.models.model_key import SUBSYSTEMS, ModelKey
+from bls.models.model_key import PREDICTOR, TVE, ModelKey
 from bls.settings import REPOSITORY
 from export.errors import ExportError
 from pipelines_dagster.defs.datasets.lineage import versions_behind
@@ -139,7 +139,7 @@ def _job(
     seed: int,
 ) -> Job:
     champions = {}
-    for subsystem in SUBSYSTEMS if trainer.subsystem == "tuner" else ():
+    for subsystem in (PREDICTOR, TVE) if trainer.subsystem == "tuner" else ():
         live = champion(subsystem, desk.keys, desk.artefacts, settings)
         if live is None:
             raise SkynetError("no_data", f"The tuner needs a live version of {subsystem}.", 409)

@@ -45,6 +45,7 @@ def agent_figures(version: Path, lake: Lake, profile: str) -> Mapping[str, float
     from export.agent_score.config import TrainConfig  # noqa: PLC0415
     from export.agent_score.scores import auc_interval, brier, ece  # noqa: PLC0415
     from export.agent_score.sessions import prefixes  # noqa: PLC0415
+
     from pipelines_dagster.defs.training.sessions import held_out  # noqa: PLC0415
 
     verify(version)
@@ -83,6 +84,19 @@ def price_figures(version: Path, champion: Path | None, profile: str) -> Mapping
         figures[f"objective_{share:g}"] = float(low / abs(base.mean()))
         figures[f"mean_{share:g}"] = float(own.mean())
     return figures
+
+
+def gained(version: Path, champion: Path, profile: str) -> float:
+    """Mean over the shares of agents of the relative change of the objective.
+
+    Raises `ExportError` as `price_figures`.
+    """
+    one, other = OnnxModel(version, PRICE_GRAPH), OnnxModel(champion, PRICE_GRAPH)
+    means = [
+        (objectives(one, share, profile).mean(), objectives(other, share, profile).mean())
+        for share in SHARES
+    ]
+    return float(np.mean([(own - base) / abs(base) for own, base in means]))
 
 
 def states(count: int, seed: int) -> F32:

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bls.contracts import PRICE_GRAPH
+from bls.errors import SkynetError
+from bls.models.model_key import PRICE
 from bls.models.onnx_model import MODEL
 from export.errors import ExportError
 from export.model_manifest import ModelManifest, hash_files
+from pipelines_dagster.defs.promotion import figures_shop
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 TIERS = {"full": "ppo", "quick": "linear"}
 TIMESTEPS = {"full": 100_000, "quick": 1_600}
 """Steps of a market."""
+LEAST = 0.001
+"""Of the simulated objective, mean over the shares of agents: less is not worth a canary."""
 
 
 def run(job: Job) -> Made:
@@ -41,7 +46,18 @@ def run(job: Job) -> Made:
     if not isinstance(policy, NetworkPolicy):
         raise ExportError("no_network", "only a network becomes a graph")
     made = _write(policy, plan, job.out / "model")
-    return Made(job.out / "model", made.metrics, _params(plan))
+    gained = _gained(job)
+    return Made(job.out / "model", {**made.metrics, "gained": gained}, _params(plan))
+
+
+def _gained(job: Job) -> float:
+    """Over the live policy, relative. Raises `nothing_better`: the same night makes the same."""
+    if PRICE not in job.champions:
+        return 0.0
+    gained = figures_shop.gained(job.out / "model", job.champions[PRICE], job.profile)
+    if gained < LEAST:
+        raise SkynetError("nothing_better", "The live policy earns as much.", 409)
+    return gained
 
 
 def _write(policy: object, plan: TrainPlan, folder: Path) -> ModelManifest:

@@ -35,10 +35,9 @@ def is_held(session_id: str) -> bool:
     return conversation(session_id) % _EVERY == 0
 
 
-def training(lake: Lake, profile: str, seed: int) -> list[Session]:
-    """What a version learns from."""
-    own = (one for one in lake_sessions(lake) if not is_held(one.sid))
-    return [*own, *generated(GENERATED[profile], seed)]
+def learnt(lake: Lake) -> list[Session]:
+    """What a version learns from, besides our drivers'."""
+    return [one for one in lake_sessions(lake) if not is_held(one.sid)]
 
 
 def held_out(lake: Lake, profile: str) -> list[Session]:

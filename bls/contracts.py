@@ -409,6 +409,11 @@ SESSION_PRICE = ModelContract(
 )
 """Rows are items of one session's page; KEY is the session's, the same on all of them."""
 
+PRICE_GRAPH = ModelContract(
+    "session_price", 256, SESSION_PRICE.inputs[:1], SESSION_PRICE.outputs[:1]
+)
+"""What its `model.onnx` takes and gives."""
+
 CONTRACTS = (
     LLM_STEP,
     AUCTION,
@@ -419,6 +424,7 @@ CONTRACTS = (
     CONDENSE,
     TVE,
     BID_PREDICTOR,
+    SESSION_PRICE,
     MPC,
     DECODE_STEP,
     DECODE_STEP_HELD,

@@ -97,6 +97,9 @@ class Limits:
     session_address_requests_per_s: int = 1_000
     score_timeout_s: float = 0.05
     price_timeout_s: float = 0.05
+    price_hold_s: float = 300.0
+    prices_held: int = 262_144
+    score_behind_s: float = 10.0
 
     # competitor bids
     hub_ttl_s: float = 60.0

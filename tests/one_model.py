@@ -95,7 +95,9 @@ def sha256_of(folder: Path) -> str:
 
 
 @contextmanager
-def one_model(model: str, folder: Path, **settings: Any) -> Iterator[ModelServer]:
+def one_model(
+    model: str, folder: Path, grpc_port: int = 0, **settings: Any
+) -> Iterator[ModelServer]:
     """The server of `model`, with its state, keys and `models` below `folder`."""
     repository = folder / "repository"
     repository.mkdir()
@@ -103,6 +105,6 @@ def one_model(model: str, folder: Path, **settings: Any) -> Iterator[ModelServer
     models = folder / "models"
     models.mkdir(exist_ok=True)
     fields = {"state": folder / "state", "models": str(models)} | settings
-    ports = {"port": 0, "triton_grpc_port": 0, "triton_metrics_port": 0}
+    ports = {"port": 0, "triton_grpc_port": grpc_port, "triton_metrics_port": 0}
     with Stack(Settings(**fields, **ports), repository=repository, gateway=False) as stack:
         yield ModelServer(stack, model, models)

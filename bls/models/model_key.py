@@ -6,9 +6,8 @@
      "sha256": of the version's manifest.json, "share": 1.0}
 
 Beside it `/pred/canary` and so on name a challenger in the same way, with the `share` of
-conversations
-(of shop sessions for the last two) that it serves. A canary without a key, or with share 0, serves
-nobody.
+conversations (of shop sessions for the last two) that it serves. A canary without a key, or with
+share 0, serves nobody.
 Source: offline_orchestration 2.2.2; the manifest's hash covers every file of the version.
 """
 
@@ -23,7 +22,7 @@ from bls.errors import SkynetError, invalid
 
 PREDICTOR, TVE = "pred", "tve"
 AGENT, PRICE = "agent", "price"
-SUBSYSTEMS = (PREDICTOR, TVE)
+SUBSYSTEMS = (PREDICTOR, TVE, AGENT, PRICE)
 VERSION = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URI = re.compile(r"(file:///|s3://)[^\s]{1,500}")

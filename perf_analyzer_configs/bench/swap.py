@@ -17,7 +17,7 @@ from typing import Any
 
 from bls.keys.entry import Entry
 from bls.keys.store import open_store
-from bls.models.model_key import SUBSYSTEMS, ModelKey, model_key
+from bls.models.model_key import PREDICTOR, TVE, ModelKey, model_key
 from bls.models.served import served_id, served_name
 from bls.settings import load_settings
 from client.launcher.stack import Stack
@@ -32,7 +32,8 @@ SWAPS = 20
 _TOKENS = 16
 _GOAL_S = 5.0
 _PATIENCE_S = 60.0
-_FIELDS = {"pred": "predictor", "tve": "tve"}
+_FIELDS = {PREDICTOR: "predictor", TVE: "tve"}
+_BY_TURNS = tuple(_FIELDS)
 
 
 def hot_swaps(swaps: int = SWAPS) -> list[Figure]:
@@ -53,7 +54,7 @@ async def _run(stack: Stack, swaps: int) -> list[Figure]:
     reloads = _Tail(logs / "model_reload.event")
     await _until(lambda: any(decisions.lines()))
     for number in range(swaps):
-        subsystem = SUBSYSTEMS[number % len(SUBSYSTEMS)]
+        subsystem = _BY_TURNS[number % len(_BY_TURNS)]
         sha256, written = _promote(stack, subsystem, f"v{number}")
         name = served_name(served_id(sha256))
         loaded.append(await _first(reloads, "new_sha", sha256) - written)
@@ -62,7 +63,7 @@ async def _run(stack: Stack, swaps: int) -> list[Figure]:
     counts = await asyncio.gather(*readers)
     replies, failed = (sum(column) for column in zip(*counts, strict=True))
     what = f"{swaps} swaps of predictor and tve, {READERS} replies streaming"
-    predictor = used[:: len(SUBSYSTEMS)]
+    predictor = used[:: len(_BY_TURNS)]
     worst = max(loaded)
     return [
         Figure("hot swap, requests failed", failed, "requests", "0", failed == 0, _of(replies)),
@@ -71,7 +72,7 @@ async def _run(stack: Stack, swaps: int) -> list[Figure]:
         Figure("hot swap, key to a token's forecast", max(predictor), "s", "<= 5"),
         Figure(
             "hot swap, key to a token's value curve",
-            max(used[1 :: len(SUBSYSTEMS)]),
+            max(used[1 :: len(_BY_TURNS)]),
             "s",
             detail="of a reply opened after the key",
         ),

@@ -148,7 +148,10 @@ def _main(folder: Path, manifest: ModelManifest) -> MainIndex:
     if hashlib.sha256(content).hexdigest() != manifest.files[INDEX]:
         raise ExportError("model_hash_mismatch", f"{INDEX} does not match its SHA-256")
     index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
-    if not isinstance(index, faiss.IndexIVFPQFastScan) or (index.ntotal, index.d) != (len(vectors), CTX):
+    if not isinstance(index, faiss.IndexIVFPQFastScan) or (index.ntotal, index.d) != (
+        len(vectors),
+        CTX,
+    ):
         raise ValueError("another index")
     return IvfPq(index, vectors, IvfPqParams(**manifest.details["params"]))
 

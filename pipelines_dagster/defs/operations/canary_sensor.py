@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dagster as dg
 
-from bls.models.model_key import PREDICTOR, TVE
+from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
 from pipelines_dagster.defs.operations.jobs import JOBS
 from pipelines_dagster.defs.operations.plan import CANARY
 from pipelines_dagster.defs.promotion.ledger import PromotionLedger
 from pipelines_dagster.registry.names import Stored
 from pipelines_dagster.resources import Pipelines
 
-_ASSETS = {PREDICTOR: "predictor", TVE: "tve"}
+_ASSETS = {PREDICTOR: "predictor", TVE: "tve", AGENT: "agent", PRICE: "price"}
 
 
 @dg.sensor(

@@ -35,7 +35,7 @@ WEEKLY_LORA = under("models/lora")
 OWN_HOUR = under("ops/retention", "ops/invoices", "ops/lineage", "index")
 """Not in the nightly job: bills and deletions wait for no training, lineage for what it made, and
 the index is built on nights without new axes too (a step that made nothing skips what is below)."""
-CANARIES = under("live/predictor", "live/tve")
+CANARIES = under("live/predictor", "live/tve", "live/agent", "live/price")
 """Not in the nightly job: a canary watches readers for hours, whatever the hour."""
 
 SELECTIONS: dict[str, dg.AssetSelection] = {

@@ -37,8 +37,10 @@ class Arm:
     """What one version did.
 
     Attributes:
-        rows, conversations: that were measured.
-        mse, variance: mean squared error and the variance of that mean.
+        rows, conversations: that were measured; conversations are sessions of the shop for a model
+            that serves those.
+        mse, variance: mean squared error and the variance of that mean; where more is better, what
+            a session earned.
         ks: of the forecast's PIT, NaN where there is no distribution.
         calibration: mean prediction over mean label, NaN where it means nothing.
         replies, failed: of the arm's conversations, those that ended with an error.
@@ -64,23 +66,28 @@ class Arm:
 
 @dataclass(frozen=True)
 class Observation:
-    """Both arms, over the same time."""
+    """Both arms, over the same time. `earned`: their means are earnings, not errors."""
 
     champion: Arm = field(default_factory=Arm)
     challenger: Arm = field(default_factory=Arm)
+    earned: bool = False
 
     def change(self) -> tuple[float, float]:
-        """log(RMSE challenger / RMSE champion) and its standard error; NaN when unknown."""
+        """How much worse the challenger is, and the standard error; NaN when unknown.
+
+        log(RMSE challenger / RMSE champion); of earnings log(champion / challenger).
+        """
         one, other = self.champion, self.challenger
         if not (one.mse > 0 and other.mse > 0):
             return math.nan, math.nan
-        relative = one.variance / one.mse**2 + other.variance / other.mse**2
-        return 0.5 * math.log(other.mse / one.mse), 0.5 * math.sqrt(relative)
+        relative = math.sqrt(one.variance / one.mse**2 + other.variance / other.mse**2)
+        worse = math.log(other.mse / one.mse)
+        return (-worse, relative) if self.earned else (0.5 * worse, 0.5 * relative)
 
     def as_dict(self) -> dict[str, Any]:
         change, error = self.change()
         known = {
-            "rmse_change": math.expm1(change),
+            "earnings_fall" if self.earned else "rmse_change": math.expm1(change),
             "low": math.expm1(change - _Z_95 * error),
             "high": math.expm1(change + _Z_95 * error),
         }
@@ -97,7 +104,7 @@ class Rules:
     """When a canary is over.
 
     Attributes:
-        tolerance: the upper end of the 95 % interval of the change in RMSE may reach this.
+        tolerance: the upper end of the 95 % interval of the change may reach this.
         conversations: fewer, of either arm, decide nothing.
         rows: of the challenger, that end the canary before its time.
     """

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from bls.errors import SkynetError
-from bls.models.model_key import PREDICTOR, TVE
+from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
 from pipelines_dagster.defs.promotion.arms import Rules
 from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
@@ -39,8 +39,8 @@ class CanaryConfig(dg.Config):
     conversations: int = 0
     rehearsal: bool = False
 
-    def plan(self, settings: PipelineSettings) -> Plan:
-        plan = Plan.of(settings)
+    def plan(self, settings: PipelineSettings, subsystem: str = PREDICTOR) -> Plan:
+        plan = Plan.of(settings, subsystem)
         rules = Rules(
             plan.rules.tolerance,
             self.conversations or plan.rules.conversations,
@@ -79,7 +79,9 @@ def served_asset(name: str, subsystem: str) -> dg.AssetsDefinition:
             _log("skipped: no candidate that was not settled already")
             return
         before = champion(subsystem, desk.keys, desk.artefacts, settings)
-        done = promote(desk, stored, before, config.plan(settings), rehearsal=config.rehearsal)
+        done = promote(
+            desk, stored, before, config.plan(settings, subsystem), rehearsal=config.rehearsal
+        )
         metadata: dict[str, Any] = {
             "version": stored.version,
             "sha256": stored.sha256,
@@ -145,6 +147,8 @@ def _log(text: str) -> None:
 ASSETS = [
     served_asset("predictor", PREDICTOR),
     served_asset("tve", TVE),
+    served_asset("agent", AGENT),
+    served_asset("price", PRICE),
     written_asset("params", "tuner", "tuner"),
     written_asset("lambda", "lambda_bandit", "lambda"),
     written_asset("axes", "axes", "axes"),

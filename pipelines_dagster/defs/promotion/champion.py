@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bls.models.model_key import PREDICTOR, TVE
+from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
 from bls.models.pointer import FolderPointer
 from pipelines_dagster.defs.promotion.keys import Keys
 from pipelines_dagster.registry.names import Stored
@@ -34,5 +34,7 @@ def _shipped(subsystem: str, settings: PipelineSettings) -> Path | None:
     folders = {
         PREDICTOR: settings.serving.predictor_folder,
         TVE: settings.serving.tve_folder,
+        AGENT: settings.serving.agent_folder,
+        PRICE: settings.serving.price_folder,
     }
     return folders[subsystem]() if subsystem in folders else None

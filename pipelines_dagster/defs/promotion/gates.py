@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bls.contracts import MULTIPLIERS
+
 Figures = Mapping[str, float]
 
 RMSE_FALL = 0.02
@@ -35,7 +37,19 @@ GUARD_MOST = {
     "ad_ads_wrong": 0.02,
 }
 """Shares of held-out texts that a guard may decide wrongly; docs/guard.md has the shipped one's."""
+AUC_FALL = 0.0
+"""Of the lower end of the 95 % interval: it may not be below the champion's."""
+ECE_RISE = 0.01
+"""Absolute, of the expected calibration error: what chance makes of some hundred sessions."""
+FIRST_AUC_LEAST = 0.8
+FIRST_ECE_MOST = 0.1
+"""A first agent score."""
+OBJECTIVE_FALL = 0.01
+"""The lower end of the 95 % interval of the change in the simulated objective, paired by seeds and
+relative to the champion's, may reach minus this at any share of agents."""
 _SUM_ERROR = 1e-6
+_F32 = 1e-6
+"""What FP32 makes of a multiplier."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,44 @@ def tve(version: str, challenger: Figures, champion: Figures | None) -> Verdict:
     )
 
 
+def agent(version: str, challenger: Figures, champion: Figures | None) -> Verdict:
+    """`auc_low` and `ece` on the same sessions, none of which any version was trained on."""
+    if champion is None:
+        auc = _at_least("auc_low", challenger.get("auc_low"), FIRST_AUC_LEAST)
+        return Verdict(
+            "agent", version, (auc, _at_most("ece", challenger.get("ece"), FIRST_ECE_MOST))
+        )
+    limits = (
+        _number(champion.get("auc_low")) - AUC_FALL,
+        _number(champion.get("ece")) + ECE_RISE,
+    )
+    return Verdict(
+        "agent",
+        version,
+        (
+            _at_least("auc_low", challenger.get("auc_low"), limits[0]),
+            _at_most("ece", challenger.get("ece"), limits[1]),
+        ),
+    )
+
+
+def price(version: str, figures: Figures, shares: Sequence[float]) -> Verdict:
+    """`low` and `high`, the least and the most multiplier on states of every kind, are those of a
+    learned policy; `objective_<share>` is no worse than the champion's at every share of agents.
+
+    Args:
+        figures: `objective_<share>`: the lower end described at `OBJECTIVE_FALL`; without a
+            champion, against the base price.
+    """
+    bounds = (
+        _at_least("low", figures.get("low"), MULTIPLIERS[0] - _F32),
+        _at_most("high", figures.get("high"), MULTIPLIERS[-1] + _F32),
+    )
+    names = [f"objective_{share:g}" for share in shares]
+    objectives = (_at_least(name, figures.get(name), -OBJECTIVE_FALL) for name in names)
+    return Verdict("price", version, (*bounds, *objectives))
+
+
 def axes(version: str, figures: Figures) -> Verdict:
     """Cosines of pairs move by at most 0.03 on average, on texts not fitted on."""
     drop = _at_most("pair_error", figures.get("pair_error"), COSINE_DROP_MOST)
@@ -152,6 +204,11 @@ def _below(name: str, value: float | None, limit: float) -> Check:
 def _at_most(name: str, value: float | None, limit: float) -> Check:
     found = _number(value)
     return Check(name, found <= limit, found, limit)
+
+
+def _at_least(name: str, value: float | None, limit: float) -> Check:
+    found = _number(value)
+    return Check(name, found >= limit, found, limit)
 
 
 def _above(name: str, value: float | None, limit: float) -> Check:

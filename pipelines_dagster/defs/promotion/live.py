@@ -4,7 +4,7 @@
 Predictor: the forecast of every decided row (`mpc.decisions`) against the W_-i that was cleared
 (`auction.bids`). Value model: V(k) of the delivered k (`tve.feedback`) against log(1 + clicks)
 (`click.logs`). Which version answered is in the event; a reply that failed has no version, so its
-arm is the one its conversation's digest belongs to.
+arm is the one its conversation's digest belongs to. Models of the shop: `live_shop`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bls.brain.features import W_FLOOR
-from bls.models.model_key import PREDICTOR, TVE
+from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
 from pipelines_dagster.defs.promotion.arms import Arm, Observation, arm_of
+from pipelines_dagster.defs.promotion.live_shop import earnings, priced, scored, scores
 from pipelines_dagster.lake.lake import PARTITION, Lake
 
 F64 = NDArray[np.float64]
@@ -40,19 +41,22 @@ def observer(
         names: first 16 hex digits of champion and challenger, as events carry them.
         share: of the canary.
     """
-    rows = {PREDICTOR: _predictor, TVE: _tve}[subsystem]
+    rows = {PREDICTOR: _predictor, TVE: _tve, AGENT: _scores, PRICE: _earnings}[subsystem]
+    asked = {AGENT: _scored, PRICE: _priced}.get(subsystem, _replies)
 
     def observe() -> Observation:
         measured = rows(lake, since, names)
         arms = [arm_of(measured.filter(pl.col("arm") == name)) for name in names]
-        replies = _replies(lake, since, share)
-        return Observation(*(_with(arm, part) for arm, part in zip(arms, replies, strict=True)))
+        replies = asked(lake, since, share)
+        both = (_with(arm, part) for arm, part in zip(arms, replies, strict=True))
+        return Observation(*both, earned=subsystem == PRICE)
 
     return observe
 
 
 def in_canary(conv_id: str, share: float) -> bool:
-    """Whether a conversation is served by the challenger: low 32 bits of its digest."""
+    """Whether a conversation, or a session, is served by the challenger: low 32 bits of its
+    digest."""
     digest = hashlib.blake2b(conv_id.encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "little") % 2**32) / 2**32 < share
 
@@ -116,9 +120,35 @@ def _replies(lake: Lake, since: float, share: float) -> list[tuple[int, int]]:
     if ended is None:
         return [(0, 0), (0, 0)]
     rows = ended.select("conv_id", (pl.col("finish_reason") == "error").alias("failed")).collect()
+    return _by_arm(rows, share)
+
+
+def _by_arm(rows: pl.DataFrame, share: float) -> list[tuple[int, int]]:
+    """(rows, failed) of champion and challenger, of rows with `conv_id` and `failed`."""
     challenger = np.array([in_canary(name, share) for name in rows["conv_id"]], bool)
     failed = rows["failed"].to_numpy()
     return [(int(part.sum()), int(failed[part].sum())) for part in (~challenger, challenger)]
+
+
+def _scores(lake: Lake, since: float, names: tuple[str, str]) -> pl.DataFrame:
+    acts = _since(lake, "bronze/session_events", since)
+    return _empty() if acts is None else scores(acts, names)
+
+
+def _scored(lake: Lake, since: float, share: float) -> list[tuple[int, int]]:
+    acts = _since(lake, "bronze/session_events", since)
+    return [(0, 0), (0, 0)] if acts is None else _by_arm(scored(acts), share)
+
+
+def _earnings(lake: Lake, since: float, names: tuple[str, str]) -> pl.DataFrame:
+    acts = _since(lake, "bronze/session_events", since)
+    shown = _since(lake, "bronze/session_prices", since)
+    return _empty() if acts is None or shown is None else earnings(acts, shown, names)
+
+
+def _priced(lake: Lake, since: float, share: float) -> list[tuple[int, int]]:
+    shown = _since(lake, "bronze/session_prices", since)
+    return [(0, 0), (0, 0)] if shown is None else _by_arm(priced(shown), share)
 
 
 def _with(arm: Arm, replies: tuple[int, int]) -> Arm:

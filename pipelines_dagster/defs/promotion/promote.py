@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bls.errors import SkynetError
-from bls.models.model_key import model_key
+from bls.models.model_key import PREDICTOR, PRICE, model_key
 from pipelines_dagster.defs.promotion import ledger as log
 from pipelines_dagster.defs.promotion.arms import Decision, Observation, Rules, decide
 from pipelines_dagster.defs.promotion.desk import CANARY, PROMOTION, VALIDATOR, Desk
@@ -29,6 +29,10 @@ Tick = Callable[[], object]
 
 NO_GATE, GATE_FAILED = "no_gate", "gate_failed"
 _GATES = frozenset({NO_GATE, GATE_FAILED})
+
+
+TOLERANCES = {PRICE: 0.1}
+"""Sessions that buy are few and differ much: 2 % of their earnings would take years to see."""
 
 
 def _nothing() -> None:
@@ -53,8 +57,9 @@ class Plan:
     tick: Tick = _nothing
 
     @classmethod
-    def of(cls, settings: PipelineSettings) -> Plan:
-        rules = Rules(rows=settings.canary_rows)
+    def of(cls, settings: PipelineSettings, subsystem: str = PREDICTOR) -> Plan:
+        tolerance = TOLERANCES.get(subsystem, Rules.tolerance)
+        rules = Rules(tolerance, rows=settings.canary_rows)
         return cls(settings.canary_share, settings.canary_s, rules=rules)
 
 

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from bls.errors import SkynetError
-from bls.models.model_key import PREDICTOR, TVE
+from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
+from export.errors import ExportError
 from export.model_manifest import ModelManifest
 from pipelines_dagster.defs.promotion import gates
 from pipelines_dagster.defs.promotion import ledger as log
@@ -21,6 +22,7 @@ from pipelines_dagster.defs.promotion.figures import (
     predictor_figures,
     tve_figures,
 )
+from pipelines_dagster.defs.promotion.figures_shop import SHARES, agent_figures, price_figures
 from pipelines_dagster.defs.promotion.gates import Verdict
 from pipelines_dagster.defs.promotion.ledger import Event
 from pipelines_dagster.defs.training import bandit
@@ -72,11 +74,12 @@ def _verdict(trained: Event, settings: PipelineSettings, desk: Desk, held: Path 
         folder = desk.artefacts.fetch(stored)
     except SkynetError as fault:
         return _unusable(trained, fault.code)
+    if stored.subsystem in (AGENT, PRICE):
+        return _of_the_shop(trained, folder, settings, desk)
     if stored.subsystem not in (PREDICTOR, TVE):
         return _by_itself(trained, folder)
     rows = held or held_of(Path(str(trained.details.get("dataset", ""))))
-    live = champion(stored.subsystem, desk.keys, desk.artefacts, settings)
-    before = None if live is None else desk.artefacts.fetch(live)
+    before = _before(stored.subsystem, settings, desk)
     measure = predictor_figures if stored.subsystem == PREDICTOR else tve_figures
     champions = None if before is None else measure(before, rows, settings.training)
     try:
@@ -89,6 +92,30 @@ def _verdict(trained: Event, settings: PipelineSettings, desk: Desk, held: Path 
     for row in attacked:
         desk.streams.write(ROBUST, version=stored.version, **row)
     return gates.predictor(stored.version, own, champions, failures(attacked))
+
+
+def _before(subsystem: str, settings: PipelineSettings, desk: Desk) -> Path | None:
+    """The champion's folder."""
+    live = champion(subsystem, desk.keys, desk.artefacts, settings)
+    return None if live is None else desk.artefacts.fetch(live)
+
+
+def _of_the_shop(trained: Event, folder: Path, settings: PipelineSettings, desk: Desk) -> Verdict:
+    """`agent_score` on sessions that nothing was trained on; `session_price` in the market."""
+    version, profile = trained.stored.version, settings.training
+    before = _before(trained.stored.subsystem, settings, desk)
+    if trained.stored.subsystem == AGENT:
+        champions = None if before is None else agent_figures(before, desk.lake, profile)
+        try:
+            own = agent_figures(folder, desk.lake, profile)
+        except ExportError as fault:
+            return _unusable(trained, fault.code)
+        return gates.agent(version, own, champions)
+    try:
+        figures = price_figures(folder, before, profile)
+    except ExportError as fault:
+        return _unusable(trained, fault.code)
+    return gates.price(version, figures, SHARES)
 
 
 def _by_itself(trained: Event, folder: Path) -> Verdict:

@@ -21,7 +21,7 @@ from pipelines_dagster.resources import Pipelines
 
 GROUP = "models"
 RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL)
-_SILVER = {"lambda_bandit": "lambda_rewards", "tuner": ""}
+_SILVER = {"lambda_bandit": "lambda_rewards", "agent": "sessions"}
 
 
 class TrainingConfig(dg.Config):
@@ -48,7 +48,7 @@ def model_asset(name: str) -> dg.AssetsDefinition:
         retry_policy=RETRY,
         pool="training",
         description=f"The newest trained version of {name}.",
-        kinds={"onnx"} if name in ("predictor", "tve") else None,
+        kinds={"onnx"} if name in ("predictor", "tve", "agent", "price") else None,
     )
     def trained(
         pipelines: Pipelines, config: TrainingConfig

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from bls.brain.params import KEY
 from bls.errors import SkynetError
-from bls.models.model_key import SUBSYSTEMS, ModelKey
+from bls.models.model_key import PREDICTOR, PRICE, TVE, ModelKey
 from bls.settings import REPOSITORY
 from export.errors import ExportError
 from pipelines_dagster.defs.datasets.lineage import versions_behind
@@ -139,11 +139,14 @@ def _job(
     seed: int,
 ) -> Job:
     champions = {}
-    for subsystem in SUBSYSTEMS if trainer.subsystem == "tuner" else ():
+    for subsystem in (PREDICTOR, TVE) if trainer.subsystem == "tuner" else ():
         live = champion(subsystem, desk.keys, desk.artefacts, settings)
         if live is None:
             raise SkynetError("no_data", f"The tuner needs a live version of {subsystem}.", 409)
         champions[subsystem] = desk.artefacts.fetch(live)
+    if trainer.subsystem == PRICE:
+        live = champion(PRICE, desk.keys, desk.artefacts, settings)
+        champions |= {} if live is None else {PRICE: desk.artefacts.fetch(live)}
     axes = desk.keys.get(AXES_KEY) if trainer.subsystem == "axes" else None
     if axes is not None:
         key = ModelKey.of(axes.value)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from bls.errors import SkynetError
 from pipelines_dagster.defs.training import (
+    agent,
     axes,
     bandit,
     guard,
     lora,
     predictor,
+    price,
     summariser,
     tuner,
     tve,
@@ -29,7 +31,8 @@ TRAINERS: dict[str, Trainer | None] = {
     "lora": lora.TRAINER,
     "summariser": summariser.TRAINER,
     "guard": guard.TRAINER,
-    "phantom": None,
+    "agent": agent.TRAINER,
+    "price": price.TRAINER,
 }
 
 NO_TRAINER, NO_DATA, NOTHING_BETTER = "no_trainer", "no_data", "nothing_better"

@@ -17,6 +17,8 @@ from pipelines_dagster.defs.training.trainers import TRAINERS
 from pipelines_dagster.resources import Pipelines
 from pipelines_dagster.settings import PipelineSettings
 
+LIVE = ("predictor", "tve", "agent", "price", "params", "lambda", "axes")
+
 
 @pytest.fixture(scope="module")
 def defs() -> dg.Definitions:
@@ -34,7 +36,7 @@ def environment(settings: PipelineSettings, monkeypatch: pytest.MonkeyPatch) -> 
 def test_keys_and_gates(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     made = {key.to_user_string() for key in graph.materializable_asset_keys}
-    live = {f"live/{name}" for name in ("predictor", "tve", "params", "lambda", "axes")}
+    live = {f"live/{name}" for name in LIVE}
     assert made == {f"models/{name}" for name in TRAINERS} | live
     gates = {key.asset_key.to_user_string() for key in graph.asset_check_keys if key.name == "gate"}
     assert gates == {f"models/{name}" for name in TRAINERS}
@@ -62,7 +64,7 @@ def test_a_bad_artefact_goes_no_further(defs: dg.Definitions, desk: Desk) -> Non
 
 @pytest.mark.usefixtures("environment")
 def test_what_has_no_trainer_or_data_is_skipped(defs: dg.Definitions) -> None:
-    names = ("lora", "phantom", "lambda_bandit")
+    names = ("lora", "guard", "lambda_bandit")
     keys = [dg.AssetKey(["models", name]) for name in names] + [dg.AssetKey(["live", "lambda"])]
     job = dg.define_asset_job("some", dg.AssetSelection.assets(*keys))
     merged = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))

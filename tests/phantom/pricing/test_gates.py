@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gates and canaries of the shop's models: what lets a version through, and what stops it."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from bls.contracts import MULTIPLIERS
+from bls.models.model_key import PRICE, canary_key, model_key
+from bls.phantom.shop import catalogue
+from bls.settings import Settings
+from export.errors import ExportError
+from pipelines_dagster.defs.promotion import gates
+from pipelines_dagster.defs.promotion import ledger as log
+from pipelines_dagster.defs.promotion.arms import Arm, Decision, Observation, Rules, decide
+from pipelines_dagster.defs.promotion.assets import CanaryConfig
+from pipelines_dagster.defs.promotion.champion import champion
+from pipelines_dagster.defs.promotion.desk import Desk, open_desk
+from pipelines_dagster.defs.promotion.figures_shop import SHARES, price_figures, states
+from pipelines_dagster.defs.promotion.ledger import Event
+from pipelines_dagster.defs.promotion.live_shop import earnings, priced, scored, scores
+from pipelines_dagster.defs.promotion.promote import Plan, promote
+from pipelines_dagster.defs.promotion.recover import rollback
+from pipelines_dagster.defs.promotion.validation import validate
+from pipelines_dagster.settings import PipelineSettings
+from tests.phantom.pricing.stub import STATE, linear, write_version
+
+pytestmark = pytest.mark.spec("PH-12")
+ONE, OTHER = "1" * 16, "2" * 16
+
+
+@pytest.mark.parametrize(
+    ("auc", "ece", "right"),
+    [(0.90, 0.05, True), (0.95, 0.06, True), (0.8999, 0.05, False), (0.9, 0.0601, False)],
+)
+def test_an_agent_score_is_no_worse_than_the_champion(auc: float, ece: float, right: bool) -> None:
+    before = {"auc_low": 0.90, "ece": 0.05}
+    assert gates.agent("agent_1", {"auc_low": auc, "ece": ece}, before).passed is right
+
+
+@pytest.mark.parametrize("bad", [None, math.nan, "0.9", True])
+@pytest.mark.parametrize("name", ["auc_low", "ece"])
+def test_a_figure_that_is_none_fails(name: str, bad: Any) -> None:
+    figures = {"auc_low": 0.9, "ece": 0.05}
+    assert gates.agent("agent_1", figures, None).passed
+    assert not gates.agent("agent_1", figures | {name: bad}, None).passed
+    assert not gates.agent("agent_1", figures | {name: bad}, figures).passed
+    assert not gates.agent("agent_1", figures, {}).passed
+
+
+def of_price(**changes: float) -> dict[str, float]:
+    names = [f"objective_{share:g}" for share in SHARES]
+    return {"low": 0.8, "high": 1.2} | dict.fromkeys(names, 0.0) | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "right"),
+    [
+        ({}, True),
+        ({"objective_0.8": -0.0099}, True),
+        ({"objective_0.8": -0.0101}, False),
+        ({"objective_0": math.nan}, False),
+        ({"low": 0.79}, False),
+        ({"high": 1.21}, False),
+        ({"high": math.inf}, False),
+    ],
+)
+def test_a_price_is_within_bounds_and_no_worse(changes: dict[str, float], right: bool) -> None:
+    assert gates.price("price_1", of_price(**changes), SHARES).passed is right
+
+
+def test_a_price_without_its_figures_fails() -> None:
+    figures = of_price()
+    del figures["objective_0.4"]
+    assert not gates.price("price_1", figures, SHARES).passed
+
+
+@pytest.fixture
+def market() -> None:
+    pytest.importorskip("pipelines_dagster.phantom.market.env")
+
+
+@pytest.mark.usefixtures("market")
+def test_figures_of_a_policy_against_itself_and_a_fire_sale(tmp_path: Path) -> None:
+    same = write_version(tmp_path / "same", 1.0)
+    cheap = write_version(tmp_path / "cheap", MULTIPLIERS[0])
+    figures = price_figures(same, None, "quick")
+    assert {figures[f"objective_{share:g}"] for share in SHARES} == {0.0}, "it is the base price"
+    assert gates.price("price_1", figures, SHARES).passed
+    assert not gates.price("price_1", price_figures(cheap, same, "quick"), SHARES).passed
+
+
+@pytest.mark.parametrize("bias", [math.nan, 0.5])
+def test_a_policy_out_of_bounds(tmp_path: Path, bias: float) -> None:
+    weight = [0.0] * STATE
+    weight[0] = 2.0
+    folder = write_version(tmp_path / "wild", content=linear(weight, bias))
+    figures = price_figures(folder, None, "quick") if math.isnan(bias) else {"high": 2.0}
+    assert not gates.price("price_1", figures, SHARES).passed
+
+
+def test_a_folder_that_is_no_policy(tmp_path: Path) -> None:
+    with pytest.raises(ExportError):
+        price_figures(tmp_path, None, "quick")
+
+
+def test_states_are_drawn_the_same_for_every_version() -> None:
+    assert states(100, 1).shape == (100, STATE) and np.isfinite(states(100, 1)).all()
+    np.testing.assert_array_equal(states(100, 1), states(100, 1))
+
+
+# the canary of a price: what sessions earn
+
+
+def earned(champion: float, challenger: float, spread: float = 0.01) -> Observation:
+    arms = (Arm(500, 500, mean, (spread * mean) ** 2) for mean in (champion, challenger))
+    return Observation(*arms, earned=True)
+
+
+@pytest.mark.parametrize(
+    ("seen", "decision"),
+    [
+        (earned(10, 12), Decision.PROMOTE),
+        (earned(10, 10), Decision.PROMOTE),
+        (earned(10, 7), Decision.WORSE),
+        (earned(10, 10, 0.2), Decision.UNDECIDED),
+        (earned(10, 0), Decision.TOO_FEW),
+    ],
+)
+def test_more_earned_is_better(seen: Observation, decision: Decision) -> None:
+    assert decide(seen, Rules(tolerance=0.1), over=True) is decision
+    assert "earnings_fall" in seen.as_dict()
+
+
+def test_the_tolerance_of_a_price_is_its_own(settings: PipelineSettings) -> None:
+    assert CanaryConfig().plan(settings, PRICE).rules.tolerance == 0.1
+    assert CanaryConfig().plan(settings).rules.tolerance == Rules.tolerance
+
+
+def frame(rows: list[dict[str, Any]], **usual: Any) -> pl.LazyFrame:
+    return pl.LazyFrame([usual | row for row in rows], infer_schema_length=None)
+
+
+def test_scores_are_judged_where_the_actor_is_known() -> None:
+    acts = frame(
+        [
+            {"session_id": "a", "ts": 1.0, "label": "unknown", "agent_probability": 0.25},
+            {"session_id": "a", "ts": 2.0, "label": "human", "kind": "label", "agent_version": ""},
+            {"session_id": "b", "ts": 1.0, "label": "synthetic", "actor": "agent"},
+            {"session_id": "c", "ts": 1.0, "label": "unknown"},
+            {"session_id": "d", "ts": 1.0, "label": "agent", "agent_version": OTHER},
+            {"session_id": "e", "ts": 1.0, "label": "agent", "agent_probability": math.nan},
+            {"session_id": "f", "ts": 1.0, "label": "agent", "agent_version": "3" * 16},
+        ],
+        kind="act",
+        actor="",
+        agent_probability=0.5,
+        agent_version=ONE,
+    )
+    found = scores(acts, (ONE, OTHER)).sort("conv_id")
+    assert found.select("conv_id", "arm", "squared").rows() == [
+        ("a", ONE, 0.0625),
+        ("b", ONE, 0.25),
+        ("d", OTHER, 0.25),
+    ]
+    failed = dict(scored(acts).rows())
+    assert failed["e"] and not failed["a"] and len(failed) == 6
+
+
+def test_what_sessions_earned() -> None:
+    item = next(iter(catalogue("hotel").items.values()))
+    price = item.base_micros
+    shown = frame(
+        [
+            {"session_id": "a", "ts": 1.0, "version": ONE, "price_micros": price},
+            {"session_id": "a", "ts": 5.0, "version": OTHER, "price_micros": price + 10_000_000},
+            {"session_id": "a", "ts": 9.0, "version": OTHER, "price_micros": price + 50_000_000},
+            {"session_id": "b", "ts": 1.0, "version": OTHER, "price_micros": price},
+            {"session_id": "c", "ts": 1.0, "version": "", "policy": "base", "price_micros": price},
+        ],
+        mode="hotel",
+        item=item.item,
+        policy="session_price",
+    )
+    acts = frame(
+        [
+            {"session_id": "a", "ts": 7.0, "action": "purchase"},
+            {"session_id": "b", "ts": 7.0, "action": "view_item"},
+            {"session_id": "c", "ts": 7.0, "action": "purchase"},
+        ],
+        kind="act",
+        item=item.item,
+    )
+    margin = (price - item.cost_micros) / 1e6 + 10.0
+    found = earnings(acts, shown, (ONE, OTHER)).sort("conv_id")
+    assert found.select("conv_id", "arm").rows() == [("a", ONE), ("b", OTHER)]
+    assert found["squared"].to_list() == pytest.approx([margin, 0.0])
+    assert sorted(priced(shown).rows()) == [("a", False)] * 3 + [("b", False), ("c", True)]
+
+
+# from a gate to the key, and back
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> PipelineSettings:
+    shipped = write_version(tmp_path / "shipped", 1.0)
+    serving = Settings(state=tmp_path / "state", price_model=str(shipped))
+    return PipelineSettings(serving, webhook="log", training="quick")
+
+
+@pytest.fixture
+def desk(settings: PipelineSettings) -> Desk:
+    return open_desk(settings)
+
+
+def offered(desk: Desk, folder: Path, name: str) -> Event:
+    stored = desk.artefacts.put(PRICE, name, folder)
+    event = Event(name, log.TRAINED, stored)
+    desk.ledger.append(event)
+    return event
+
+
+@pytest.mark.usefixtures("market")
+def test_a_price_is_promoted_and_rolled_back(
+    settings: PipelineSettings, desk: Desk, tmp_path: Path
+) -> None:
+    before = champion(PRICE, desk.keys, desk.artefacts, settings)
+    assert before is not None and before.version.startswith("price_shipped_")
+    event = offered(desk, write_version(tmp_path / "a", 1.0, "a"), "price_a")
+    assert validate(event, settings, desk).passed
+    plan = Plan(share=0.25, watch_s=0.2, poll_s=0.05, rules=Rules(conversations=20, rows=400))
+    done = promote(desk, event.stored, before, plan, observe=lambda: earned(10, 12))
+    assert done.promoted
+    live = desk.keys.model(PRICE)
+    assert live is not None and live.sha256 == event.stored.sha256
+    assert desk.keys.canary(PRICE) is None and desk.keys.get(canary_key(PRICE)) is not None
+    rollback(desk, PRICE)
+    live = desk.keys.model(PRICE)
+    assert live is not None and live.sha256 == before.sha256
+
+
+@pytest.mark.usefixtures("market")
+def test_a_price_that_earns_less_never_meets_a_visitor(
+    settings: PipelineSettings, desk: Desk, tmp_path: Path
+) -> None:
+    event = offered(desk, write_version(tmp_path / "b", MULTIPLIERS[0], "b"), "price_b")
+    assert not validate(event, settings, desk).passed
+    live = champion(PRICE, desk.keys, desk.artefacts, settings)
+    assert promote(desk, event.stored, live, Plan(watch_s=0.1)).event == log.REFUSED
+    assert desk.keys.get(model_key(PRICE)) is None
+
+
+def test_without_lake_rows_a_canary_has_seen_nothing(desk: Desk) -> None:
+    from pipelines_dagster.defs.promotion.live import observer  # noqa: PLC0415
+
+    since = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    for subsystem in ("agent", "price"):
+        seen = observer(subsystem, desk.lake, since, (ONE, OTHER), 0.5)()
+        assert seen.champion == Arm() and decide(seen, Rules(), over=True) is Decision.TOO_FEW

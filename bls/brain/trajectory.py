@@ -50,6 +50,7 @@ class Trajectory:
         won: tokens of the ad so far.
         neg_cnt: the controller's running count.
         plan: tokens the row may still bid for; None until it is abandoned.
+        discount: of what it is worth, for who may be reading (`bls.phantom.bridge`); not of L.
     """
 
     row: int
@@ -59,6 +60,7 @@ class Trajectory:
     won: int = 0
     neg_cnt: float = 0.0
     plan: int | None = None
+    discount: float = 1.0
     _worth: F64 = field(init=False)
     _lost: F64 = field(init=False)
 
@@ -79,7 +81,7 @@ class Trajectory:
     @property
     def d_v(self) -> F64:
         """Worth of each token from here on, f64 [48] in weight units."""
-        return self._worth[self.won : self.won + AD_TOKENS]
+        return self._worth[self.won : self.won + AD_TOKENS] * self.discount
 
     @property
     def loss(self) -> F64:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from bls.explain.service import ExplainService
+from bls.phantom.bridge import NoScores, ScoreSource
 from bls.settlement.clicks import ClickBook
 from client.gateway.ads.desk import AdDesk
 from client.gateway.metrics import Metrics
+from client.gateway.sessions import ChatSessions
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
 from client.gateway.upstream import Triton
@@ -31,10 +33,15 @@ class Gateway:
     clicks: ClickBook
     ads: AdDesk
     drain: asyncio.Event
+    sessions: ChatSessions
 
     @classmethod
-    def start(cls, settings: GatewaySettings) -> Gateway:
-        """Needs a running event loop (the gRPC channel binds to it)."""
+    def start(cls, settings: GatewaySettings, scores: ScoreSource | None = None) -> Gateway:
+        """Needs a running event loop (the gRPC channel binds to it).
+
+        Args:
+            scores: who knows f(tau) of shop sessions; None: nobody does.
+        """
         slots = Slots(settings.streams)
         metrics = Metrics(lambda: slots.live)
         tracing = Tracing(settings.traces)
@@ -43,7 +50,10 @@ class Gateway:
         clicks = ClickBook(settings.logs)
         ads = AdDesk(settings.database, settings.database_password, triton)
         drain = asyncio.Event()
-        return cls(settings, triton, slots, metrics, tracing, explainer, clicks, ads, drain)
+        sessions = ChatSessions(scores or NoScores())
+        return cls(
+            settings, triton, slots, metrics, tracing, explainer, clicks, ads, drain, sessions
+        )
 
     async def close(self) -> None:
         """Release the channel, the database, the explain worker and the record of clicks."""

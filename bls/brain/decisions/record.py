@@ -95,6 +95,7 @@ class DecisionRecord:
         path: instruction set of the kernel (`kernels_cuda.contract.Path`), 0 unknown.
         predictor, tve: the versions behind forecast and value curve (`bls.models.served`); empty:
             the forecast was held, or is of an older build.
+        discount: that dV was multiplied by, for the agent probability of the chat's session.
     """
 
     v: int
@@ -144,6 +145,7 @@ class DecisionRecord:
     path: int
     predictor: str = ""
     tve: str = ""
+    discount: float = 1.0
 
     @classmethod
     def of(
@@ -161,6 +163,7 @@ class DecisionRecord:
         path: int = 0,
         predictor: str = "",
         tve: str = "",
+        discount: float = 1.0,
     ) -> DecisionRecord:
         """The record of one row.
 
@@ -212,6 +215,7 @@ class DecisionRecord:
             path,
             predictor,
             tve,
+            discount,
         )
 
 
@@ -221,7 +225,7 @@ KINDS: Mapping[str, type] = {
 }
 """Type of every field of a line; a float may be written as null (not a number)."""
 
-OPTIONAL = frozenset({"predictor", "tve"})
+OPTIONAL = frozenset({"predictor", "tve", "discount"})
 """Fields that lines of earlier builds do not have."""
 
 

@@ -61,7 +61,7 @@ def kernel_inputs(lines: Sequence[Json]) -> tuple[F32, F32, F64]:
     d_v, loss = value_curve(*([line[n] for line in lines] for n in ("v_max", "a", "k_0", "count")))
     won, left, rate = (np.array([line[n] for line in lines]) for n in ("won", "left", "rate"))
     worth = ahead(d_v, won, left, rate)
-    discount = np.array([line.get("discount", 1.0) for line in lines], np.float64)
+    discount = np.array([line["discount"] for line in lines], np.float64)
     control[:, _VALUES : _VALUES + AD_TOKENS] = worth * discount[:, None]
     control[:, _VALUES + AD_TOKENS :] = ahead(loss, won, left, rate)
     bid = np.array([line["bid"] for line in lines], np.float32)

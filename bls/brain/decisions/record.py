@@ -225,8 +225,8 @@ KINDS: Mapping[str, type] = {
 }
 """Type of every field of a line; a float may be written as null (not a number)."""
 
-OPTIONAL = frozenset({"predictor", "tve", "discount"})
-"""Fields that lines of earlier builds do not have."""
+OPTIONAL: Mapping[str, Any] = {"predictor": "", "tve": "", "discount": 1.0}
+"""Fields that lines of earlier builds do not have, and what they stand for there."""
 
 
 @dataclass(frozen=True)

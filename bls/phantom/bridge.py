@@ -22,14 +22,14 @@ RULE = "agent_probability>=%g"
 class ScoreSource(Protocol):
     """Who knows the agent probability f(tau) of live shop sessions: the gateway's session book."""
 
-    def score(self, session_id: str) -> float | None:
+    def score(self, sid: str, /) -> float | None:
         """f in [0, 1]; None for a session nobody knows or that nobody could score. Never waits."""
 
 
 class NoScores:
     """Of a gateway without a session book."""
 
-    def score(self, session_id: str) -> float | None:
+    def score(self, sid: str, /) -> float | None:
         return None
 
 

@@ -24,10 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         options = _parser().parse_args(words)
-        plan = _plan(options)
+        plan, commit = _plan(options), report.sha()
         with tqdm(total=plan.seeds * len(plan.alphas), unit="alpha", disable=None) as bar:
             figures = play(plan, bar.update)
-        block = report.page(figures, plan, (PROGRAM, *words))
+        block = report.page(figures, plan, (PROGRAM, *words), commit)
         if options.write is not None:
             report.write(options.write, block, options.mark)
             stem = f"{options.write.stem}{options.mark}.svg"

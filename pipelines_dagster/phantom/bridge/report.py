@@ -63,11 +63,11 @@ def _shown(values: F64, places: int, sign: bool = False) -> str:
     return f"{mean:{'+' if sign else ''},.{places}f} +- {half:,.{places}f}"
 
 
-def page(figures: Sequence[Figure], plan: Plan, argv: Sequence[str]) -> str:
-    """The whole block: how it was made, and the table."""
+def page(figures: Sequence[Figure], plan: Plan, argv: Sequence[str], commit: str) -> str:
+    """The whole block: how it was made, of which commit, and the table."""
     roc, dials = plan.roc, plan.dials
     said = (
-        f"`{' '.join(argv)}` at `{sha()}`; {plan.seeds} paired seeds, {plan.conversations} "
+        f"`{' '.join(argv)}` at `{commit}`; {plan.seeds} paired seeds, {plan.conversations} "
         f"conversations a seed, regime `{plan.regime}`; agents click with probability "
         f"{plan.eager:g}. f: {roc.origin}, AUC {roc.auc:.3f}, prior {roc.prior:g}. Dials: "
         f"agent_free {dials.free:g}, agent_strength {dials.strength:g}, invalid_at "

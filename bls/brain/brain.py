@@ -142,8 +142,9 @@ class Brain:
 
     def _discount(self, discount: float) -> None:
         """Of every ad that is bid for now."""
+        losses = self.params.dials.losses(discount)
         for trajectory in self._asked:
-            trajectory.discount = discount
+            trajectory.discount, trajectory.loss_discount = discount, losses
             if discount < 1:
                 self.discounted.add(trajectory.row)
 
@@ -204,6 +205,7 @@ class Brain:
                 predictor=versions[t.row],
                 tve=curve.tve,
                 discount=t.discount,
+                loss_discount=t.loss_discount,
             )
             records.append(made)
         return records

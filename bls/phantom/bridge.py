@@ -45,11 +45,14 @@ class Dials:
     Attributes:
         free: f up to which nothing is discounted, in [0, 1).
         strength: share of its value that an ad loses at f = 1, in [0, 1]; 0 switches it off.
+        loss: share of the discount that L takes too, in [0, 1]. At 0 the controller still pays
+            not to lose an ad that it began, whoever reads it, until it gives the ad up.
         invalid_at: f from which a reply is invalid traffic; above 1 none ever is.
     """
 
     free: float = 0.2
     strength: float = 1.0
+    loss: float = 0.0
     invalid_at: float = 0.95
 
     def discount(self, score: float | None) -> float:
@@ -58,6 +61,10 @@ class Dials:
         if score is None:
             return 1.0
         return 1.0 - self.strength * max(0.0, score - self.free) / (1.0 - self.free)
+
+    def losses(self, discount: float) -> float:
+        """What L is multiplied by where dV is multiplied by `discount`."""
+        return 1.0 - self.loss * (1.0 - discount)
 
     def invalid(self, score: float | None) -> bool:
         """Whether what such a session does is invalid traffic."""

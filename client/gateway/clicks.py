@@ -51,7 +51,7 @@ async def post_click(request: Request) -> Response:
 def _line(gateway: Gateway, click: Click) -> dict[str, object]:
     """What is recorded: which session it was stays here, what is thought of it does not."""
     line = click.model_dump(exclude={"session_id"})
-    score, invalid = gateway.sessions.judge(click.conv_id, click.session_id)
+    score, invalid = gateway.chats.judge(click.conv_id, click.session_id)
     if score is None:
         return line
     return line | {"agent_probability": round(score, 6), "invalid": invalid}

@@ -124,9 +124,9 @@ class Reply:
         if request.session_id is None:
             yield None
             return
-        gateway.sessions.remember(request.conv_id, request.session_id)
+        gateway.chats.remember(request.conv_id, request.session_id)
         timeout_s = gateway.settings.update_timeout_s
-        rescore = Rescore(gateway.triton, gateway.sessions, request, timeout_s)
+        rescore = Rescore(gateway.triton, gateway.chats, request, timeout_s)
         try:
             yield rescore
         finally:
@@ -135,8 +135,7 @@ class Reply:
     def _saw(self, session: Rescore, event: Event) -> None:
         request = self._chat.request
         if isinstance(event, Start) and request.session_id is not None:
-            sessions = self._gateway.sessions
-            sessions.remember(request.conv_id, request.session_id, event.invalid_at)
+            self._gateway.chats.remember(request.conv_id, request.session_id, event.invalid_at)
         elif isinstance(event, Token):
             session.look()
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from bls.errors import SkynetError
 from bls.request import ReplyRequest, ScoreUpdate
-from client.gateway.sessions import ChatSessions
+from client.gateway.chats import Chats
 from client.gateway.upstream import Triton
 
 
@@ -25,9 +25,9 @@ class Rescore:
     """
 
     def __init__(
-        self, triton: Triton, sessions: ChatSessions, request: ReplyRequest, timeout_s: float
+        self, triton: Triton, chats: Chats, request: ReplyRequest, timeout_s: float
     ) -> None:
-        self._triton, self._sessions, self._request = triton, sessions, request
+        self._triton, self._chats, self._request = triton, chats, request
         self._timeout_s = timeout_s
         self._told = request.agent_probability
         self._telling: asyncio.Task[None] | None = None
@@ -36,7 +36,7 @@ class Rescore:
         """Tell the score if it is another one; never waits, never raises."""
         if self._request.session_id is None or self._telling is not None:
             return
-        score = self._sessions.score(self._request.session_id)
+        score = self._chats.score(self._request.session_id)
         if score is not None and score != self._told:
             self._telling = asyncio.create_task(self._tell(score))
 

@@ -12,8 +12,8 @@ from bls.explain.service import ExplainService
 from bls.phantom.bridge import NoScores, ScoreSource
 from bls.settlement.clicks import ClickBook
 from client.gateway.ads.desk import AdDesk
+from client.gateway.chats import Chats
 from client.gateway.metrics import Metrics
-from client.gateway.sessions import ChatSessions
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
 from client.gateway.upstream import Triton
@@ -32,8 +32,8 @@ class Gateway:
     explainer: ExplainService
     clicks: ClickBook
     ads: AdDesk
+    chats: Chats
     drain: asyncio.Event
-    sessions: ChatSessions
 
     @classmethod
     def start(cls, settings: GatewaySettings, scores: ScoreSource | None = None) -> Gateway:
@@ -50,10 +50,8 @@ class Gateway:
         clicks = ClickBook(settings.logs)
         ads = AdDesk(settings.database, settings.database_password, triton)
         drain = asyncio.Event()
-        sessions = ChatSessions(scores or NoScores())
-        return cls(
-            settings, triton, slots, metrics, tracing, explainer, clicks, ads, drain, sessions
-        )
+        chats = Chats(scores or NoScores())
+        return cls(settings, triton, slots, metrics, tracing, explainer, clicks, ads, chats, drain)
 
     async def close(self) -> None:
         """Release the channel, the database, the explain worker and the record of clicks."""

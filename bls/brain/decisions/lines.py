@@ -63,6 +63,7 @@ def _sane(record: Json) -> bool:
     return bool(
         served
         and 0 <= record["discount"] <= 1
+        and 0 <= record["loss_discount"] <= 1
         and K_0_MIN <= record["k_0"] < math.inf
         and inside
         and 1 <= record["count"] <= AD_TOKENS

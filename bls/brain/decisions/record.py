@@ -95,7 +95,8 @@ class DecisionRecord:
         path: instruction set of the kernel (`kernels_cuda.contract.Path`), 0 unknown.
         predictor, tve: the versions behind forecast and value curve (`bls.models.served`); empty:
             the forecast was held, or is of an older build.
-        discount: that dV was multiplied by, for the agent probability of the chat's session.
+        discount, loss_discount: what dV and L were multiplied by, for the agent probability of the
+            chat's session.
     """
 
     v: int
@@ -146,6 +147,7 @@ class DecisionRecord:
     predictor: str = ""
     tve: str = ""
     discount: float = 1.0
+    loss_discount: float = 1.0
 
     @classmethod
     def of(
@@ -164,6 +166,7 @@ class DecisionRecord:
         predictor: str = "",
         tve: str = "",
         discount: float = 1.0,
+        loss_discount: float = 1.0,
     ) -> DecisionRecord:
         """The record of one row.
 
@@ -216,6 +219,7 @@ class DecisionRecord:
             predictor,
             tve,
             discount,
+            loss_discount,
         )
 
 
@@ -225,7 +229,7 @@ KINDS: Mapping[str, type] = {
 }
 """Type of every field of a line; a float may be written as null (not a number)."""
 
-OPTIONAL: Mapping[str, Any] = {"predictor": "", "tve": "", "discount": 1.0}
+OPTIONAL: Mapping[str, Any] = {"predictor": "", "tve": "", "discount": 1.0, "loss_discount": 1.0}
 """Fields that lines of earlier builds do not have, and what they stand for there."""
 
 

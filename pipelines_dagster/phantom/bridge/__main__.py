@@ -55,7 +55,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         conversations=options.conversations,
         regime=options.regime,
         eager=options.eager,
-        dials=Dials(options.agent_free, options.agent_strength, options.invalid_at),
+        dials=Dials(options.agent_free, options.agent_strength, invalid_at=options.invalid_at),
     )
 
 

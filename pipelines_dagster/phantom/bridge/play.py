@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bls.brain.params import MpcParams
+from bls.phantom.bridge import Dials
 from pipelines_dagster.defs.market import readers
 from pipelines_dagster.defs.market.ab.bidders import Controller
 from pipelines_dagster.defs.market.ab.play import Setting
@@ -26,10 +27,11 @@ Curves = tuple[F64, F64, F64]
 
 @dataclass(frozen=True)
 class Arm:
-    """Which parts of the bridge are on."""
+    """Which parts of the bridge are on; `loss`: the discount's share that L takes too."""
 
     name: str
     discounts: bool = False
+    loss: float = 0.0
     refunds: bool = False
     filters: bool = False
 
@@ -37,9 +39,11 @@ class Arm:
 ARMS = (
     Arm("off"),
     Arm("filter", filters=True),
-    Arm("discount", discounts=True),
+    Arm("discount dV", discounts=True),
+    Arm("discount dV, L", discounts=True, loss=1.0),
     Arm("refund", refunds=True),
     Arm("on", discounts=True, refunds=True, filters=True),
+    Arm("on, with L", discounts=True, loss=1.0, refunds=True, filters=True),
 )
 
 
@@ -73,7 +77,10 @@ def campaign(
     """Play the first candidate ad of every conversation."""
     n = len(trial)
     purse = Purse(setting.budget * n, setting.waves * LONGEST)
-    discount = traffic.discount if arm.discounts else None
+    discount = None
+    if arm.discounts:
+        losses = Dials(loss=arm.loss).losses
+        discount = np.stack([traffic.discount, [losses(d) for d in traffic.discount]], axis=1)
     bidder = Controller(MpcParams(), believed, setting.reserve, discount)
     won, paid = np.zeros(n, np.int64), np.zeros(n)
     for rows in np.array_split(np.arange(n), setting.waves):

@@ -29,7 +29,7 @@ _HEAD = (
     "forecast error",
 )
 _OFF = ARMS[0].name
-_COLOURS = ("#8a8a8a", "#3b6ea5", "#c9922e", "#7a5aa6", "#3f7d58")
+_COLOURS = ("#8a8a8a", "#3b6ea5", "#c9922e", "#d9743c", "#7a5aa6", "#3f7d58", "#1d4d33")
 """Of the arms, in their order."""
 
 

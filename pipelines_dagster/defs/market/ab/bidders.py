@@ -68,7 +68,7 @@ class Controller:
     Attributes:
         curves: v_max, a, k_0 [n, CANDIDATES] that it believes.
         reserve: weight to beat besides W_-i.
-        discount: [n] of what an ad is worth in each conversation (`bls.phantom.bridge`); None: 1.
+        discount: [n, 2] of dV and of L in each conversation (`bls.phantom.bridge`); None: 1.
     """
 
     params: MpcParams
@@ -92,7 +92,8 @@ class _Controlled:
         beyond = ((0, 0), (0, AD_TOKENS))
         self._d_v, self._loss = (np.pad(x * price, beyond) for x in per_unit)
         if arm.discount is not None:
-            self._d_v *= arm.discount[rows, None]
+            self._d_v *= arm.discount[rows, :1]
+            self._loss *= arm.discount[rows, 1:]
         self._neg = np.zeros(len(rows))
         self._plan = np.full(len(rows), -1)
         self._mpc = Mpc()

@@ -16,14 +16,20 @@ from bls.phantom.bridge import DIALS, ScoreSource, known
 
 @dataclass
 class Chat:
-    """What is remembered of a conversation. `score`: the last one of its session that was known."""
+    """What is remembered of a conversation.
+
+    Attributes:
+        score: the last one of its session that was known.
+        before: the worst of the sessions it was of earlier: a new one does not wash it clean.
+    """
 
     session_id: str
     score: float | None = None
+    before: float | None = None
     invalid_at: float = DIALS.invalid_at
 
 
-class ChatSessions:
+class Chats:
     """One per gateway; only its event loop uses it."""
 
     def __init__(self, scores: ScoreSource, most: int = LIMITS.sessions) -> None:
@@ -37,8 +43,11 @@ class ChatSessions:
     def remember(self, conv_id: str, session_id: str, invalid_at: float | None = None) -> None:
         """The chat is of this session; `invalid_at` is the dial of its newest reply."""
         chat = self._chats.pop(conv_id, None)
-        if chat is None or chat.session_id != session_id:
+        if chat is None:
             chat = Chat(session_id)
+        elif chat.session_id != session_id:
+            worst = _worst(self._look(chat), chat.before)
+            chat = Chat(session_id, before=worst, invalid_at=chat.invalid_at)
         chat.invalid_at = chat.invalid_at if invalid_at is None else invalid_at
         self._chats[conv_id] = chat
         self._look(chat)
@@ -53,18 +62,19 @@ class ChatSessions:
                 session the one that looks more like a program counts.
         """
         chat = self._chats.get(conv_id)
-        told = [] if session_id is None else [self.score(session_id)]
-        if chat is not None:
-            told.append(self._look(chat))
-        scores = [score for score in told if score is not None]
-        if not scores:
-            return None, False
-        worst = max(scores)
+        named = None if session_id is None else self.score(session_id)
+        own, before = (None, None) if chat is None else (self._look(chat), chat.before)
+        worst = _worst(named, own, before)
         invalid_at = DIALS.invalid_at if chat is None else chat.invalid_at
-        return worst, worst >= invalid_at
+        return worst, worst is not None and worst >= invalid_at
 
     def _look(self, chat: Chat) -> float | None:
         """The newest score of the chat's session; the last one once the session is over."""
         score = self.score(chat.session_id)
         chat.score = chat.score if score is None else score
         return chat.score
+
+
+def _worst(*scores: float | None) -> float | None:
+    """The largest of those that are known."""
+    return max((score for score in scores if score is not None), default=None)

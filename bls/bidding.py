@@ -64,6 +64,12 @@ class LiveBidder:
         self._next = 0
         self._lock = threading.Lock()
 
+    @property
+    def next(self) -> int:
+        """Index of the first token that a change made now counts for."""
+        with self._lock:
+            return self._next
+
     def offers(self, index: int) -> Offers:
         """What counts for token `index`."""
         with self._lock:

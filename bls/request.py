@@ -27,6 +27,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Strict(BaseModel):
@@ -128,6 +129,8 @@ class ReplyRequest(Strict):
 
     Attributes:
         seed: of the draws in mode `sample`; None lets the server draw one and report it.
+        session_id: the shop session that the chat belongs to.
+        agent_probability: f(tau) of that session as the gateway knows it; no client ever says it.
     """
 
     request_id: Identifier
@@ -141,6 +144,8 @@ class ReplyRequest(Strict):
     user: str | None = Field(default=None, max_length=256)
     traceparent: str | None = Field(default=None, max_length=128)
     auction: AuctionOptions = AuctionOptions()
+    session_id: Identifier | None = None
+    agent_probability: Probability | None = None
 
     @field_validator("messages")
     @classmethod
@@ -156,6 +161,12 @@ class ReplyRequest(Strict):
             raise ValueError(f"each stop string must be 1 to {LIMITS.stop_bytes} bytes")
         return stop
 
+    @model_validator(mode="after")
+    def _score_is_of_a_session(self) -> ReplyRequest:
+        if self.agent_probability is not None and self.session_id is None:
+            raise ValueError("agent_probability needs the session_id it is of")
+        return self
+
 
 class BidUpdate(Strict):
     """New bids for advertisers of a reply that is being written; the others keep theirs."""
@@ -168,6 +179,14 @@ class BidUpdate(Strict):
     ]
 
 
+class ScoreUpdate(Strict):
+    """A newer f(tau) of the shop session whose reply is being written."""
+
+    request_id: Identifier
+    conv_id: Identifier
+    agent_probability: Probability
+
+
 def parse_request(raw: bytes) -> ReplyRequest:
     """The request in `raw` JSON. Raises `SkynetError` naming the first field at fault."""
     return _parse(ReplyRequest, raw)
@@ -178,15 +197,31 @@ def parse_update(raw: bytes) -> BidUpdate:
     return _parse(BidUpdate, raw)
 
 
+def parse_score(raw: bytes) -> ScoreUpdate:
+    """The score update in `raw` JSON; raises as `parse_request`."""
+    return _parse(ScoreUpdate, raw)
+
+
 def is_update(raw: bytes) -> bool:
     """Whether `raw` is meant as a bid update: a small JSON object with `bids`."""
+    return "bids" in _small(raw)
+
+
+def is_score(raw: bytes) -> bool:
+    """Whether `raw` is meant as a score update: a small one with a score and no messages."""
+    value = _small(raw)
+    return "agent_probability" in value and "messages" not in value
+
+
+def _small(raw: bytes) -> dict[str, object]:
+    """The JSON object in `raw`; empty for anything else, and for what is too long for an update."""
     if len(raw) > LIMITS.bid_update_bytes:
-        return False
+        return {}
     try:
         value = from_json(raw)
     except ValueError:
-        return False
-    return isinstance(value, dict) and "bids" in value
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

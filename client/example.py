@@ -23,6 +23,8 @@ def main(question: str) -> int:
             elif isinstance(event, Text):
                 print(event.text)
             elif isinstance(event, Receipt):
+                if event.refunded_micros:
+                    print(f"refunded: {event.refunded_micros} micro-{event.currency}")
                 for line in event.lines:
                     print(f"{line.advertiser} pays {line.charge_micros} micro-{event.currency}")
     except (ReplyError, httpx.HTTPError) as error:

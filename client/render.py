@@ -165,8 +165,9 @@ def _summary(receipt: Receipt) -> str:
     first = receipt.timings.get("ttft_ms")
     timing = f", first token {first:.0f} ms" if first is not None else ""
     refused = f"{receipt.policy_tokens} replaced by policy, " if receipt.policy_tokens else ""
+    refunded = f", {dollars(receipt.refunded_micros)} refunded" if receipt.refunded_micros else ""
     return (
         f"{receipt.completion_tokens} tokens, {receipt.sponsored_tokens} sponsored, {refused}"
-        f"charged by {receipt.charge_rule}, ended by {receipt.finish_reason}{timing}; "
+        f"charged by {receipt.charge_rule}{refunded}, ended by {receipt.finish_reason}{timing}; "
         f"{receipt.request_id}"
     )

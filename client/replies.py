@@ -106,6 +106,10 @@ class Receipt:
     timings: dict[str, float]
     mode: str = "argmax"
     seed: int | None = None  # of a sampled reply: with it the reply can be drawn again
+    refunds: tuple[dict[str, int], ...] = ()  # row and refund_micros: of invalid traffic
+    refunded_micros: int = 0
+    net_micros: int | None = None  # total less refunds; None: nothing was refunded
+    traffic: dict[str, Any] | None = None  # what its shop session was taken for; None without one
 
 
 Event = Start | Token | Text | Receipt
@@ -129,4 +133,5 @@ def read_chunk(chunk: dict[str, Any]) -> Event | None:
 
 def read_receipt(raw: dict[str, Any]) -> Receipt:
     """A receipt from its JSON."""
-    return Receipt(**{**raw, "lines": tuple(Line(**line) for line in raw["lines"])})
+    lines, refunds = tuple(Line(**line) for line in raw["lines"]), raw.get("refunds", ())
+    return Receipt(**{**raw, "lines": lines, "refunds": tuple(refunds)})

@@ -118,6 +118,7 @@ def click(
     clicks: int = 1,
     impressions: int = 1,
     dwell_ms: int = 0,
+    session_id: str | None = None,
 ) -> str:
     """Tell what a reader did with an advertiser's part of a reply; the record's id.
 
@@ -127,8 +128,9 @@ def click(
     Args:
         impressions: readers it was shown to, more than one where a simulator answers for many.
         dwell_ms: how long they stayed, in all.
+        session_id: the shop session it comes from, where the chat did not name it.
     """
-    body = {
+    body: JSON = {
         "conv_id": conv_id,
         "request_id": request_id,
         "advertiser": advertiser,
@@ -136,6 +138,8 @@ def click(
         "clicks": clicks,
         "dwell_ms": dwell_ms,
     }
+    if session_id is not None:
+        body["session_id"] = session_id
     address = url.rstrip("/") + "/v1/clicks"
     response = httpx.post(address, json=body, headers=auth(), timeout=_TIMEOUT)
     if response.status_code != httpx.codes.OK:

@@ -11,7 +11,7 @@ no forecast means the last one for five minutes, then the cautious bid (competit
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +45,10 @@ class Brain:
         conv_id: names the windows while the reply lives.
         purses: one a seat.
         values: what the ads are worth here; None when nobody could say.
+        score: f(tau) of the chat's shop session now; None when there is none.
+
+    Attributes:
+        discounted: rows whose value was discounted for a token at least.
     """
 
     services: BrainServices
@@ -55,6 +59,8 @@ class Brain:
     seats: Sequence[Seat]
     purses: Sequence[Purse]
     values: Values | None
+    score: Callable[[], float | None] = lambda: None
+    discounted: set[int] = field(init=False, default_factory=set)
     trajectories: list[Trajectory] = field(init=False)
     params: MpcParams = field(init=False)
     version: int = field(init=False)
@@ -83,6 +89,7 @@ class Brain:
         if not self._asked:
             return Bids(weights)
         self._began = time.monotonic()
+        self._discount(self.params.dials.discount(self.score()))
         asked = [(t, self.purses[t.row - 1]) for t in self._asked]
         controls = self._controls.rows(len(weights), self.params, asked)
 
@@ -132,6 +139,14 @@ class Brain:
         except SkynetError:  # expired meanwhile
             self._open(w_minus)
             services.hub.push(self.conv_id, index, w_minus)
+
+    def _discount(self, discount: float) -> None:
+        """Of every ad that is bid for now."""
+        losses = self.params.dials.losses(discount)
+        for trajectory in self._asked:
+            trajectory.discount, trajectory.loss_discount = discount, losses
+            if discount < 1:
+                self.discounted.add(trajectory.row)
 
     def _pace(self, row: int, outcome: Outcome) -> float:
         """What the row's weight was paced by; 1 for one that the controller did not decide."""
@@ -189,6 +204,8 @@ class Brain:
                 path=self.services.path,
                 predictor=versions[t.row],
                 tve=curve.tve,
+                discount=t.discount,
+                loss_discount=t.loss_discount,
             )
             records.append(made)
         return records

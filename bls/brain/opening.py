@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bls.brain.brain import Brain
 from bls.brain.budget.reconcile import reply_key
 from bls.brain.services import BrainServices
@@ -13,8 +15,17 @@ from bls.reply.draw import conversation
 from bls.request import ReplyRequest
 
 
-def open_brain(request: ReplyRequest, prelude: Prelude, services: BrainServices) -> Brain:
-    """Never fails: ads nobody can value get cautious bids, budgets nobody can read get none."""
+def open_brain(
+    request: ReplyRequest,
+    prelude: Prelude,
+    services: BrainServices,
+    score: Callable[[], float | None] = lambda: None,
+) -> Brain:
+    """Never fails: ads nobody can value get cautious bids, budgets nobody can read get none.
+
+    Args:
+        score: f(tau) of the chat's shop session now, None when there is none.
+    """
     seats = prelude.seats
     values = _values(request, prelude, services)
     return Brain(
@@ -26,6 +37,7 @@ def open_brain(request: ReplyRequest, prelude: Prelude, services: BrainServices)
         seats=seats,
         purses=services.purses.open(reply_key(request.conv_id, request.request_id), seats),
         values=values,
+        score=score,
     )
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from bls.contracts import HORIZON
 from bls.limits import LIMITS
+from bls.phantom.bridge import DIALS, Dials
 from bls.request import Strict, from_validation
 
 KEY = "/mpc/params"
@@ -33,6 +35,8 @@ class MpcParams(Strict):
             rival_share W_-i. The seed's formula has 0 and 1; in live replies the critical bid was
             under a quarter of w_ref + W_-i for three won tokens of four (docs/deviations.md).
         cautious_bid: the fixed weight when there is no forecast and none was held.
+        agent_free, agent_strength, agent_loss, invalid_at: what f(tau) of the chat's shop session
+            does, see `bls.phantom.bridge.Dials`.
     """
 
     horizon: Annotated[int, Field(ge=1, le=HORIZON)] = 8
@@ -44,6 +48,15 @@ class MpcParams(Strict):
     reference_share: Annotated[float, Field(ge=0, le=1)] = 0.25
     rival_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     cautious_bid: Annotated[float, Field(ge=0, le=LIMITS.bid_max)] = 0.25
+    agent_free: Annotated[float, Field(ge=0, lt=1)] = DIALS.free
+    agent_strength: Annotated[float, Field(ge=0, le=1)] = DIALS.strength
+    agent_loss: Annotated[float, Field(ge=0, le=1)] = DIALS.loss
+    invalid_at: Annotated[float, Field(ge=0.5, le=2)] = DIALS.invalid_at
+
+    @cached_property
+    def dials(self) -> Dials:
+        """What the auction does with f(tau)."""
+        return Dials(self.agent_free, self.agent_strength, self.agent_loss, self.invalid_at)
 
 
 def read_params(value: Mapping[str, Any]) -> MpcParams:

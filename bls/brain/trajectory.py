@@ -50,6 +50,8 @@ class Trajectory:
         won: tokens of the ad so far.
         neg_cnt: the controller's running count.
         plan: tokens the row may still bid for; None until it is abandoned.
+        discount: of what it is worth, for who may be reading (`bls.phantom.bridge`).
+        loss_discount: of what leaving it loses.
     """
 
     row: int
@@ -59,6 +61,8 @@ class Trajectory:
     won: int = 0
     neg_cnt: float = 0.0
     plan: int | None = None
+    discount: float = 1.0
+    loss_discount: float = 1.0
     _worth: F64 = field(init=False)
     _lost: F64 = field(init=False)
 
@@ -79,12 +83,12 @@ class Trajectory:
     @property
     def d_v(self) -> F64:
         """Worth of each token from here on, f64 [48] in weight units."""
-        return self._worth[self.won : self.won + AD_TOKENS]
+        return self._worth[self.won : self.won + AD_TOKENS] * self.discount
 
     @property
     def loss(self) -> F64:
         """What leaving at each token from here on loses, as `d_v`."""
-        return self._lost[self.won : self.won + AD_TOKENS]
+        return self._lost[self.won : self.won + AD_TOKENS] * self.loss_discount
 
     def _padded(self, values: NDArray[np.float32]) -> F64:
         """The whole curve in weight units, f64 [96]."""

@@ -79,10 +79,11 @@ def from_line(topic: str, line: bytes, source: str, seq: int) -> Event:
 def _filler(record: Any) -> Callable[[Event], None]:
     """Replaces the nulls of an event in place; those that may not be stay, and are refused."""
     fields = record["fields"]
-    plain = {f["name"]: f["default"] for f in fields if "default" in f}
-    plain |= {f["name"]: math.nan for f in fields if f["type"] in ("double", "float")}
+    plain = {f["name"]: math.nan for f in fields if f["type"] in ("double", "float")}
+    plain |= {f["name"]: f["default"] for f in fields if "default" in f}
     arrays = [f["name"] for f in fields if _items(f) in ("double", "float")]
     inner = [(f["name"], _filler(_items(f))) for f in fields if isinstance(_items(f), dict)]
+    whole = [(f["name"], _filler(f["type"])) for f in fields if _is_record(f["type"])]
 
     def fill(event: Event) -> None:
         for name, value in plain.items():
@@ -93,8 +94,15 @@ def _filler(record: Any) -> Callable[[Event], None]:
         for name, fill_item in inner:
             for item in event[name]:
                 fill_item(item)
+        for name, fill_record in whole:
+            event[name] = dict(event[name])  # it may be the schema's own default
+            fill_record(event[name])
 
     return fill
+
+
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, dict) and kind["type"] == "record"
 
 
 def _items(field: Any) -> Any:

@@ -86,6 +86,8 @@ class Journal:
             stats.ttft_s += reply.first_token_s or 0.0
             stats.seconds += reply.elapsed_s
             stats.charged_micros += reply.account.total_micros
+            stats.refunded_micros += sum(reply.refunds)
+            stats.invalid += not reply.ruling.valid
             stats.policy_tokens += policy.tokens
             stats.policy_s += policy.seconds
             stats.policy_slow += policy.slow

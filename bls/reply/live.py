@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from bls.bidding import LiveBidder
 from bls.errors import SkynetError
 from bls.limits import LIMITS
+from bls.reply.score import LiveScore
 
 
 class _Entry:
     """One live reply and when its last updates came."""
 
-    def __init__(self, bidder: LiveBidder) -> None:
-        self.bidder = bidder
+    def __init__(self, bidder: LiveBidder, score: LiveScore) -> None:
+        self.bidder, self.score = bidder, score
         self.recent: deque[float] = deque(maxlen=LIMITS.bid_updates_per_s)
 
 
@@ -35,14 +36,16 @@ class LiveReplies:
         self._lock = threading.Lock()
 
     @contextmanager
-    def holding(self, conv_id: str, bidder: LiveBidder) -> Iterator[None]:
+    def holding(
+        self, conv_id: str, bidder: LiveBidder, score: LiveScore | None = None
+    ) -> Iterator[None]:
         """Live while the block runs. Raises `conversation_live` when the name is taken."""
         with self._lock:
             if conv_id in self._entries:
                 raise SkynetError(
                     "conversation_live", "A reply with this conv_id is being written.", 409
                 )
-            self._entries[conv_id] = _Entry(bidder)
+            self._entries[conv_id] = _Entry(bidder, score or LiveScore())
         try:
             yield
         finally:
@@ -57,7 +60,7 @@ class LiveReplies:
         with self._lock:
             entry = self._entries.get(conv_id)
             if entry is None:
-                raise SkynetError("conversation_not_found", "No such reply is being written.", 404)
+                raise _not_found()
             now = self._clock()
             recent = entry.recent
             if len(recent) == recent.maxlen and now - recent[0] < 1.0:
@@ -69,3 +72,19 @@ class LiveReplies:
             applied_from = entry.bidder.update(bids)
             recent.append(now)
             return applied_from
+
+    def rescore(self, conv_id: str, score: float) -> int:
+        """Replace f(tau) of the reply's shop session; the index of the first token it counts for.
+
+        Raises `conversation_not_found`. The gateway alone asks, one at a time and reply.
+        """
+        with self._lock:
+            entry = self._entries.get(conv_id)
+            if entry is None:
+                raise _not_found()
+            entry.score.value = score
+            return entry.bidder.next
+
+
+def _not_found() -> SkynetError:
+    return SkynetError("conversation_not_found", "No such reply is being written.", 404)

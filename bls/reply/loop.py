@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from bls.brain.opening import open_brain
 from bls.brain.services import BrainServices
 from bls.campaigns import Campaigns
 from bls.errors import SkynetError
+from bls.phantom.bridge import DIALS, Dials, Ruling
 from bls.policy.filter import PolicyFilter, load_filter
 from bls.policy.personal import contacts
 from bls.policy.reply import ReplyPolicy
@@ -36,6 +38,7 @@ from bls.reply.decoder import Decoder, Replayable
 from bls.reply.draw import DrawKey
 from bls.reply.outcome import Outcome
 from bls.reply.receipt import CURRENCY, Account
+from bls.reply.score import LiveScore
 from bls.reply.text import TextStream
 from bls.reply.watchdog import Watchdog, Watched
 from bls.request import ReplyRequest
@@ -86,7 +89,11 @@ class ReplyServices:
 
 @dataclass
 class Reply:
-    """The one object that carries a reply; `run` is the only thing that changes it."""
+    """The one object that carries a reply; `run` is the only thing that changes it.
+
+    Attributes:
+        score: f(tau) of the chat's shop session, which the gateway may replace at any time.
+    """
 
     request: ReplyRequest
     draw: DrawKey
@@ -97,6 +104,7 @@ class Reply:
     account: Account
     text: TextStream
     policy: ReplyPolicy
+    score: LiveScore = field(default_factory=LiveScore)
     first_token_s: float | None = None
     finish_reason: str = ""
     aborted: str = ""
@@ -151,6 +159,45 @@ class Reply:
             return False
         return text.rstrip().endswith(_SENTENCE_ENDS) or self.closing > _CLOSING_TOKENS
 
+    @cached_property
+    def ruling(self) -> Ruling:
+        """On its traffic. Made when first asked for, once the reply is over: what is refunded is
+        decided in one moment, whatever the score becomes while receipts are written."""
+        if self.request.session_id is None:
+            return Ruling()
+        discounted = sorted(self.brain.discounted) if self.brain is not None else ()
+        return Ruling.of(self.score.value, self._dials(), len(self.seats), discounted)
+
+    def _dials(self) -> Dials:
+        """Of the last token, or those in force before the first."""
+        if self.brain is not None:
+            return self.brain.params.dials
+        brain = self.services.brain
+        return DIALS if brain is None else brain.params()[0].dials
+
+    @property
+    def refunds(self) -> list[int]:
+        """Micro-dollars given back to each advertiser, in row order."""
+        return self.ruling.refunds(self.account.charges)
+
+    @property
+    def net(self) -> list[int]:
+        """What each advertiser is billed, in row order."""
+        return [c - r for c, r in zip(self.account.charges, self.refunds, strict=True)]
+
+    def _traffic(self) -> dict[str, object]:
+        """The receipt's part about its shop session; nothing without one."""
+        if self.request.session_id is None:
+            return {}
+        refunds = self.refunds
+        lines = [{"row": n, "refund_micros": r} for n, r in enumerate(refunds, start=1) if r]
+        return {
+            "refunds": lines,
+            "refunded_micros": sum(refunds),
+            "net_micros": sum(self.net),
+            "traffic": self.ruling.as_json(),
+        }
+
     def header(self) -> dict[str, object]:
         """What the START event says."""
         return {
@@ -161,7 +208,14 @@ class Reply:
             "rows": ["reference", *(seat.advertiser for seat in self.seats)],
             "bids": [self.request.auction.w_ref, *(seat.bid for seat in self.seats)],
             **self.prelude.header(),
+            **self._session(),
         }
+
+    def _session(self) -> dict[str, object]:
+        """What the gateway needs to judge clicks by; nothing without a shop session."""
+        if self.request.session_id is None:
+            return {}
+        return {"traffic": {"invalid_at": self._dials().invalid_at}}
 
     def _choice(self) -> dict[str, object]:
         """How tokens are chosen; with the seed a drawn reply can be drawn again."""
@@ -187,6 +241,7 @@ class Reply:
             "micros_per_weight": account.micros_per_weight,
             "total_micros": account.total_micros,
             "lines": account.lines(),
+            **self._traffic(),
             "disclosure": account.disclosure(),
             "timings": {
                 "ttft_ms": round((self.first_token_s or 0.0) * 1e3, 3),
@@ -222,6 +277,7 @@ def open_reply(
             services.eos_ids,
             request.temperature,
         ),
+        score=LiveScore(request.agent_probability),
     )
 
 
@@ -234,7 +290,9 @@ def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
         sink.start(reply.header())
         with watchdog.watching(Watched(reply.deadline, reply.unseen(sink), reply.abort)):
             if reply.services.brain is not None:
-                reply.brain = open_brain(reply.request, reply.prelude, reply.services.brain)
+                reply.brain = open_brain(
+                    reply.request, reply.prelude, reply.services.brain, reply.score
+                )
             _tokens(reply, sink)
         if reply.finish_reason != "cancelled":
             sink.end(reply.finish_reason, reply.receipt())
@@ -246,7 +304,7 @@ def run_reply(reply: Reply, sink: Sink, watchdog: Watchdog) -> None:
             reply.line.decoder.end()
         finally:
             if reply.brain is not None:
-                reply.brain.close(reply.account.charges)
+                reply.brain.close(reply.net)
 
 
 def _tokens(reply: Reply, sink: Sink) -> None:

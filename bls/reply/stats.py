@@ -19,9 +19,12 @@ class ReplyStats:
     sponsored: int = 0
     replays: int = 0
     bid_updates: int = 0
+    score_updates: int = 0
     ttft_s: float = 0.0
     seconds: float = 0.0
     charged_micros: int = 0
+    refunded_micros: int = 0
+    invalid: int = 0
     policy_tokens: int = 0
     policy_s: float = 0.0
     policy_slow: int = 0
@@ -46,7 +49,10 @@ COUNTERS = {
     "auc_records_lost_total": ("records_lost", "Billing records that could not be encoded"),
     "auc_sponsored_tokens_total": ("sponsored", "Tokens an advertiser changed or paid for"),
     "auc_weight_reload_total": ("bid_updates", "Bid updates applied to a live reply"),
-    "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged"),
+    "auc_charged_micros_total": ("charged_micros", "Micro-dollars charged, before refunds"),
+    "auc_refunded_micros_total": ("refunded_micros", "Micro-dollars refunded: invalid traffic"),
+    "auc_invalid_replies_total": ("invalid", "Replies to sessions taken for a program"),
+    "auc_score_updates_total": ("score_updates", "Agent probabilities told of a live reply"),
     "auc_policy_tokens_total": ("policy_tokens", "Tokens the output filter judged"),
     "auc_policy_seconds_total": ("policy_s", "Seconds spent in the output filter"),
     "auc_policy_slow_total": ("policy_slow", "Tokens that took the filter more than 3 ms"),

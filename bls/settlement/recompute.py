@@ -18,6 +18,7 @@ from bls.settlement.events import F64, Events, batches
 from bls.settlement.faults import Fault, Faults
 from bls.settlement.prices import Prices
 from bls.settlement.reader import Joined, Json, Reader, ReplyKey, name
+from bls.settlement.refunds import billed
 
 TOLERANCE = 1e-4
 """0.01 %, the specification's; one micro-unit more per sum, for its rounding."""
@@ -45,20 +46,33 @@ class Tally:
 
 @dataclass
 class AdvertiserAccount:
-    """Totals of one advertiser; `unproven_micros` of them are bounded by records, not proven."""
+    """Totals of one advertiser; `unproven_micros` of them are bounded by records, not proven.
+
+    `charged_micros` is what the auctions' records prove; `refunded_micros` of it is given back.
+    """
 
     tokens: int = 0
     replies: int = 0
     charged_micros: int = 0
     recomputed_micros: int = 0
     unproven_micros: float = 0.0
+    refunded_micros: int = 0
 
     @property
     def difference_micros(self) -> int:
         return self.charged_micros - self.recomputed_micros
 
+    @property
+    def net_micros(self) -> int:
+        """What is billed."""
+        return self.charged_micros - self.refunded_micros
+
     def as_json(self) -> Json:
-        return {**vars(self), "difference_micros": self.difference_micros}
+        return {
+            **vars(self),
+            "difference_micros": self.difference_micros,
+            "net_micros": self.net_micros,
+        }
 
 
 @dataclass
@@ -82,6 +96,7 @@ class Settlement:
             charged_micros=sum(a.charged_micros for a in accounts),
             recomputed_micros=sum(a.recomputed_micros for a in accounts),
             unproven_micros=sum(a.unproven_micros for a in accounts),
+            refunded_micros=sum(a.refunded_micros for a in accounts),
         )
 
     @property
@@ -176,37 +191,28 @@ def _compare(
 ) -> None:
     """One receipt against the records of its reply."""
     try:
-        tokens, lines = int(receipt["completion_tokens"]), _lines(receipt)
+        tokens, lines = int(receipt["completion_tokens"]), billed(receipt)
     except (KeyError, TypeError, ValueError):
         faults.add(Fault.MALFORMED, f"receipt of {name(key)}")
         return
     if tally is None:
-        tally = Tally(tuple(advertiser for advertiser, _ in lines), 0)
+        tally = Tally(tuple(line.advertiser for line in lines), 0)
     for index in set(range(tokens)) - tally.indices:
         faults.add(Fault.MISSING, name((*key, index)))
     for index in tally.indices - set(range(tokens)):
         faults.add(Fault.EXTRA, name((*key, index)))
-    if tuple(advertiser for advertiser, _ in lines) != tally.advertisers:
+    if tuple(line.advertiser for line in lines) != tally.advertisers:
         faults.add(Fault.MISMATCH, f"advertisers of {name(key)}")
         return
-    for row, (advertiser, charged) in enumerate(lines, 1):
-        recomputed = tally.micros(row)
-        if not agree(charged, recomputed):
-            faults.add(Fault.MISMATCH, f"{name(key)} {advertiser}: {charged} and {recomputed}")
-        account = accounts.setdefault(advertiser, AdvertiserAccount())
+    for line in lines:
+        row, recomputed = line.row, tally.micros(line.row)
+        if not agree(line.charged, recomputed):
+            where = f"{name(key)} {line.advertiser}: {line.charged} and {recomputed}"
+            faults.add(Fault.MISMATCH, where)
+        account = accounts.setdefault(line.advertiser, AdvertiserAccount())
         account.replies += 1
         account.tokens += int(tally.paying[row])
-        account.charged_micros += charged
+        account.charged_micros += line.charged
+        account.refunded_micros += line.refunded
         account.recomputed_micros += recomputed
         account.unproven_micros += float(tally.unproven[row]) * tally.micros_per_weight
-
-
-def _lines(receipt: Json) -> list[tuple[str, int]]:
-    """(advertiser, micros) of rows 1, 2, ... Raises when the receipt does not add up."""
-    lines = sorted(receipt["lines"], key=lambda line: int(line["row"]))
-    if [line["row"] for line in lines] != list(range(1, len(lines) + 1)):
-        raise ValueError("rows")
-    charges = [(str(line["advertiser"]), int(line["charge_micros"])) for line in lines]
-    if sum(charge for _, charge in charges) != receipt["total_micros"]:
-        raise ValueError("total")
-    return charges

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -33,7 +34,14 @@ from bls.reply.live import LiveReplies
 from bls.reply.loop import ReplyServices, open_reply, run_reply
 from bls.reply.stats import COUNTERS, GAUGES, ReplyStats
 from bls.reply.watchdog import Watchdog
-from bls.request import ReplyRequest, is_update, parse_request, parse_update
+from bls.request import (
+    ReplyRequest,
+    is_score,
+    is_update,
+    parse_request,
+    parse_score,
+    parse_update,
+)
 from bls.settings import load_settings
 from bls.settlement.ledger import Ledger
 from bls.tracing import setup_tracing
@@ -100,7 +108,9 @@ class TokenAuction:
             tensor = pb_utils.get_input_tensor_by_name(request, "REQUEST").as_numpy()
             raw = bytes(tensor.reshape(-1)[0])
             if is_update(raw):
-                self._update(raw, sender)
+                self._answer(self._update, raw, sender)
+            elif is_score(raw):
+                self._answer(self._rescore, raw, sender)
             elif self._slots.acquire(blocking=False):
                 self._pool.submit(self._serve, raw, sender)
             else:
@@ -134,19 +144,36 @@ class TokenAuction:
             self._slots.release()
         self._outbox.put(partial(_finish, sender, failure))
 
-    def _update(self, raw: bytes, sender: pb_utils.InferenceResponseSender) -> None:
-        """New bids count at once; the answer takes its turn in the outbox."""
+    def _answer(
+        self,
+        change: Callable[[bytes], dict[str, object]],
+        raw: bytes,
+        sender: pb_utils.InferenceResponseSender,
+    ) -> None:
+        """A change of a live reply counts at once; its answer takes its turn in the outbox."""
         try:
-            update = parse_update(raw)
-            applied_from = self._live.update(update.conv_id, update.bids)
+            done = change(raw)
         except SkynetError as fault:
             self._outbox.put(partial(_finish, sender, fault.to_wire()))
             return
+        self._outbox.put(partial(send_update, sender, done))
+        self._outbox.put(partial(_finish, sender, ""))
+
+    def _update(self, raw: bytes) -> dict[str, object]:
+        """New bids."""
+        update = parse_update(raw)
+        applied_from = self._live.update(update.conv_id, update.bids)
         with self._stats.lock:
             self._stats.bid_updates += 1
-        receipt = {"conv_id": update.conv_id, "applied_from": applied_from}
-        self._outbox.put(partial(send_update, sender, receipt))
-        self._outbox.put(partial(_finish, sender, ""))
+        return {"conv_id": update.conv_id, "applied_from": applied_from}
+
+    def _rescore(self, raw: bytes) -> dict[str, object]:
+        """A newer f(tau) of the reply's shop session."""
+        update = parse_score(raw)
+        applied_from = self._live.rescore(update.conv_id, update.agent_probability)
+        with self._stats.lock:
+            self._stats.score_updates += 1
+        return {"conv_id": update.conv_id, "applied_from": applied_from}
 
     def _fault(self, fault: Exception, request_id: str = "") -> None:
         """Log a fault of ours; clients see none of it."""
@@ -161,7 +188,7 @@ class TokenAuction:
         adapters = self._adapters.of_rows([seat.advertiser for seat in prelude.seats])
         decoder = TritonDecoder(conv, salt, request.temperature, draw, health, adapters=adapters)
         reply = open_reply(request, draw, self._services, decoder, prelude)
-        live = self._live.holding(request.conv_id, reply.bidder)
+        live = self._live.holding(request.conv_id, reply.bidder, reply.score)
         with live, self._journal.reply(reply) as entry:
             run_reply(reply, StreamSink(sender, self._outbox, entry, reply.leave), self._watchdog)
 

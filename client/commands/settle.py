@@ -17,7 +17,17 @@ from client.commands.progress import progress_bar
 from client.render import dollars
 from client.table import table
 
-_HEAD = ("advertiser", "replies", "tokens paid", "receipts", "recomputed", "difference", "unproven")
+_HEAD = (
+    "advertiser",
+    "replies",
+    "tokens paid",
+    "receipts",
+    "recomputed",
+    "difference",
+    "unproven",
+    "refunded",
+    "net",
+)
 
 
 @click.command()
@@ -74,4 +84,6 @@ def _row(name: str, account: AdvertiserAccount) -> tuple[str, ...]:
         dollars(account.recomputed_micros),
         dollars(account.difference_micros),
         dollars(round(account.unproven_micros)),
+        dollars(account.refunded_micros),
+        dollars(account.net_micros),
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -32,9 +33,15 @@ class StreamOptions(Strict):
 
 
 class SkynetOptions(AuctionOptions):
-    """Our one extra request field: how this reply's tokens are sold, and its ids."""
+    """Our one extra request field: how this reply's tokens are sold, and its ids.
+
+    Attributes:
+        session_id: of the shop session the chat belongs to. What is thought of it is the gateway's
+            to know: `agent_probability` is refused like any unknown field.
+    """
 
     conv_id: Identifier | None = None
+    session_id: Identifier | None = None
     deadline_ms: Annotated[int, Field(ge=1, le=LIMITS.deadline_ms)] = LIMITS.deadline_ms
 
 
@@ -65,11 +72,12 @@ class Chat:
 
 @dataclass(frozen=True)
 class Ids:
-    """What the gateway adds to a request of its own."""
+    """What the gateway adds to a request of its own. `score`: f(tau) of a shop session."""
 
     request_id: str
     conv_id: str
     traceparent: str | None = None
+    score: Callable[[str], float | None] = lambda session_id: None
 
 
 def read_chat(body: dict[str, Any], models: tuple[str, ...], ids: Ids) -> Chat:
@@ -100,7 +108,8 @@ def _check(chat: ChatRequest, models: tuple[str, ...]) -> None:
 
 
 def _reply_request(chat: ChatRequest, turns: list[Turn], ids: Ids) -> ReplyRequest:
-    options = chat.skynet.model_dump(exclude={"conv_id", "deadline_ms"})
+    options = chat.skynet.model_dump(exclude={"conv_id", "session_id", "deadline_ms"})
+    session_id = chat.skynet.session_id
     fields: dict[str, Any] = {
         "request_id": ids.request_id,
         "conv_id": chat.skynet.conv_id or ids.conv_id,
@@ -113,5 +122,7 @@ def _reply_request(chat: ChatRequest, turns: list[Turn], ids: Ids) -> ReplyReque
         "user": chat.user,
         "traceparent": ids.traceparent,
         "auction": options,
+        "session_id": session_id,
+        "agent_probability": None if session_id is None else ids.score(session_id),
     }
     return parse_request(orjson.dumps({k: v for k, v in fields.items() if v is not None}))

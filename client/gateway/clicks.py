@@ -13,14 +13,15 @@ from bls.errors import SkynetError, invalid
 from bls.request import Identifier, Name, Strict, from_validation
 from client.gateway.body import read_json
 from client.gateway.keys import require_key
-from client.gateway.state import gateway_of
+from client.gateway.state import Gateway, gateway_of
 
 _READERS = 1_000_000
 _DWELL_MS = 24 * 3600 * 1000 * _READERS
 
 
 class Click(Strict):
-    """`impressions`: readers it was shown to; `dwell_ms`: how long they stayed, in all."""
+    """`impressions`: readers it was shown to; `dwell_ms`: how long they stayed, in all;
+    `session_id`: whose click it is, where the chat did not say so."""
 
     conv_id: Identifier
     request_id: Identifier
@@ -28,6 +29,7 @@ class Click(Strict):
     impressions: Annotated[int, Field(ge=1, le=_READERS)] = 1
     clicks: Annotated[int, Field(ge=0, le=_READERS)]
     dwell_ms: Annotated[int, Field(ge=0, le=_DWELL_MS)]
+    session_id: Identifier | None = None
 
 
 async def post_click(request: Request) -> Response:
@@ -37,13 +39,22 @@ async def post_click(request: Request) -> Response:
     click = read_click(await read_json(request, gateway.settings.body_timeout_s))
     outcome = "done"
     try:
-        await gateway.clicks.put(click.model_dump())
+        await gateway.clicks.put(_line(gateway, click))
     except SkynetError as error:
         outcome = error.code
         raise
     finally:
         gateway.metrics.clicked(outcome)
     return JSONResponse({"event_id": f"{click.conv_id}:{click.request_id}:{click.advertiser}"})
+
+
+def _line(gateway: Gateway, click: Click) -> dict[str, object]:
+    """What is recorded: which session it was stays here, what is thought of it does not."""
+    line = click.model_dump(exclude={"session_id"})
+    score, invalid = gateway.chats.judge(click.conv_id, click.session_id)
+    if score is None:
+        return line
+    return line | {"agent_probability": round(score, 6), "invalid": invalid}
 
 
 def read_click(body: dict[str, Any]) -> Click:

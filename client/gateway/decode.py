@@ -71,6 +71,7 @@ def _start(raw: Raw) -> Start:
         str(header["mode"]),
         header.get("seed"),
         dict(header["prelude"]),
+        header.get("traffic", {}).get("invalid_at"),
     )
 
 

@@ -20,6 +20,7 @@ class Start:
     mode: str = "argmax"
     seed: int | None = None  # of the draws, in mode sample
     prelude: dict[str, Any] = field(default_factory=dict)  # what was done before the first token
+    invalid_at: float | None = None  # f from which its traffic is invalid; None without a session
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from client.gateway.chunks import DONE, Chunks, disclosure
 from client.gateway.completion import Completion
 from client.gateway.events import End, Event, Order, Start, Token
 from client.gateway.metrics import ReplyStats
+from client.gateway.rescore import Rescore
 from client.gateway.state import Gateway
 from client.gateway.supervise import ReaderLeftError, supervise
 from client.gateway.writer import EventWriter
@@ -102,14 +103,41 @@ class Reply:
         """
         gateway, order = self._gateway, Order()
         with gateway.slots.one():
-            async with aclosing(gateway.triton.events(self._chat.request)) as events:
+            async with (
+                self._session() as session,
+                aclosing(gateway.triton.events(self._chat.request)) as events,
+            ):
                 async for event in events:
                     order.check(event)
                     if isinstance(event, Token):
                         self._count(event)
+                    if session is not None:
+                        self._saw(session, event)
                     if not isinstance(event, End):
                         yield event
         yield order.end()
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Rescore | None]:
+        """While the reply is written: who tells the server of its shop session's score."""
+        gateway, request = self._gateway, self._chat.request
+        if request.session_id is None:
+            yield None
+            return
+        gateway.chats.remember(request.conv_id, request.session_id)
+        timeout_s = gateway.settings.update_timeout_s
+        rescore = Rescore(gateway.triton, gateway.chats, request, timeout_s)
+        try:
+            yield rescore
+        finally:
+            await rescore.close()
+
+    def _saw(self, session: Rescore, event: Event) -> None:
+        request = self._chat.request
+        if isinstance(event, Start) and request.session_id is not None:
+            self._gateway.chats.remember(request.conv_id, request.session_id, event.invalid_at)
+        elif isinstance(event, Token):
+            session.look()
 
     def _count(self, token: Token) -> None:
         stats = self._stats

@@ -35,7 +35,8 @@ class ChatRoute:
         request_id: str = scope["skynet.request_id"]
         parent = request.headers.get("traceparent")
         with gateway.tracing.reply(parent, {"skynet.request_id": request_id}) as span:
-            ids = Ids(request_id, "conv-" + request_id.removeprefix("req-"), span.traceparent)
+            conv_id = "conv-" + request_id.removeprefix("req-")
+            ids = Ids(request_id, conv_id, span.traceparent, gateway.chats.score)
             chat = read_chat(body, gateway.settings.models, ids)
             span.set("skynet.conv_id", chat.request.conv_id)
             await Reply(gateway, chat, span)(scope, receive, send)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from bls.explain.service import ExplainService
 from bls.settlement.clicks import ClickBook
 from client.gateway.ads.desk import AdDesk
+from client.gateway.chats import Chats
 from client.gateway.metrics import Metrics
 from client.gateway.phantom.conditions import Conditions
 from client.gateway.phantom.desk import SessionDesk
@@ -33,6 +34,7 @@ class Gateway:
     clicks: ClickBook
     ads: AdDesk
     sessions: SessionDesk
+    chats: Chats
     drain: asyncio.Event
 
     @classmethod
@@ -50,7 +52,17 @@ class Gateway:
         metrics.watch_sessions(lambda: len(sessions.book))
         drain = asyncio.Event()
         return cls(
-            settings, triton, slots, metrics, tracing, explainer, clicks, ads, sessions, drain
+            settings=settings,
+            triton=triton,
+            slots=slots,
+            metrics=metrics,
+            tracing=tracing,
+            explainer=explainer,
+            clicks=clicks,
+            ads=ads,
+            sessions=sessions,
+            chats=Chats(sessions.book),
+            drain=drain,
         )
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from bls.contracts import TOKEN_AUCTION
 from bls.errors import SkynetError, internal
-from bls.request import BidUpdate, ReplyRequest
+from bls.request import BidUpdate, ReplyRequest, ScoreUpdate
 from client.gateway.decode import decode
 from client.gateway.events import Event, Updated
 
@@ -73,8 +73,8 @@ class Triton:
         except grpc.aio.AioRpcError as error:
             raise translate(error) from None
 
-    async def update(self, update: BidUpdate, timeout_s: float) -> Updated:
-        """Replace bids of a live reply. Raises `SkynetError` as `events`."""
+    async def update(self, update: BidUpdate | ScoreUpdate, timeout_s: float) -> Updated:
+        """Replace bids, or the score, of a live reply. Raises `SkynetError` as `events`."""
         try:
             async with asyncio.timeout(timeout_s), aclosing(self._answers(update)) as answers:
                 found = [event async for event in answers]
@@ -85,7 +85,7 @@ class Triton:
         return found[0]
 
     async def _answers(
-        self, request: ReplyRequest | BidUpdate
+        self, request: ReplyRequest | BidUpdate | ScoreUpdate
     ) -> AsyncGenerator[Event | Updated, None]:
         """What `token_auction` says to one request, until its FINAL."""
         call = self._stub.ModelStreamInfer(iter((infer_request(request),)))
@@ -110,7 +110,7 @@ class Triton:
             call.cancel()
 
 
-def infer_request(request: ReplyRequest | BidUpdate) -> Any:
+def infer_request(request: ReplyRequest | BidUpdate | ScoreUpdate) -> Any:
     """The request as KServe protobuf: one BYTES element of JSON."""
     raw = request.model_dump_json(exclude_none=True).encode()
     message = service_pb2.ModelInferRequest(model_name=TOKEN_AUCTION.name, id=request.request_id)

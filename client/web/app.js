@@ -93,9 +93,11 @@ class Turn {
         dollars(line.critical_bid_micros), dollars(line.charge_micros)],
     )));
     this.part(".total").textContent = dollars(receipt.total_micros);
+    const refunded = receipt.refunded_micros
+      ? `${dollars(receipt.refunded_micros)} refunded (invalid traffic), ` : "";
     const refused = receipt.policy_tokens ? `${receipt.policy_tokens} replaced by policy, ` : "";
     this.part(".summary").textContent =
-      `${receipt.completion_tokens} tokens, ${receipt.sponsored_tokens} sponsored, ${refused}` +
+      `${receipt.completion_tokens} tokens, ${receipt.sponsored_tokens} sponsored, ${refused}${refunded}` +
       `charged by ${receipt.charge_rule}, ended by ${receipt.finish_reason}`;
     this.part(".receipt").hidden = false;
   }

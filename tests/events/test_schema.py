@@ -27,6 +27,8 @@ EVENT = {
     "impressions": 1,
     "clicks": 1,
     "dwell_ms": 2**40,
+    "agent_probability": 0.25,
+    "invalid": False,
 }
 
 

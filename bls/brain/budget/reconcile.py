@@ -13,6 +13,7 @@ from bls.ads.ledger import Ledger
 from bls.errors import SkynetError
 from bls.settlement.faults import Faults
 from bls.settlement.reader import Reader
+from bls.settlement.refunds import net
 
 
 def reply_key(conv_id: str, request_id: str) -> str:
@@ -36,9 +37,9 @@ def reconcile(ledger: Ledger, logs: Path) -> int:
     if faults.serious:
         return 0
     charged = {
-        (line["advertiser"], reply_key(*reply)): line["charge_micros"]
+        (advertiser, reply_key(*reply)): micros
         for reply, receipt in receipts.items()
-        for line in receipt["lines"]
+        for advertiser, micros in net(receipt).items()
     }
     for advertiser, key in orphans:
         ledger.commit(advertiser, key, charged.get((advertiser, key), 0))

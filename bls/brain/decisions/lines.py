@@ -44,8 +44,7 @@ def parse(line: bytes) -> Json | None:
         return None
     if not isinstance(record, dict):
         return None
-    for name in OPTIONAL - record.keys():
-        record[name] = ""
+    record = {**OPTIONAL, **record}
     if record.keys() != KINDS.keys():
         return None
     for name, kind in KINDS.items():
@@ -63,6 +62,8 @@ def _sane(record: Json) -> bool:
     inside = record["won"] >= 0 and 0 <= record["left"] <= AD_TOKENS - record["won"]
     return bool(
         served
+        and 0 <= record["discount"] <= 1
+        and 0 <= record["loss_discount"] <= 1
         and K_0_MIN <= record["k_0"] < math.inf
         and inside
         and 1 <= record["count"] <= AD_TOKENS

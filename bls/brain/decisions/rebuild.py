@@ -60,7 +60,9 @@ def kernel_inputs(lines: Sequence[Json]) -> tuple[F32, F32, F64]:
         control[:, place] = [line[name] for line in lines]
     d_v, loss = value_curve(*([line[n] for line in lines] for n in ("v_max", "a", "k_0", "count")))
     won, left, rate = (np.array([line[n] for line in lines]) for n in ("won", "left", "rate"))
-    control[:, _VALUES : _VALUES + AD_TOKENS] = ahead(d_v, won, left, rate)
-    control[:, _VALUES + AD_TOKENS :] = ahead(loss, won, left, rate)
+    worth, lost = ahead(d_v, won, left, rate), ahead(loss, won, left, rate)
+    less = np.array([(line["discount"], line["loss_discount"]) for line in lines], np.float64)
+    control[:, _VALUES : _VALUES + AD_TOKENS] = worth * less[:, :1]
+    control[:, _VALUES + AD_TOKENS :] = lost * less[:, 1:]
     bid = np.array([line["bid"] for line in lines], np.float32)
     return mixture.astype(np.float32), bid, control

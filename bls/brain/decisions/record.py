@@ -95,6 +95,8 @@ class DecisionRecord:
         path: instruction set of the kernel (`kernels_cuda.contract.Path`), 0 unknown.
         predictor, tve: the versions behind forecast and value curve (`bls.models.served`); empty:
             the forecast was held, or is of an older build.
+        discount, loss_discount: what dV and L were multiplied by, for the agent probability of the
+            chat's session.
     """
 
     v: int
@@ -144,6 +146,8 @@ class DecisionRecord:
     path: int
     predictor: str = ""
     tve: str = ""
+    discount: float = 1.0
+    loss_discount: float = 1.0
 
     @classmethod
     def of(
@@ -161,6 +165,8 @@ class DecisionRecord:
         path: int = 0,
         predictor: str = "",
         tve: str = "",
+        discount: float = 1.0,
+        loss_discount: float = 1.0,
     ) -> DecisionRecord:
         """The record of one row.
 
@@ -212,6 +218,8 @@ class DecisionRecord:
             path,
             predictor,
             tve,
+            discount,
+            loss_discount,
         )
 
 
@@ -221,8 +229,8 @@ KINDS: Mapping[str, type] = {
 }
 """Type of every field of a line; a float may be written as null (not a number)."""
 
-OPTIONAL = frozenset({"predictor", "tve"})
-"""Fields that lines of earlier builds do not have."""
+OPTIONAL: Mapping[str, Any] = {"predictor": "", "tve": "", "discount": 1.0, "loss_discount": 1.0}
+"""Fields that lines of earlier builds do not have, and what they stand for there."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from bls.settlement.faults import Fault, Faults
 from bls.settlement.reader import Joined, Json, Reader, ReplyKey, name
 from bls.settlement.recompute import Settlement, agree, settle_records
 from bls.settlement.record import BIDS, RECEIPTS, VCG
+from bls.settlement.refunds import net
 from bls.settlement.segments import files
 from pipelines_dagster.defs.gdpr.predicate import BLANK
 from pipelines_dagster.defs.gdpr.subject import Kind
@@ -41,7 +42,8 @@ _AROUND_DAYS = 28
 
 @dataclass(frozen=True)
 class Line:
-    """One advertiser's part of a day. `charge_micros`: the sum of its receipts."""
+    """One advertiser's part of a day. `charge_micros`: the sum of its receipts; `refund_micros` of
+    it was given back on them, for invalid traffic."""
 
     day: str
     tokens: int
@@ -49,6 +51,12 @@ class Line:
     impressions: int
     charge_micros: int
     recomputed_micros: int
+    refund_micros: int = 0
+
+    @property
+    def net_micros(self) -> int:
+        """What is asked for."""
+        return self.charge_micros - self.refund_micros
 
 
 @dataclass
@@ -85,6 +93,7 @@ def charges_of(lake: Lake, day: str, ledger: Path | None) -> DayCharges:
                 impressions[advertiser],
                 account.charged_micros,
                 account.recomputed_micros,
+                account.refunded_micros,
             )
     _hold(found, settled)
     if ledger is not None and files(ledger, RECEIPTS):
@@ -182,11 +191,11 @@ def _against_ledger(
     }
     if faults.serious:
         found.held[""] = "the ledger's chain does not hold"
-    here = {key: row for key, row in receipts.items() if BLANK not in _charged(row)}
+    here = {key: row for key, row in receipts.items() if BLANK not in net(row)}
     own = _own_sources(lake, found.day, everything.keys())
     found.compared = len(there)
     for key in there.keys() | {key for key in here if here[key]["source"] in own}:
-        one, other = _charged(there.get(key, {})), _charged(here.get(key, {}))
+        one, other = net(there.get(key, {})), net(here.get(key, {}))
         for advertiser in one.keys() | other.keys():
             if one[advertiser] != other[advertiser]:
                 found.held[advertiser] = "the lake and the ledger differ"
@@ -200,14 +209,6 @@ def _own_sources(lake: Lake, day: str, ledger: Collection[ReplyKey]) -> set[str]
     known = pl.DataFrame(list(ledger), schema=dict.fromkeys(_KEY, pl.String), orient="row")
     mine = _rows(lake, _TRACE, days).join(known, on=_KEY, how="semi")
     return set(mine["source"].unique())
-
-
-def _charged(receipt: Json) -> Counter[str]:
-    """Micro-units by advertiser."""
-    charged: Counter[str] = Counter()
-    for line in receipt.get("lines", ()):
-        charged[line["advertiser"]] += line["charge_micros"]
-    return charged
 
 
 def _rows(lake: Lake, table: str, days: list[str]) -> pl.DataFrame:

@@ -44,7 +44,8 @@ class Invoice:
 
     @property
     def total_micros(self) -> int:
-        return sum(line.charge_micros for line in self.lines)
+        """Charges less refunds."""
+        return sum(line.net_micros for line in self.lines)
 
     @property
     def amount(self) -> int:
@@ -65,7 +66,7 @@ class Invoice:
         """Of each line, in minor units; they sum to `amount`."""
         amounts, running, before = [], self.carry_in, 0
         for line in self.lines:
-            running += line.charge_micros
+            running += line.net_micros
             amounts.append(running // MICROS_PER_MINOR - before)
             before = running // MICROS_PER_MINOR
         return amounts
@@ -101,12 +102,17 @@ class Invoice:
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
         head = ("number", "customer", "day", "tokens", "replies", "impressions")
-        table.writerow((*head, "charge_micros", "amount", "currency"))
+        table.writerow((*head, "charge_micros", "refund_micros", "amount", "currency"))
         for line, amount in zip(self.lines, self.amounts(), strict=True):
-            row = (line.day, line.tokens, line.replies, line.impressions, line.charge_micros)
-            table.writerow((self.number, self.advertiser, *row, amount, self.currency))
+            row = (line.day, line.tokens, line.replies, line.impressions)
+            money = (line.charge_micros, line.refund_micros, amount)
+            table.writerow((self.number, self.advertiser, *row, *money, self.currency))
         return out.getvalue()
 
 
 def _numbers(line: Line) -> dict[str, int]:
-    return {name: value for name, value in asdict(line).items() if name not in ("day", "tokens")}
+    """Without a refund as before there were any: an invoice that was sent stays what it was."""
+    told = {name: value for name, value in asdict(line).items() if name not in ("day", "tokens")}
+    if not line.refund_micros:
+        del told["refund_micros"]
+    return told

@@ -22,9 +22,11 @@ from typing import Any
 import polars as pl
 
 from bls.errors import SkynetError, invalid
+from pipelines_dagster.defs.datasets import validity
 from pipelines_dagster.defs.datasets.gold_tables import (
     Scan,
     Tables,
+    delivered,
     predictor_tables,
     tve_tables,
 )
@@ -107,6 +109,7 @@ def freeze(lake: Lake, name: str, root: Path, options: GoldOptions = GoldOptions
         "options": asdict(options),
         "lake": behind,
         "offsets": offsets_of(lake, behind),
+        validity.LEFT_OUT: validity.left_out(delivered(scan)) if name == TVE else 0,
         "code": code_version(),
         "created_at": round(time.time(), 3),
     }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import polars as pl
 
 from bls.contracts import AD_TOKENS, CTX
+from pipelines_dagster.defs.datasets import validity
 from pipelines_dagster.defs.datasets.split import with_held
 from pipelines_dagster.defs.datasets.windows import in_series
 from pipelines_dagster.defs.market.readers import A_CPM
@@ -45,14 +46,14 @@ def predictor_tables(scan: Scan, most: int, held: float) -> tuple[Tables, Tables
 def tve_tables(
     scan: Scan, most: int, held: float, until: float | None = None
 ) -> tuple[Tables, Tables]:
-    """(training, held-out) `contexts`, `ads` and `tve_samples` of delivered trajectories.
+    """(training, held-out) `contexts`, `ads` and `tve_samples` of delivered, valid trajectories.
 
     Args:
         most: samples, the newest first.
         until: Unix seconds; later trajectories may still be clicked and are left out.
     """
     key = [*REPLY, "row"]
-    rows = scan("silver/tve_samples").filter(pl.col("delivered").is_between(1, AD_TOKENS))
+    rows = validity.learned(delivered(scan))
     if until is not None:
         rows = rows.filter(pl.col("ts") <= until)
     newest = rows.sort("ts", *key, descending=[True, False, False, False]).head(most).collect()
@@ -67,6 +68,11 @@ def tve_tables(
     vectors = _vectors(scan, samples)
     train, kept = samples.filter(~pl.col("held")), samples.filter("held")
     return _samples(train, vectors, creatives), _samples(kept, vectors, creatives)
+
+
+def delivered(scan: Scan) -> pl.LazyFrame:
+    """Trajectories of which at least one token was delivered."""
+    return scan("silver/tve_samples").filter(pl.col("delivered").is_between(1, AD_TOKENS))
 
 
 def _newest(replies: pl.DataFrame, most: int) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipelines_dagster.defs.datasets import contexts, samples, schema
+from pipelines_dagster.defs.datasets import contexts, samples, schema, validity
 from pipelines_dagster.defs.datasets.recipe import REPLY_S, Frames, Recipe, Source
 
 ALIKE = 0.8
@@ -22,9 +22,9 @@ _CONTEXTS, _SAMPLES = contexts.RECIPE.table, samples.RECIPE.table
 
 
 def build(frames: Frames, day: str) -> pl.DataFrame:
-    """Pairs among the showings of a day of which at least one token was delivered."""
+    """Pairs among the valid showings of a day of which at least one token was delivered."""
     showings = (
-        frames[_SAMPLES]
+        validity.learned(frames[_SAMPLES])
         .filter(pl.col("delivered") > 0)
         .select(*_SHOWING, "cluster", "clicks", "dt")
         .sort("conv_id", "request_id", "advertiser")

@@ -18,6 +18,7 @@ from pipelines_dagster.defs.datasets.bids import whole
 from pipelines_dagster.defs.datasets.contexts import PLANES
 from pipelines_dagster.defs.datasets.gold import HELD, PREDICTOR, TVE
 from pipelines_dagster.defs.datasets.recipe import REPLY_S, Recipe
+from pipelines_dagster.defs.datasets.validity import MARKS
 from pipelines_dagster.defs.market.dataset import load_card, read_table, verify
 from pipelines_dagster.lake.lake import PARTITION
 
@@ -73,7 +74,8 @@ def table(rows: pl.LazyFrame, recipe: Recipe, *, needed: bool = True) -> Finding
     Args:
         needed: no row at all is a fault.
     """
-    found, wanted = rows.collect_schema(), pl.Schema(recipe.columns)
+    found = rows.collect_schema()
+    wanted = {n: k for n, k in recipe.columns.items() if n not in MARKS}  # older rows lack those
     changed = [name for name, kind in wanted.items() if found.get(name) != kind]
     if changed:
         return Finding(0, {f"schema: {name}": 1 for name in changed})

@@ -6,14 +6,16 @@
 
 Money is not in [0, 1], which a Beta posterior needs: `cap` is the `CAP_QUANTILE` of what clicked
 choices earned in the day and the `CAP_DAYS` before it. A day nobody clicked in has no cap (0) and
-only rewards of 0.
+only rewards of 0. What invalid traffic clicked sets no cap.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
-from pipelines_dagster.defs.datasets import clicks, schema
+from pipelines_dagster.defs.datasets import clicks, schema, validity
 from pipelines_dagster.defs.datasets.bronze import PREFIX, day_of
 from pipelines_dagster.defs.datasets.recipe import REPLY_S, Frames, Recipe, Source
 from pipelines_dagster.lake.partitions import DAY_S
@@ -28,7 +30,7 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
     chosen = frames[_SELECT].sort("conv_id", "request_id", "advertiser", "rank")
     share = (pl.col("clicks") / pl.col("impressions").clip(1)).clip(0, 1)
     rows = (
-        clicks.attributed(chosen, frames[clicks.TABLE])
+        clicks.attributed(chosen, frames[clicks.TABLE], frames[clicks.RECEIPTS.table])
         .with_columns(
             dt=day_of(pl.col("ts")),
             bucket=pl.col("lambda_sem").round(1),
@@ -36,7 +38,7 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
         )
         .collect()
     )
-    earned = rows["money"].filter(rows["money"] > 0)
+    earned = rows["money"].filter((rows["money"] > 0) & ~rows[validity.INVALID])
     cap = 0.0 if earned.is_empty() else float(earned.quantile(CAP_QUANTILE) or 0.0)
     reward = (pl.col("money") / cap).clip(0, 1) if cap else pl.lit(0.0)
     return rows.filter(pl.col("dt") == day).with_columns(cap=pl.lit(cap), reward=reward)
@@ -52,6 +54,7 @@ RECIPE = Recipe(
             ahead_s=CAP_DAYS * DAY_S + REPLY_S,
             needed=False,
         ),
+        replace(clicks.RECEIPTS, ahead_s=CAP_DAYS * DAY_S + REPLY_S),
     ),
     schema.LAMBDA_REWARDS,
     ("conv_id", "request_id", "advertiser", "rank"),

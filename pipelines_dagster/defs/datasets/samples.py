@@ -20,7 +20,7 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
     """One row a trajectory that ended on that day."""
     known = frames[FEEDBACK].filter(pl.col("ctx_vec").list.len() == CTX)
     ended = known.sort("conv_id", "request_id", "row")
-    rows = clicks.attributed(ended, frames[clicks.TABLE]).collect()
+    rows = clicks.attributed(ended, frames[clicks.TABLE], frames[clicks.RECEIPTS.table]).collect()
     log_clicks = pl.col("clicks").log1p()
     return keyed(rows).with_columns(
         pl.Series("ad_key", ad_keys(rows, "creative"), pl.String),
@@ -32,7 +32,7 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
 
 RECIPE = Recipe(
     "silver/tve_samples",
-    (Source(FEEDBACK), clicks.SOURCE),
+    (Source(FEEDBACK), clicks.SOURCE, clicks.RECEIPTS),
     schema.TVE_SAMPLES,
     ("conv_id", "request_id", "row"),
     build,

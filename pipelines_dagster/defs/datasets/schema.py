@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from pipelines_dagster.defs.datasets.validity import MARKS
 from pipelines_dagster.defs.market.schema import Columns
 
 F32_LIST = pl.List(pl.Float32)
@@ -78,6 +79,7 @@ TVE_SAMPLES: Columns = {
     "a": pl.Float64,
     "k_0": pl.Float64,
     "tve": pl.String,
+    **MARKS,  # of invalid traffic
     "dt": pl.String,
 }
 
@@ -132,5 +134,6 @@ LAMBDA_REWARDS: Columns = {
     "money": pl.Float64,  # clicks per impression x val
     "cap": pl.Float64,
     "reward": pl.Float64,  # money / cap, at most 1
+    **MARKS,  # of invalid traffic
     "dt": pl.String,
 }

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bls.brain.features import W_FLOOR
 from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
+from pipelines_dagster.defs.datasets import validity
 from pipelines_dagster.defs.promotion.arms import Arm, Observation, arm_of
 from pipelines_dagster.defs.promotion.live_shop import earnings, priced, scored, scores
 from pipelines_dagster.lake.lake import PARTITION, Lake
@@ -96,7 +97,9 @@ def _tve(lake: Lake, since: float, names: tuple[str, str]) -> pl.DataFrame:
     if fed is None or clicked is None:
         return _empty()
     key = (*_REPLY, "advertiser")
-    clicks = clicked.sort("ts").group_by(*key).agg(pl.col("clicks").last())
+    told = clicked.select(*key, "ts", "clicks", *validity.marks_of(clicked)).sort("ts")
+    last = told.group_by(*key).agg(pl.col("clicks", validity.INVALID).last())
+    clicks = validity.learned(last).drop(validity.INVALID)
     value = pl.col("v_max") / (1 + (pl.col("a") * (pl.col("k_0") - pl.col("delivered"))).exp())
     return (
         fed.filter(pl.col("tve").is_in(list(names)) & (pl.col("delivered") > 0))

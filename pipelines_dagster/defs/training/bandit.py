@@ -21,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bls.errors import SkynetError
+from pipelines_dagster.defs.datasets import validity
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 from pipelines_dagster.defs.training.values import write_value
 
@@ -71,17 +72,21 @@ def run(job: Job) -> Made:
     if job.lake.open(TABLE) is None:
         raise SkynetError("no_data", "The lake has no choices to learn from.", 409)
     since = time.time() - WINDOW_S
-    rows = job.lake.scan(TABLE).filter(pl.col("ts") >= since).select("bucket", "money").collect()
+    recent = job.lake.scan(TABLE).filter(pl.col("ts") >= since)
+    rows = validity.learned(recent).select("bucket", "money").collect()
     if rows.is_empty():
         raise SkynetError("no_data", "The lake has no recent choices to learn from.", 409)
     found = value(rows, job.seed)
     metrics = {f"weight_{k}": w for k, w in found["weights"].items()} | {"rows": float(len(rows))}
+    left = validity.left_out(recent)
+    metrics[validity.LEFT_OUT] = float(left)
     version = _version(job)
     origin = hashlib.sha256(f"{TABLE} {version}".encode()).hexdigest()
     folder = write_value(
         job.out / "model", "lambda_bandit", found, metrics=metrics, origin=origin, seed=job.seed
     )
-    return Made(folder, metrics, {"table": TABLE, "table_version": version, "window_s": WINDOW_S})
+    params = {"table": TABLE, "table_version": version, "window_s": WINDOW_S}
+    return Made(folder, metrics, params | {validity.LEFT_OUT: left})
 
 
 def _version(job: Job) -> int:

@@ -17,6 +17,7 @@ import polars as pl
 from bls.errors import SkynetError
 from export.llm.sources import AUTO
 from export.lora.pairs import Pair, simulated_pairs
+from pipelines_dagster.defs.datasets import validity
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 from pipelines_dagster.lake.lake import Lake
 
@@ -48,10 +49,10 @@ _KEY = ["conv_id", "request_id", "advertiser"]
 
 
 def lake_pairs(lake: Lake, most: int) -> list[Pair]:
-    """The newest pairs with the texts of both creatives. Raises `no_data` under `LEAST`."""
+    """The newest pairs of valid showings, with both texts. Raises `no_data` under `LEAST`."""
     if any(lake.open(table) is None for table in (TABLE, SHOWINGS, ADS)):
         raise SkynetError("no_data", "The lake has no click pairs.", 409)
-    clicks = lake.scan(SHOWINGS).group_by(_KEY).agg(pl.col("clicks").sum())
+    clicks = validity.learned(lake.scan(SHOWINGS)).group_by(_KEY).agg(pl.col("clicks").sum())
     texts = lake.scan(ADS).sort("ts").unique("ad_key", keep="last").select("ad_key", "text")
     rows = (
         lake.scan(TABLE)
@@ -95,6 +96,7 @@ def run(job: Job) -> Made:
     table = job.lake.open(TABLE)
     version = 0 if table is None else int(table.version())
     params = asdict(profile) | {"table": TABLE, "table_version": version, "beta": config.beta}
+    params[validity.LEFT_OUT] = validity.left_out(job.lake.scan(SHOWINGS))
     return Made(done.folder, done.metrics, params)
 
 

@@ -111,6 +111,7 @@ def test_lines_of_a_build_that_named_no_models_are_records(logged: Path) -> None
         del line[name]
     record = parse(json.dumps(line).encode())
     assert record is not None and (record["predictor"], record["tve"]) == ("", "")
+    assert record["discount"] == record["loss_discount"] == 1.0
     del line["path"]
     assert parse(json.dumps(line).encode()) is None
 

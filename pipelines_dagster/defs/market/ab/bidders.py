@@ -68,11 +68,13 @@ class Controller:
     Attributes:
         curves: v_max, a, k_0 [n, CANDIDATES] that it believes.
         reserve: weight to beat besides W_-i.
+        discount: [n, 2] of dV and of L in each conversation (`bls.phantom.bridge`); None: 1.
     """
 
     params: MpcParams
     curves: tuple[F64, F64, F64]
     reserve: float
+    discount: F64 | None = None
 
     def open(self, trial: Trial, rows: I64, ad: I64) -> Session:
         return _Controlled(self, trial, rows, ad)
@@ -89,6 +91,9 @@ class _Controlled:
         per_unit = value_curve(v_max, a, k_0, self._count)
         beyond = ((0, 0), (0, AD_TOKENS))
         self._d_v, self._loss = (np.pad(x * price, beyond) for x in per_unit)
+        if arm.discount is not None:
+            self._d_v *= arm.discount[rows, :1]
+            self._loss *= arm.discount[rows, 1:]
         self._neg = np.zeros(len(rows))
         self._plan = np.full(len(rows), -1)
         self._mpc = Mpc()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which shop session a chat belongs to, and what is thought of that session now.
+
+A chat names its session once; clicks on its replies come later, so the gateway remembers. What it
+remembers is bounded and in memory: after a restart a click may name its session itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from bls.limits import LIMITS
+from bls.phantom.bridge import DIALS, ScoreSource, known
+
+
+@dataclass
+class Chat:
+    """What is remembered of a conversation.
+
+    Attributes:
+        score: the last one of its session that was known.
+        before: the worst of the sessions it was of earlier: a new one does not wash it clean.
+    """
+
+    session_id: str
+    score: float | None = None
+    before: float | None = None
+    invalid_at: float = DIALS.invalid_at
+
+
+class Chats:
+    """One per gateway; only its event loop uses it."""
+
+    def __init__(self, scores: ScoreSource, most: int = LIMITS.sessions) -> None:
+        self._scores, self._most = scores, most
+        self._chats: OrderedDict[str, Chat] = OrderedDict()
+
+    def score(self, session_id: str) -> float | None:
+        """f(tau) of a session; None when nobody knows it, or says what is no probability."""
+        return known(self._scores.score(session_id))
+
+    def remember(self, conv_id: str, session_id: str, invalid_at: float | None = None) -> None:
+        """The chat is of this session; `invalid_at` is the dial of its newest reply."""
+        chat = self._chats.pop(conv_id, None)
+        if chat is None:
+            chat = Chat(session_id)
+        elif chat.session_id != session_id:
+            worst = _worst(self._look(chat), chat.before)
+            chat = Chat(session_id, before=worst, invalid_at=chat.invalid_at)
+        chat.invalid_at = chat.invalid_at if invalid_at is None else invalid_at
+        self._chats[conv_id] = chat
+        self._look(chat)
+        if len(self._chats) > self._most:
+            self._chats.popitem(last=False)
+
+    def judge(self, conv_id: str, session_id: str | None) -> tuple[float | None, bool]:
+        """f(tau) behind a click, and whether that makes it invalid.
+
+        Args:
+            session_id: what the click names. It never lowers the score: of it and the chat's own
+                session the one that looks more like a program counts.
+        """
+        chat = self._chats.get(conv_id)
+        named = None if session_id is None else self.score(session_id)
+        own, before = (None, None) if chat is None else (self._look(chat), chat.before)
+        worst = _worst(named, own, before)
+        invalid_at = DIALS.invalid_at if chat is None else chat.invalid_at
+        return worst, worst is not None and worst >= invalid_at
+
+    def _look(self, chat: Chat) -> float | None:
+        """The newest score of the chat's session; the last one once the session is over."""
+        score = self.score(chat.session_id)
+        chat.score = chat.score if score is None else score
+        return chat.score
+
+
+def _worst(*scores: float | None) -> float | None:
+    """The largest of those that are known."""
+    return max((score for score in scores if score is not None), default=None)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 _TTFT_BUCKETS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 _EXPLAIN_BUCKETS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -86,6 +87,10 @@ class Metrics:
         """Show how many sessions are held."""
         gauge = Gauge("phantom_live_sessions", "Sessions held now.", registry=self._registry)
         gauge.set_function(live)
+
+    def register(self, series: Collector) -> None:
+        """Series that somebody else keeps."""
+        self._registry.register(series)
 
     def text(self) -> bytes:
         """Prometheus text format."""

@@ -18,6 +18,7 @@ from client.gateway.clicks import post_click
 from client.gateway.explain import post_explain
 from client.gateway.keys import require_key
 from client.gateway.page import PAGE_ROUTES
+from client.gateway.phantom.quotes import QUOTE_ROUTES
 from client.gateway.phantom.routes import SESSION_ROUTES
 from client.gateway.reply import Reply
 from client.gateway.state import gateway_of
@@ -85,5 +86,6 @@ ROUTES = [
     Route("/metrics", metrics, methods=["GET"]),
     *AD_ROUTES,
     *SESSION_ROUTES,
+    *QUOTE_ROUTES,
     *PAGE_ROUTES,
 ]

@@ -15,6 +15,7 @@ from client.gateway.chats import Chats
 from client.gateway.metrics import Metrics
 from client.gateway.phantom.conditions import Conditions
 from client.gateway.phantom.desk import SessionDesk
+from client.gateway.phantom.pricing import PriceDesk, PriceSeries
 from client.gateway.settings import GatewaySettings
 from client.gateway.slots import Slots
 from client.gateway.upstream import Triton
@@ -34,6 +35,7 @@ class Gateway:
     clicks: ClickBook
     ads: AdDesk
     sessions: SessionDesk
+    prices: PriceDesk
     chats: Chats
     drain: asyncio.Event
 
@@ -50,6 +52,8 @@ class Gateway:
         conditions = Conditions(settings.keys, settings.etcd_password, settings.logs)
         sessions = SessionDesk(settings.logs, settings.salt, conditions, triton)
         metrics.watch_sessions(lambda: len(sessions.book))
+        prices = PriceDesk(sessions, triton)
+        metrics.register(PriceSeries(prices.provider.stats))
         drain = asyncio.Event()
         return cls(
             settings=settings,
@@ -61,6 +65,7 @@ class Gateway:
             clicks=clicks,
             ads=ads,
             sessions=sessions,
+            prices=prices,
             chats=Chats(sessions.book),
             drain=drain,
         )

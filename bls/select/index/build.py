@@ -65,7 +65,7 @@ def map_vectors(path: Path) -> F16:
 
 
 def train(vectors: F16 | F32, params: IvfPqParams, seed: int = 0, threads: int = 1) -> Any:
-    """An empty, trained `faiss.IndexIVFPQFastScan`; the same vectors and seed give the same index."""
+    """An empty, trained `IndexIVFPQFastScan`; the same vectors and seed give the same index."""
     faiss.omp_set_num_threads(threads)
     rng = np.random.default_rng(seed)
     count = min(len(vectors), max(_SAMPLE, 40 * params.nlist))
@@ -112,7 +112,7 @@ def empty(params: IvfPqParams) -> Any:
     else:
         cells = faiss.IndexFlatIP(CTX)
     index = faiss.IndexIVFPQFastScan(cells, CTX, params.nlist, params.m, BITS, metric)
-    index.by_residual = True  # codes say how a row differs from its cell: far finer than the row
+    index.by_residual = True  # a code says how a row differs from its cell
     cells.this.disown()  # the index frees it, also after this function
     index.own_fields = True
     return index

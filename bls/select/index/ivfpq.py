@@ -23,8 +23,8 @@ F16 = NDArray[np.float16]
 _ALL = 1_024
 """Kept rows up to which every one is scored."""
 _NARROW, _WIDEST = 8, 16
-"""Cells looked into for all the rows of an index where only a band of values is wanted, and how many
-times as many at most for a small band."""
+"""Cells looked into where a band holds all the rows, and how many times as many at most for a small
+band."""
 _MORE = 4
 
 

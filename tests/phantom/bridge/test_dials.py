@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from bls.brain.params import MpcParams, read_params
 from bls.errors import SkynetError
-from bls.phantom.bridge import DIALS, Dials, NoScores, Ruling, known
+from bls.phantom.bridge import DIALS, Dials, Ruling, known
 
 F = some.floats(0, 1)
 DIAL = some.builds(
@@ -44,7 +44,6 @@ def test_as_shipped() -> None:
     told = [round(DIALS.discount(f), 6) for f in (0.0, 0.2, 0.6, 1.0)]
     assert told == [1.0, 1.0, 0.5, 0.0]
     assert [DIALS.invalid(f) for f in (0.94, 0.95, 1.0)] == [False, True, True]
-    assert NoScores().score("anybody") is None
 
 
 @pytest.mark.spec("PH-13")

@@ -238,8 +238,10 @@ class SessionDesk:
     async def _score(self, session: LiveSession) -> bool:
         found = await ask(self._triton, session, LIMITS.score_timeout_s)
         if found is None:
+            session.left_unscored(time.time())
             return False
         session.score, session.served = found
+        session.unscored_since = 0.0
         return True
 
     def _act(self, session: LiveSession, act: Act, scored: bool) -> bytes:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m export.agent_score.bench`: what one update of a session's score costs.
+
+An update is one event taken by `SessionFeatures`, its tensors, and a score. onnxruntime alone is
+the floor; then the Python object that serves; then a running Triton over gRPC (`--server`, a
+`skynet up`'s), tensors packed and unpacked. Elapsed time of this process, one session a request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from tritonclient import grpc
+
+from bls.contracts import AGENT_GRAPH, AGENT_SCORE
+from bls.models.pointer import FolderPointer
+from bls.phantom.actions import NAMES
+from bls.phantom.features import SessionFeatures
+from bls.phantom.scorer import Scorer
+from bls.phantom.session import SessionEvent
+from export.agent_score.artefact import MODEL_FILE, SHIPPED
+from export.agent_score.sessions import F32
+from export.agent_score.tables import table
+
+GOAL_MS = 2.0
+_EVENTS = 200
+"""Of a session before it is begun anew."""
+
+Score = Callable[[F32, F32], Any]
+
+
+def events(count: int, seed: int = 0) -> list[SessionEvent]:
+    """A random visit."""
+    rng = np.random.default_rng(seed)
+    acts, items = rng.integers(len(NAMES), size=count), rng.integers(60, size=count)
+    return [
+        SessionEvent(NAMES[act], f"h{item:02d}", 1_000 * at, 300)
+        for at, (act, item) in enumerate(zip(acts, items, strict=True))
+    ]
+
+
+def timed(score: Score, updates: int) -> list[float]:
+    """Milliseconds of each update."""
+    visit, features = events(_EVENTS), SessionFeatures()
+    took = []
+    for at, event in zip(range(updates), itertools.cycle(visit), strict=False):
+        if at % _EVENTS == 0:
+            features = SessionFeatures()
+        began = time.perf_counter()
+        features.push(event)
+        score(features.transitions()[None], features.stats()[None])
+        took.append(1e3 * (time.perf_counter() - began))
+    return took
+
+
+def bare(folder: Path) -> Score:
+    """onnxruntime alone, one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"]
+    )
+    names = [tensor.name for tensor in AGENT_GRAPH.inputs]
+    return lambda *asked: session.run(None, dict(zip(names, asked, strict=True)))
+
+
+def served(folder: Path) -> Score:
+    """The Python object, with a session's key."""
+    scorer = Scorer(FolderPointer(folder))
+    scorer.models.champion.poll()
+    keys = np.array([7], np.uint64)
+    return lambda counts, stats: scorer.answer(counts, stats, keys)
+
+
+def over_grpc(address: str) -> Score:
+    """A running server."""
+    client = grpc.InferenceServerClient(address)
+    key = np.array([[7]], np.uint64)
+
+    def score(counts: F32, stats: F32) -> Any:
+        asked = []
+        for tensor, values in zip(AGENT_SCORE.inputs, (counts, stats, key), strict=True):
+            one = grpc.InferInput(tensor.name, list(values.shape), tensor.dtype)
+            one.set_data_from_numpy(values)
+            asked.append(one)
+        return client.infer(AGENT_SCORE.name, asked).as_numpy("PROBABILITY")
+
+    return score
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m export.agent_score.bench")
+    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--server", help="HOST:PORT of Triton's gRPC; left out, it is not asked")
+    parser.add_argument("--updates", type=int, default=2_000)
+    options = parser.parse_args(arguments)
+    ways: dict[str, Score] = {
+        "features alone": lambda counts, stats: None,
+        "onnxruntime alone": bare(options.model),
+        "the served object": served(options.model),
+    }
+    if options.server:
+        ways["Triton over gRPC"] = over_grpc(options.server)
+    rows = []
+    for name, score in ways.items():
+        timed(score, 50)
+        middle, high, most = np.percentile(timed(score, options.updates), [50, 95, 99])
+        rows.append([name, *(f"{value:.3f}" for value in (middle, high, most))])
+    print(table(["one update", "ms p50", "p95", "p99"], rows))
+    print(f"goal: p95 <= {GOAL_MS} ms through Triton; {options.updates} updates")
+
+
+if __name__ == "__main__":
+    main()

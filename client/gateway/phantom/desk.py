@@ -76,6 +76,7 @@ class SessionDesk:
         self._opening: asyncio.Task[None] | None = None
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.book = SessionBook()
+        self.score_timeout_s = LIMITS.score_timeout_s
         self.per_session = Limiter(LIMITS.session_requests_per_s, LIMITS.sessions)
         self.per_address = Limiter(LIMITS.session_address_requests_per_s)
 
@@ -236,7 +237,7 @@ class SessionDesk:
             raise SkynetError("condition_fixed", why, 409, "experiment")
 
     async def _score(self, session: LiveSession) -> bool:
-        found = await ask(self._triton, session, LIMITS.score_timeout_s)
+        found = await ask(self._triton, session, self.score_timeout_s)
         if found is None:
             return False
         session.score, session.served = found

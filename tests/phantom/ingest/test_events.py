@@ -109,11 +109,14 @@ def test_a_model_that_is_away_or_slow_leaves_the_last_score(shop: Shop, scorer: 
     assert shop.tell(event(), sid="unscored").json()["agent_probability"] is None
     scorer.says = 0.75
     assert shop.tell(event(), sid="unscored").json()["agent_probability"] == 0.75
-    scorer.says, scorer.pause_s = 0.1, 3.0
-    began = time.monotonic()
-    answer = shop.tell(event(), sid="unscored")
+    scorer.says, scorer.pause_s = 0.1, 60.0
+    desk = shop.gateway.state.sessions
+    desk.score_timeout_s, patient = LIMITS.score_timeout_s, desk.score_timeout_s
+    try:
+        answer = shop.tell(event(), sid="unscored")
+    finally:
+        desk.score_timeout_s = patient
     assert answer.status_code == 200 and answer.json()["agent_probability"] == 0.75
-    assert time.monotonic() - began < scorer.pause_s
     found = [x["agent_probability"] for x in shop.events() if x["session_id"] == "unscored"]
     assert found == [None, 0.75, None], "a score is told only of just after its act"
 

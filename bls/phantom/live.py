@@ -48,6 +48,7 @@ class LiveSession:
     heard: Unix seconds, when it was last heard of.
     user_agent: SHA-256 of the header, salted; empty when unknown.
     score, served: f(tau) and the version that said so (`bls.models.served_id`), when any has.
+    unscored_since: Unix seconds of the oldest act that the score leaves out; 0 for none.
     weights: q_hat of each item acted on, before it is normalised.
     shown: prices shown of each item.
     """
@@ -63,6 +64,7 @@ class LiveSession:
     user_agent: str = ""
     score: float | None = None
     served: int = 0
+    unscored_since: float = 0.0
     weights: dict[str, float] = field(default_factory=dict)
     shown: dict[str, int] = field(default_factory=dict)
 
@@ -79,8 +81,13 @@ class LiveSession:
         if not self.events:
             self.start_ms = event.ts_ms
         self.features.push(event)
+        self.unscored_since = self.unscored_since or self.heard
         if event.item:
             self.weights[event.item] = self.weights.get(event.item, 0.0) + omega(event.action)
+
+    def scored(self, score: float, served: int) -> None:
+        """f(tau) of everything so far, and the version that said so."""
+        self.score, self.served, self.unscored_since = score, served, 0.0
 
     def quoted(self, quote: Quote) -> None:
         """One price more was shown."""

@@ -240,7 +240,7 @@ class SessionDesk:
         found = await ask(self._triton, session, self.score_timeout_s)
         if found is None:
             return False
-        session.score, session.served = found
+        session.scored(*found)
         return True
 
     def _act(self, session: LiveSession, act: Act, scored: bool) -> bytes:

@@ -117,8 +117,13 @@ def test_a_model_that_is_away_or_slow_leaves_the_last_score(shop: Shop, scorer: 
     finally:
         desk.score_timeout_s = patient
     assert answer.status_code == 200 and answer.json()["agent_probability"] == 0.75
+    live = desk.book.get("unscored")
+    assert live is not None and live.unscored_since == live.heard
+    scorer.pause_s = 0.0
+    shop.tell(event(event_id="last"), sid="unscored")
+    assert live.unscored_since == 0.0
     found = [x["agent_probability"] for x in shop.events() if x["session_id"] == "unscored"]
-    assert found == [None, 0.75, None], "a score is told only of just after its act"
+    assert found == [None, 0.75, None, 0.1], "a score is told only of just after its act"
 
 
 @pytest.mark.parametrize("said", [float("nan"), -0.5, 1.5])

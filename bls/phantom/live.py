@@ -81,12 +81,13 @@ class LiveSession:
         if not self.events:
             self.start_ms = event.ts_ms
         self.features.push(event)
+        self.unscored_since = self.unscored_since or self.heard
         if event.item:
             self.weights[event.item] = self.weights.get(event.item, 0.0) + omega(event.action)
 
-    def left_unscored(self, now: float) -> None:
-        """What was pushed last is not in the score."""
-        self.unscored_since = self.unscored_since or now
+    def scored(self, score: float, served: int) -> None:
+        """f(tau) of everything so far, and the version that said so."""
+        self.score, self.served, self.unscored_since = score, served, 0.0
 
     def quoted(self, quote: Quote) -> None:
         """One price more was shown."""

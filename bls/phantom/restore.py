@@ -41,8 +41,5 @@ def _event(book: SessionBook, line: Line) -> None:
         return
     event = SessionEvent(line["action"], line["item"], line["ts_ms"], line["dwell_ms"])
     book.apply(session.sid, session.mode, [ToldEvent(line["event_id"], event)], line["ts"])
-    session.left_unscored(line["ts"])
     if line["agent_probability"] is not None:
-        session.unscored_since = 0.0
-        session.score = line["agent_probability"]
-        session.served = int(line["agent_version"] or "0", 16)
+        session.scored(line["agent_probability"], int(line["agent_version"] or "0", 16))

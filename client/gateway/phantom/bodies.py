@@ -84,7 +84,7 @@ class LabelBody(Strict):
 
     label: Literal["human", "agent", "synthetic", "unknown"]
     origin: Annotated[str, Field(pattern=ORIGIN)] | None = None
-    actor: Literal["agent", "human"] | None = None
+    actor: Literal["agent", "human", ""] | None = None
     mode: Mode | None = None
 
     @field_validator("origin")

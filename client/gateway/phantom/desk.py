@@ -76,6 +76,7 @@ class SessionDesk:
         self._opening: asyncio.Task[None] | None = None
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.book = SessionBook()
+        self.score_timeout_s = LIMITS.score_timeout_s
         self.per_session = Limiter(LIMITS.session_requests_per_s, LIMITS.sessions)
         self.per_address = Limiter(LIMITS.session_address_requests_per_s)
 
@@ -236,12 +237,10 @@ class SessionDesk:
             raise SkynetError("condition_fixed", why, 409, "experiment")
 
     async def _score(self, session: LiveSession) -> bool:
-        found = await ask(self._triton, session, LIMITS.score_timeout_s)
+        found = await ask(self._triton, session, self.score_timeout_s)
         if found is None:
-            session.left_unscored(time.time())
             return False
-        session.score, session.served = found
-        session.unscored_since = 0.0
+        session.scored(*found)
         return True
 
     def _act(self, session: LiveSession, act: Act, scored: bool) -> bytes:

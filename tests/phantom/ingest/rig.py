@@ -19,6 +19,8 @@ from client.gateway.settings import GatewaySettings
 from tests.client.harness import LiveGateway
 
 ITEMS = list(catalogue("hotel").items)
+PATIENT_S = 20.0
+"""For a score, where a test does not say otherwise: machines are busy."""
 _numbers = itertools.count()
 
 
@@ -59,7 +61,11 @@ def open_shop(triton: str, folder: Path, **settings: Any) -> Iterator[Shop]:
     """A gateway on its folder, and a shop in front of it."""
     usual = {"triton": triton, "logs": folder / "logs", "salt": folder / "session.salt"}
     told = GatewaySettings(**(usual | settings))
-    with LiveGateway(told) as live, httpx.Client(base_url=live.url, verify=False) as http:
+    with (
+        LiveGateway(told) as live,
+        httpx.Client(base_url=live.url, verify=False, timeout=60) as http,
+    ):
+        live.state.sessions.score_timeout_s = PATIENT_S
         yield Shop(live, folder, http)
 
 

@@ -109,13 +109,21 @@ def test_a_model_that_is_away_or_slow_leaves_the_last_score(shop: Shop, scorer: 
     assert shop.tell(event(), sid="unscored").json()["agent_probability"] is None
     scorer.says = 0.75
     assert shop.tell(event(), sid="unscored").json()["agent_probability"] == 0.75
-    scorer.says, scorer.pause_s = 0.1, 3.0
-    began = time.monotonic()
-    answer = shop.tell(event(), sid="unscored")
+    scorer.says, scorer.pause_s = 0.125, 60.0
+    desk = shop.gateway.state.sessions
+    desk.score_timeout_s, patient = LIMITS.score_timeout_s, desk.score_timeout_s
+    try:
+        answer = shop.tell(event(), sid="unscored")
+    finally:
+        desk.score_timeout_s = patient
     assert answer.status_code == 200 and answer.json()["agent_probability"] == 0.75
-    assert time.monotonic() - began < scorer.pause_s
+    live = desk.book.get("unscored")
+    assert live is not None and live.unscored_since == live.heard
+    scorer.pause_s = 0.0
+    shop.tell(event(event_id="last"), sid="unscored")
+    assert live.unscored_since == 0.0
     found = [x["agent_probability"] for x in shop.events() if x["session_id"] == "unscored"]
-    assert found == [None, 0.75, None], "a score is told only of just after its act"
+    assert found == [None, 0.75, None, 0.125], "a score is told only of just after its act"
 
 
 @pytest.mark.parametrize("said", [float("nan"), -0.5, 1.5])

@@ -58,7 +58,7 @@ def drain(lake: Lake, broker: TestBroker, folder: Path) -> None:
     """Everything in Kafka into the lake."""
     note = folder / "logs" / "ingested.json"
     ingest = Ingest(lake, broker.address, limits=QUICK, ingested=note)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
             if ingest.cycle(wait=False).caught_up:
@@ -96,7 +96,7 @@ def test_once_whatever_is_killed(broker: TestBroker, scorer: Scorer, tmp_path: P
     with open_shop(scorer.address, tmp_path) as shop:
         visit(shop, "a")
         killed = start_relay(tmp_path, broker)
-        assert wait_until(checkpoint.exists, 20)
+        assert wait_until(checkpoint.exists, 90)
         killed.kill()
         killed.wait()
         visit(shop, "b")

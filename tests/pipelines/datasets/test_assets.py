@@ -31,7 +31,7 @@ def test_everything_loads_and_knows_what_it_is_made_from() -> None:
     specs = {spec.key.to_user_string(): spec for spec in WHOLE.resolve_all_asset_specs()}
     made = {key for key, spec in specs.items() if spec.group_name == GROUP}
     tables = ("bids", "bid_windows", "contexts", "ads", "tve_samples", "click_pairs")
-    silver = {f"silver/{name}" for name in (*tables, "lambda_rewards")}
+    silver = {f"silver/{name}" for name in (*tables, "lambda_rewards", "sessions")}
     assert made == silver | {"gold/predictor_dataset", "gold/tve_dataset"}
     needs = {key: {d.asset_key.to_user_string() for d in specs[key].deps} for key in made}
     assert needs["silver/bids"] == {"bronze/auction_bids", "bronze/e2e_trace"}
@@ -45,7 +45,7 @@ def test_the_job_makes_everything_and_its_checks_pass(state: Path) -> None:
     checks = {(c.asset_key.to_user_string(), c.check_name): c for c in _checks(done)}
     failed = {key: c.metadata for key, c in checks.items() if not c.passed}
     assert done.success and not failed, failed
-    assert len(checks) == 14 and ("gold/tve_dataset", "form") in checks
+    assert len(checks) == 15 and ("gold/tve_dataset", "form") in checks
     folder = latest(gold_root(load_pipeline_settings()), TVE)
     assert folder is not None and folder.is_relative_to(state / "lake" / "gold")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
@@ -37,20 +38,25 @@ class GatewayClient:
         await self._http.aclose()
 
     async def quotes(self, body: dict[str, Any], user_agent: str) -> Any:
-        """The JSON answer of the pricing provider. Raises `httpx.HTTPError` or `ValueError`."""
-        answer = await self._http.post(
-            "/v1/quotes", json=body, headers=_of(user_agent), timeout=self._quote_timeout_s
-        )
+        """The JSON answer of the pricing provider.
+
+        Raises `TimeoutError` when all of it is not here in time, `httpx.HTTPError`, `ValueError`.
+        """
+        async with asyncio.timeout(self._quote_timeout_s):
+            answer = await self._http.post(
+                "/v1/quotes", json=body, headers=_of(user_agent), timeout=None
+            )
         answer.raise_for_status()
         return answer.json()
 
     async def record(self, path: str, body: dict[str, Any], user_agent: str) -> Sent:
         """Post what happened; never raises for what the network does."""
         try:
-            answer = await self._http.post(
-                path, json=body, headers=_of(user_agent), timeout=self._send_timeout_s
-            )
-        except httpx.HTTPError:
+            async with asyncio.timeout(self._send_timeout_s):
+                answer = await self._http.post(
+                    path, json=body, headers=_of(user_agent), timeout=None
+                )
+        except (httpx.HTTPError, TimeoutError):
             return Sent.LATER
         if answer.is_success:
             return Sent.DONE

@@ -79,7 +79,7 @@ class Prices:
             if answer["currency"] != self._catalogue.currency:
                 return {}
             return {str(quote["item"]): quote for quote in answer["quotes"]}
-        except (httpx.TimeoutException, httpx.NetworkError):
+        except (TimeoutError, httpx.NetworkError):
             self._ask_again_at = self._clock() + self._settings.quote_pause_s
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             pass

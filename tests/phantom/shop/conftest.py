@@ -10,7 +10,7 @@ import pytest
 
 from client.storefront.settings import StorefrontSettings
 from tests.phantom.shop.live_shop import LiveShop
-from tests.phantom.shop.stub_gateway import StubGateway, at_base
+from tests.phantom.shop.stub_gateway import StubGateway, at_base, poll
 
 KEY = "a-key-of-the-gateway"
 
@@ -42,10 +42,11 @@ def running_shop(running_gateway: StubGateway) -> Iterator[LiveShop]:
 
 
 @pytest.fixture
-def gateway(running_gateway: StubGateway) -> StubGateway:
+def gateway(running_gateway: StubGateway, running_shop: LiveShop) -> StubGateway:
     stub = running_gateway
     stub.quote, stub.delay_s, stub.status = at_base, 0.0, {}
     stub.cut_chat, stub.slow_chat_s = False, 0.0
+    assert poll(lambda: running_shop.waiting() == 0), "the test before still has records"
     stub.posted.clear()
     return stub
 

@@ -40,6 +40,11 @@ class LiveShop:
         assert not self._thread.is_alive()
         self._socket.close()
 
+    def waiting(self) -> int:
+        """Records that the gateway has not taken yet."""
+        with self.client() as client:
+            return int(client.get("/healthz").json()["records"]["waiting"])
+
     def client(self, **more: Any) -> httpx.Client:
         """A browser without scripts: keeps its cookie, follows redirects."""
         headers = {"user-agent": AGENT}

@@ -40,10 +40,11 @@ _READY_S = 30.0
 
 
 class Listener:
-    """A gateway that takes records and knows no prices: session id -> actions, in order of time."""
+    """A gateway that takes records and knows no prices: session id -> event id -> action. What is
+    told twice is there once."""
 
     def __init__(self) -> None:
-        self.told: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
+        self.told = collections.defaultdict[str, dict[str, str]](dict)
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -51,7 +52,7 @@ class Listener:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 known = self.path in ("/v1/events", "/v1/prices")
                 for one in body.get("events", ()) if known else ():
-                    listener.told[body["session_id"]].append((one["ts_ms"], one["action"]))
+                    listener.told[body["session_id"]][one["event_id"]] = one["action"]
                 self.send_response(200 if known else 404)
                 self.send_header("content-length", "2")
                 self.end_headers()
@@ -149,7 +150,7 @@ def main() -> None:
 
 
 def _differs(session: Session, listener: Listener) -> bool:
-    told = collections.Counter(action for _, action in listener.told[session.sid])
+    told = collections.Counter(listener.told[session.sid].values())
     read = collections.Counter(one.action for one in session.events)
     if told != read:
         print(session.origin, "told", told - read, "read", read - told, file=sys.stderr)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import socket
@@ -25,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -40,28 +42,39 @@ _READY_S = 30.0
 
 
 class Listener:
-    """A gateway that takes records and knows no prices: session id -> actions, in order of time."""
+    """A gateway that takes records and knows no prices.
+
+    Attributes:
+        told: session id -> event id -> action. What is told twice is there once.
+        asked: paths and bodies, in their order.
+    """
 
     def __init__(self) -> None:
-        self.told: dict[str, list[tuple[int, str]]] = collections.defaultdict(list)
+        self.told = collections.defaultdict[str, dict[str, str]](dict)
+        self.asked: list[tuple[str, dict[str, Any]]] = []
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                known = self.path in ("/v1/events", "/v1/prices")
-                for one in body.get("events", ()) if known else ():
-                    listener.told[body["session_id"]].append((one["ts_ms"], one["action"]))
-                self.send_response(200 if known else 404)
+                self.send_response(listener.take(self.path, body))
                 self.send_header("content-length", "2")
                 self.end_headers()
-                self.wfile.write(b"{}")
+                with contextlib.suppress(BrokenPipeError):  # who was too slow asks again
+                    self.wfile.write(b"{}")
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def take(self, path: str, body: dict[str, Any]) -> int:
+        """The status of the answer."""
+        self.asked.append((path, body))
+        for one in body.get("events", ()):
+            self.told[body["session_id"]][one["event_id"]] = one["action"]
+        return 404 if path == "/v1/quotes" else 200
 
     @property
     def url(self) -> str:
@@ -149,7 +162,7 @@ def main() -> None:
 
 
 def _differs(session: Session, listener: Listener) -> bool:
-    told = collections.Counter(action for _, action in listener.told[session.sid])
+    told = collections.Counter(listener.told[session.sid].values())
     read = collections.Counter(one.action for one in session.events)
     if told != read:
         print(session.origin, "told", told - read, "read", read - told, file=sys.stderr)

@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     help="Of the browser: 10 thinks and hovers for a tenth of the time; records say the whole.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="JSONL(.gz) to write.")
-@click.option("--post", help="Address of a gateway to send them to, labelled synthetic.")
+@click.option(
+    "--post",
+    help="Address of a gateway to send them to, labelled synthetic; of a browser's the label only.",
+)
 def traffic(
     *,
     sessions: int,
@@ -86,7 +89,7 @@ def traffic(
         if out is not None:
             write_sessions(out, shown)
         else:
-            poster = Poster(str(post))
+            poster = Poster(str(post), label_only=shop is not None)
             for session in shown:
                 poster.send(session)
     click.echo(table(HEAD, tally.rows()))

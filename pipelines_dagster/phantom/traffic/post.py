@@ -24,10 +24,21 @@ Post = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 
 
 class Poster:
-    """One gateway. `events`, `quotes`: taken by it so far."""
+    """One gateway. `events`, `quotes`: taken by it so far.
 
-    def __init__(self, url: str, post: Post = post_json, pause_s: float = _PAUSE_S) -> None:
+    Args:
+        label_only: the shop has told it everything else already.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        post: Post = post_json,
+        pause_s: float = _PAUSE_S,
+        label_only: bool = False,
+    ) -> None:
         self._url, self._post, self._pause_s = url, post, pause_s
+        self._label_only = label_only
         self.events = 0
         self.quotes = 0
 
@@ -40,6 +51,8 @@ class Poster:
         shift = _shift(session)
         label = {"label": session.label, "origin": session.origin, "actor": session.actor}
         self._try(f"/v1/sessions/{session.sid}/label", label | {"mode": session.mode})
+        if self._label_only:
+            return
         head = {"session_id": session.sid, "mode": session.mode}
         for some in _parts(_events(session, shift), LIMITS.events_per_request):
             self._try("/v1/events", head | {"events": some})

@@ -43,8 +43,13 @@ def base_price(item: Item, _interest: Interest) -> int:
 def surge_price(item: Item, interest: Interest) -> int:
     """The published surge heuristic on a visit's own demand: x 1.2 where it is high. Its low step
     (x 0.9) is left out: no act on an item in a visit that has just begun is no low demand."""
-    return round(item.base_micros * (SURGE if interest.of.get(item.item, 0.0) >= SURGE_AT else 1.0))
+    if interest.of.get(item.item, 0.0) < SURGE_AT:
+        return item.base_micros
+    return round(SURGE * item.base_micros)
 
 
 def bounded(item: Item, price_micros: int) -> int:
-    return min(max(price_micros, item.floor_micros), item.ceiling_micros)
+    """The nearest price that nothing forbids."""
+    if price_micros < item.floor_micros:
+        return item.floor_micros
+    return price_micros if price_micros <= item.ceiling_micros else item.ceiling_micros

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bls.phantom.shop import Catalogue, Item
-from pipelines_dagster.phantom.traffic.view import Query
+from pipelines_dagster.phantom.traffic.view import Query, Shown
 
 _REMEMBERED = 4_096
 
@@ -18,7 +18,18 @@ class Shelf:
             (" ".join((item.title, item.text, *item.facets.values())).lower(), item)
             for item in shop.items.values()
         ]
+        self._cards: dict[tuple[str, int], Shown] = {}
         self._found: dict[tuple[object, ...], tuple[Item, ...]] = {}
+
+    def card(self, item: Item, price_micros: int) -> Shown:
+        """An item at a price."""
+        key = (item.item, price_micros)
+        card = self._cards.get(key)
+        if card is None:
+            card = Shown(item.item, item.title, price_micros, item.facets, item.dates)
+            if len(self._cards) < _REMEMBERED:
+                self._cards[key] = card
+        return card
 
     def find(self, query: Query) -> list[Item]:
         """By words, facets and day, in the catalogue's order; prices are the visit's own."""

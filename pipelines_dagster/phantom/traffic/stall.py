@@ -155,15 +155,12 @@ class Stall:
 
     def _cart_page(self, place: Place) -> None:
         """Prices of the cart are those shown last."""
-        lines = tuple(
-            Shown(item.item, item.title, self._last(item), item.facets, item.dates)
-            for item in (self._items[name] for name in self._cart)
-        )
+        card, items = self._shelf.card, [self._items[name] for name in self._cart]
+        lines = tuple(card(item, self._last(item)) for item in items)
         self.view = View(place, lines, tuple(self._cart))
 
     def _shown(self, item: Item) -> Shown:
-        price = bounded(item, self._price(item, self._interest))
-        return Shown(item.item, item.title, price, item.facets, item.dates)
+        return self._shelf.card(item, bounded(item, self._price(item, self._interest)))
 
     def _last(self, item: Item) -> int:
         """What limits and orders go by, as in the shop: the price last shown, else the base."""

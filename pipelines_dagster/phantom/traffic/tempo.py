@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long things take: thinking, reading, pointing. Log-normal, with a session's own pace.
 
-Sources: log-normal reading times of pages (Yin et al., WSDM 2013; Weibull with negative ageing, in
+Sources: log-normal reading times of pages (Yin et al., KDD 2013; Weibull with negative ageing, in
 Liu, White and Dumais, SIGIR 2010, has the same heavy head and tail); think time between clicks of a
-shop, mean 7 s, at most 70 s (TPC-W, clause 5.3.1.1); pauses, Pareto with exponent 1.5 (Barford and
+shop, mean 7 s, at most 70 s (TPC-W 1.8); pauses, Pareto with exponent 1.5 (Barford and
 Crovella, SIGMETRICS 1998).
 """
 

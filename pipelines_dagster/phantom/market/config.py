@@ -21,6 +21,7 @@ from bls.errors import SkynetError, invalid
 
 Normalise = Literal["session", "volume"]
 Information = Literal["constant", "premium"]
+Moves = Literal["base", "last"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,18 @@ class MarketConfig:
         upward: what an upward price move weighs in UX beyond its size.
 
     Chosen:
-        noise: spread of `noise` in `d(p) = max(0, v - p + noise)`, drawn per session and item.
+        moves: what an action multiplies. `base`: the item's base price, as the served policy does
+            (`bls.contracts.MULTIPLIERS`); `last`: the price of the step before, so that prices can
+            reach all of [low, high]. The published figures speak for `last` (see `slope`).
+        noise: spread of `noise` in `d(p) = max(0, v - p + noise)`, drawn per session and item. At 1
+            the best prices earn what the published line says (see `slope`).
         normalise: how d(p) becomes units sold. `session`: each visit splits one unit over the
             catalogue in proportion to d (none if every d is 0), which gives the order of the
             published revenues (100 steps x 100 sessions x a price of about 30); `volume`: d over
             the human mean valuation, so that dearer always sells less.
-        cost: unit cost over base price. 0.78 leaves a margin of 2.5 % at multiplier 0.8 and 22 %
-            at 1: the margin floor ends an episode of lasting fire sale and no other.
+        cost: unit cost over base price, or over `low` where moves is `last`. 0.78 leaves a margin
+            of 2.5 % at multiplier 0.8 and 22 % at 1: the margin floor ends an episode of lasting
+            fire sale, or one that sells nothing, and no other.
         eta_ux, eta_supra: weights of the two penalties, as a share of `scale`.
         anchor: multiple of the base price above which a price counts as supra-competitive.
         information: what `info_value` multiplies. `constant`: nothing, as published; `premium`: the
@@ -87,7 +93,8 @@ class MarketConfig:
     agent: Valuation = field(default=Valuation(45.0, 15.0))
     upward: float = 0.5
 
-    noise: float = 5.0
+    moves: Moves = "base"
+    noise: float = 1.0
     normalise: Normalise = "session"
     cost: float = 0.78
     eta_ux: float = 0.1
@@ -123,6 +130,7 @@ class MarketConfig:
         _check(0 < self.anchor < 1e3, "anchor", "positive")
         _check(0 < self.temperature < 1e3, "temperature", "positive")
         _check(all(2 <= each <= 1000 for each in self.visits), "visits", "2 to 1000 events")
+        _check(self.moves in ("base", "last"), "moves", "base or last")
         _check(self.normalise in ("session", "volume"), "normalise", "session or volume")
         _check(self.information in ("constant", "premium"), "information", "constant or premium")
 
@@ -135,9 +143,26 @@ class MarketConfig:
 
     @cached_property
     def ladder(self) -> NDArray[np.float64]:
-        """Prices an action can post [multipliers, products]: base x multiplier in [low, high]."""
+        """Prices an action can post from base [multipliers, products]: cut to [low, high]."""
         posted = np.asarray(self.multipliers)[:, None] * self.base
         return np.clip(posted, self.low, self.high)
+
+    @cached_property
+    def lowest(self) -> NDArray[np.float64]:
+        """The least price that can be posted [products]: p_min of the COI."""
+        return self.ladder[0] if self.moves == "base" else np.full(self.products, self.low)
+
+    @cached_property
+    def highest(self) -> NDArray[np.float64]:
+        """The greatest price that can be posted [products]."""
+        return self.ladder[-1] if self.moves == "base" else np.full(self.products, self.high)
+
+    @cached_property
+    def unit_cost(self) -> NDArray[np.float64]:
+        """What a unit costs the platform [products]."""
+        return self.cost * (
+            self.base if self.moves == "base" else np.full_like(self.base, self.low)
+        )
 
     @property
     def neutral(self) -> int:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The market as Gymnasium's `VectorEnv`: n markets in step, one numpy pass.
 
-A step: the platform posts `base x multiplier` per item, `sessions` visitors come, what they buy and
-how they act gives the reward (`reward`) and the next observation. An episode ends (terminated) when
-the margin was below its floor for `patience` steps in a row, and is cut off (truncated) after
-`steps`. Published figures and what had to be chosen: `config`, `visits`, `reward`.
+A step: the platform posts a price per item (base or last price x multiplier), `sessions` visitors
+come, what they buy and how they act gives the reward (`reward`) and the next observation. An
+episode ends (terminated) when the margin was below its floor for `patience` steps in a row, and is
+cut off (truncated) after `steps`. Published figures and what had to be chosen: `config`, `visits`,
+`reward`.
 
 Random numbers of visitors depend on the seed and the number of steps taken, never on the prices:
 two policies with the same seed meet the same visitors (paired seeds).
@@ -130,7 +131,10 @@ class MarketVecEnv(gym.vector.VectorEnv[F32, I64, F64]):  # type: ignore[misc]
             raise bad_market("an action is an integer per market and item", "actions")
         if chosen.min() < 0 or chosen.max() >= len(self.config.multipliers):
             raise bad_market("an action is an index of the multipliers", "actions")
-        return self.config.ladder[chosen, np.arange(self.config.products)]
+        if self.config.moves == "base":
+            return self.config.ladder[chosen, np.arange(self.config.products)]
+        moved = self.prices * np.asarray(self.config.multipliers)[chosen]
+        return np.clip(moved, self.config.low, self.config.high)
 
     def _ended(self, margin: F64) -> tuple[Any, Any]:
         self._poor = np.where(margin < self.config.margin_floor, self._poor + 1, 0)
@@ -200,9 +204,9 @@ def _fixed(config: MarketConfig) -> F32:
     """The observation before the first step: nobody has come."""
     rows = np.zeros((config.products, WIDTH), np.float32)
     rows[:, PriceState.DEMAND] = rows[:, PriceState.PRICE] = 1.0
-    rows[:, PriceState.LOW] = config.ladder[0] / config.base
-    rows[:, PriceState.HIGH] = config.ladder[-1] / config.base
-    rows[:, PriceState.COST] = config.cost
+    rows[:, PriceState.LOW] = config.lowest / config.base
+    rows[:, PriceState.HIGH] = config.highest / config.base
+    rows[:, PriceState.COST] = config.unit_cost / config.base
     rows[:, PriceState.AGENT] = UNKNOWN
     return rows.reshape(-1)
 

@@ -86,8 +86,8 @@ class ScalarMarket:
     def _market(self, state: _State, chosen: list[int], visitors: list[_Visitor]) -> dict[str, Any]:
         config = self.config
         prices = [
-            min(max(base * config.multipliers[action], config.low), config.high)
-            for base, action in zip(self._bases, chosen, strict=True)
+            min(max(start * config.multipliers[action], config.low), config.high)
+            for start, action in zip(self._starts(state), chosen, strict=True)
         ]
         empty = [0.0] * config.products
         sums = _Step(empty[:], empty[:], empty[:], empty[:])
@@ -101,6 +101,20 @@ class ScalarMarket:
         told["obs"] = self._seen(prices, sums)
         state.prices = prices
         return told
+
+    def _starts(self, state: _State) -> list[float]:
+        return self._bases if self.config.moves == "base" else state.prices
+
+    def _ends(self, base: float) -> tuple[float, float]:
+        """The least and greatest price that can be posted."""
+        config = self.config
+        if config.moves == "last":
+            return config.low, config.high
+        low, high = base * config.multipliers[0], base * config.multipliers[-1]
+        return max(low, config.low), min(high, config.high)
+
+    def _cost(self, base: float) -> float:
+        return self.config.cost * (base if self.config.moves == "base" else self.config.low)
 
     def _wants(self, visitor: _Visitor, actor: int, prices: list[float]) -> list[float]:
         law = self.config.agent if actor == AGENT else self.config.human
@@ -155,14 +169,13 @@ class ScalarMarket:
         config, products = self.config, self.config.products
         revenue = sum(price * sold for price, sold in zip(prices, sums.units, strict=True))
         spent = sum(
-            config.cost * base * sold for base, sold in zip(self._bases, sums.units, strict=True)
+            self._cost(base) * sold for base, sold in zip(self._bases, sums.units, strict=True)
         )
         coi = ux = supra = 0.0
         for item, price in enumerate(prices):
             base, before = self._bases[item], state.prices[item]
-            lowest = min(max(base * config.multipliers[0], config.low), config.high)
             change = price / before - 1
-            coi += (price - lowest) / products
+            coi += (price - self._ends(base)[0]) / products
             ux += (abs(change) + config.upward * max(0.0, change)) / products
             supra += max(0.0, price / (config.anchor * base) - 1) / products
         each = config.info_value * (coi if config.information == "premium" else 1.0)
@@ -199,14 +212,13 @@ class ScalarMarket:
         config, row = self.config, []
         total = sum(sums.interest)
         for item, base in enumerate(self._bases):
-            low = min(max(base * config.multipliers[0], config.low), config.high) / base
-            high = min(max(base * config.multipliers[-1], config.low), config.high) / base
+            low, high = self._ends(base)
             row += [
                 sums.interest[item] * config.products / total if total else 1.0,
                 prices[item] / base,
-                low,
-                high,
-                config.cost,
+                low / base,
+                high / base,
+                self._cost(base) / base,
                 sums.agent / config.sessions,
                 log1p(sums.events / config.sessions) / 5,
                 log1p(1 + sums.shown[item] / config.sessions) / 5,

@@ -71,7 +71,7 @@ def supra(config: MarketConfig, prices: F64) -> F64:
 
 def level(config: MarketConfig, prices: F64) -> F64:
     """COI level [n]: mean over the catalogue of the price less the lowest that can be posted."""
-    above: F64 = (prices - config.ladder[0]).mean(axis=1)
+    above: F64 = (prices - config.lowest).mean(axis=1)
     return above
 
 
@@ -79,7 +79,7 @@ def worth(config: MarketConfig, prices: F64, before: F64, tally: Tally, robust: 
     """Prices `[n, products]`, those of the step before, and what the visitors did."""
     earned = tally.units * prices
     revenue = earned.sum(axis=1)
-    profit = revenue - tally.units @ (config.cost * config.base)
+    profit = revenue - tally.units @ config.unit_cost
     margin = np.divide(profit, revenue, out=np.zeros_like(revenue), where=revenue > 0)
     coi, above = level(config, prices), supra(config, prices)
     ux = volatility(config, prices, before)

@@ -2,10 +2,12 @@
 """What contamination costs: revenue of an episode against the share of agents, by least squares.
 
 `python -m pipelines_dagster.phantom.market.slope [--write docs/phantom_market.md]`. Published:
-revenue = 348,823 - 90,141 alpha at 100 products, n = 95: -26 % at alpha 1. Here too 95 episodes (19
-shares x 5 seeds, the same visitors at every share), prices held at base, both readings of "then
-normalised". The last rows let the platform re-price the whole catalogue by the one multiplier that
-is best at each share. Intervals are 95 %, Student's t of the slope.
+revenue = 348,823 - 90,141 alpha at 100 products, n = 95: -26 % at alpha 1; how those prices were
+set the page does not say. Here too 95 episodes (19 shares x 5 seeds, the same visitors at every
+share), both readings of "then normalised", and constant prices set in four ways: `base`, never
+moved; `one multiplier`, the best at each share for the whole catalogue; `one price`, the best at
+each share anywhere in the range; `one price, held`, the best without agents, kept whatever comes.
+Intervals are 95 %, Student's t of the slope.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pipelines_dagster.phantom.market.visits import crowd, visit
 F64 = NDArray[np.float64]
 SHARES = np.linspace(0.0, 1.0, 19)
 SEEDS = 5
+PRICES = np.arange(20.0, 52.0, 2.0)
 PUBLISHED = (348_823.0, -90_141.0)
 
 
@@ -60,53 +63,52 @@ def fitted(alpha: F64, revenue: F64) -> Line:
     return Line(at_zero, slope, float(student.ppf(0.975, len(alpha) - 2) * error), alpha, revenue)
 
 
-def episodes(config: MarketConfig, action: int, seed: int) -> F64:
-    """Revenue of one episode at each of `SHARES` under one constant action, for one seed.
+def episodes(config: MarketConfig, prices: F64, seed: int) -> F64:
+    """Revenue of one episode at each of `SHARES` under constant prices [products], for one seed.
 
     Constant prices leave no dynamics, so an episode's steps are worked off side by side; the shares
     are judged on the same visitors, as the alpha grid of the robust objective is.
     """
     rng = np.random.default_rng(seed)
-    prices = np.tile(config.ladder[action], (config.steps, 1))
     shares = np.tile(SHARES, (config.steps, 1))
     came = crowd(config, config.steps, rng)
     bank = bank_of(config, built_in(), 0)
-    tally = visit(config, bank, prices, shares[:, 0], came, rng=rng, grid=shares)
+    posted = np.tile(prices, (config.steps, 1))
+    tally = visit(config, bank, posted, shares[:, 0], came, rng=rng, grid=shares)
     total: F64 = tally.grid_revenue.sum(axis=0)
     return total
 
 
-def measured(config: MarketConfig, actions: Sequence[int], seed: int, name: str) -> Line:
-    """The line of the best of constant `actions` at each share, over `SEEDS` seeds."""
-    found = [
-        [episodes(config, action, seed + one) for action in actions]
-        for one in tqdm(range(SEEDS), desc=name, leave=False)
-    ]
-    revenue = np.stack([np.stack(each) for each in found])  # [seeds, actions, shares]
+def measured(config: MarketConfig, choices: F64, seed: int, held: bool = False) -> Line:
+    """The line of the best of `choices` [k, products] at each share; or, held, of the best at 0."""
+    found = [[episodes(config, each, seed + one) for each in choices] for one in range(SEEDS)]
+    revenue = np.stack([np.stack(each) for each in found])  # [seeds, choices, shares]
     best = revenue.mean(axis=0).argmax(axis=0)
-    kept = revenue[:, best, np.arange(len(SHARES))]
+    kept = revenue[:, np.full_like(best, best[0]) if held else best, np.arange(len(SHARES))]
     return fitted(np.tile(SHARES, SEEDS), kept.reshape(-1))
 
 
 def report(products: int, seed: int) -> tuple[str, dict[str, Line]]:
     """The table as Markdown and its lines."""
     lines = {}
-    for normalise in ("session", "volume"):
+    for normalise in tqdm(("session", "volume"), desc="normalised by", leave=False):
         config = MarketConfig(products=products, normalise=normalise, bank=64)
-        lines[f"{products} products, {normalise}"] = measured(
-            config, [config.neutral], seed, normalise
-        )
-        small = MarketConfig(normalise=normalise, bank=64)
-        every = range(len(small.multipliers))
-        lines[f"10 products, {normalise}"] = measured(small, [small.neutral], seed, normalise)
-        lines[f"10 products, {normalise}, re-priced"] = measured(small, every, seed, normalise)
+        same = np.tile(PRICES[:, None], (1, products))
+        for name, choices, held in (
+            ("base", config.base[None], False),
+            ("one multiplier", config.ladder, False),
+            ("one price", same, False),
+            ("one price, held", same, True),
+        ):
+            lines[f"{normalise}: {name}"] = measured(config, choices, seed, held)
     rows = [
         (name, f"{x.at_zero:,.0f}", f"{x.slope:,.0f} ± {x.reach:,.0f}", f"{100 * x.share:.1f} %")
         for name, x in lines.items()
     ]
     whole, steep = PUBLISHED
-    rows.insert(0, ("published", f"{whole:,.0f}", f"{steep:,.0f}", f"{100 * steep / whole:.1f} %"))
-    return table(("revenue of an episode", "at alpha 0", "slope", "at alpha 1"), rows), lines
+    said = ("published", f"{whole:,.0f}", f"{steep:,.0f}", f"{100 * steep / whole:.1f} %")
+    head = (f"revenue of an episode, {products} products", "at alpha 0", "slope", "at alpha 1")
+    return table(head, [said, *rows]), lines
 
 
 def plot(config: MarketConfig, lines: dict[str, Line], file: Path) -> None:

@@ -27,10 +27,16 @@ def _actions(config: MarketConfig, count: int, steps: int) -> np.ndarray:
 
 @pytest.mark.parametrize("robust", ["none", "grid", "w1"])
 @pytest.mark.parametrize("normalise", ["session", "volume"])
-@pytest.mark.parametrize("alpha", [0.0, 0.37, 1.0])
-def test_equals_the_scalar_twin_step_by_step(robust, normalise, alpha, monkeypatch):
+@pytest.mark.parametrize(("alpha", "moves"), [(0.0, "base"), (0.37, "last"), (1.0, "base")])
+def test_equals_the_scalar_twin_step_by_step(robust, normalise, alpha, moves, monkeypatch):
     config = MarketConfig(
-        products=4, sessions=7, bank=64, normalise=normalise, information="premium", patience=99
+        products=4,
+        sessions=7,
+        bank=64,
+        moves=moves,
+        normalise=normalise,
+        information="premium",
+        patience=99,
     )
     monkeypatch.setattr(visits, "BLOCK", 12)  # blocks of three visitors: the order must not matter
     many = MarketVecEnv(config, 3, alpha=alpha, robust=robust, seed=5)
@@ -112,6 +118,24 @@ def test_margin_under_the_floor_for_patience_steps_ends_the_episode():
     assert infos["_final_obs"].tolist() == [True, False]
     assert obs[0][price] == pytest.approx(1.0)  # the next episode's first observation
     assert np.array_equal(obs[1], infos["final_obs"][1])
+
+
+def test_prices_that_move_from_the_last_one_reach_the_whole_range():
+    config = MarketConfig(products=3, sessions=10, bank=64, moves="last", patience=99)
+    env = MarketVecEnv(config, 2)
+    env.reset()
+    for _ in range(20):
+        _, _, _, _, infos = env.step(np.array([[0] * 3, [8] * 3]))
+    assert infos["prices"].tolist() == [[10.0] * 3, [150.0] * 3]
+    assert infos["coi"].tolist() == [0.0, 140.0]
+
+
+def test_a_platform_that_sells_nothing_ends():
+    config = MarketConfig(products=3, sessions=10, bank=64, moves="last")
+    env = MarketVecEnv(config, 1)
+    env.reset()
+    ended = [env.step(np.full((1, 3), 8))[2][0] for _ in range(20)]
+    assert 5 <= ended.index(True) + 1 < 20
 
 
 def test_is_cut_off_after_its_steps_and_draws_a_new_share():
@@ -207,6 +231,7 @@ def test_refuses_options(options):
         ("visits", (1.0, 5.0)),
         ("normalise", "twice"),
         ("information", "none"),
+        ("moves", "up"),
     ],
 )
 def test_refuses_configurations_by_name(name, value):

@@ -27,8 +27,7 @@ Licence Apache-2.0. How it was trained and every figure: `docs/phantom_bench.md`
 
 ## Use
 
-Rows are items of one session's page. It reads demand, the price shown last and{agent} the agent probability; floor, ceiling, cost and the counts
-of events and quotes have no weight. The caller clamps to the item's floor and ceiling and falls back to the base price; the model does neither.
+Rows are items of one session's page. It reads demand, the price shown last{agent}; every other feature has no weight. The caller clamps to the item's floor and ceiling and falls back to the base price; the model does neither.
 
 ## Limits
 
@@ -68,5 +67,5 @@ def card(
         ties=parity.ties,
         near=NEAR_TIE,
         alone=parity.alone,
-        agent="" if origin.robust == "conditional" else " not",
+        agent=" and the agent probability" if origin.robust == "conditional" else "",
     ).replace("\n\n| parity", "\n| parity")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a result is good for only with: the code's git SHA, the command line, the seeds, the market."""
+"""What a result is worth nothing without: git SHA, command line, seeds, market."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One job of a benchmark: train a policy, judge it at every share. The same function runs here and on
-a Ray cluster, and gives the same numbers on either."""
+"""One job of a benchmark: train a policy, judge it at every share.
+
+The same function runs here and on a Ray cluster, and gives the same numbers on either.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from pipelines_dagster.phantom.policies.policy import F32, I64, STATE
 from pipelines_dagster.phantom.policies.scaling import scaled, seen
 from pipelines_dagster.phantom.policies.train import Tell, TrainPlan, market_of
 
-HIDDEN = [32, 32]
+HIDDEN = [16, 16]
 WARM = 10
 """One step in so many is spent at random, before learning, for `Credit` to see every level."""
 GAMMA = 0.5
@@ -36,7 +36,7 @@ def learn(plan: TrainPlan, tell: Tell) -> NetworkPolicy:
     torch.set_num_threads(1)
     mask = seen(plan.origin.robust)
     market = market_of(plan)
-    market.warm(plan.steps // WARM, plan.origin.seed)
+    market.warm(plan.steps // WARM)
     env = _Rows(market, mask)
     model = _model(plan, env)
     total = max(1, plan.steps - plan.steps // WARM) * env.num_envs
@@ -47,17 +47,17 @@ def learn(plan: TrainPlan, tell: Tell) -> NetworkPolicy:
 def _model(plan: TrainPlan, env: _Rows) -> Any:
     net = {"net_arch": HIDDEN, "activation_fn": nn.Tanh}
     common: dict[str, Any] = {"gamma": GAMMA, "seed": plan.origin.seed, "device": "cpu"}
-    rollout = max(1, min(25, plan.steps))
+    rollout = max(1, min(20, plan.steps))
     match plan.origin.tier:
         case "ppo":
             size = max(2, rollout * env.num_envs // 4)
             return PPO(
                 "MlpPolicy",
                 env,
-                learning_rate=lambda left: 2e-4 + 1.3e-3 * left,
+                learning_rate=lambda left: 5e-4 + 4.5e-3 * left,
                 n_steps=rollout,
                 batch_size=size,
-                n_epochs=6,
+                n_epochs=5,
                 gae_lambda=0.9,
                 ent_coef=0.03,
                 policy_kwargs=net,
@@ -67,8 +67,8 @@ def _model(plan: TrainPlan, env: _Rows) -> Any:
             return A2C(
                 "MlpPolicy",
                 env,
-                learning_rate=lambda left: 3e-4 + 1.2e-3 * left,
-                n_steps=min(4, rollout),
+                learning_rate=lambda left: 5e-4 + 2.5e-3 * left,
+                n_steps=min(3, rollout),
                 ent_coef=0.03,
                 normalize_advantage=True,
                 use_rms_prop=False,
@@ -79,7 +79,7 @@ def _model(plan: TrainPlan, env: _Rows) -> Any:
             return DQN(
                 "MlpPolicy",
                 env,
-                learning_rate=lambda left: 2e-4 + 1.8e-3 * left,
+                learning_rate=lambda left: 5e-4 + 4.5e-3 * left,
                 buffer_size=max(1, min(plan.steps, 500)) * env.num_envs,
                 learning_starts=min(plan.steps, 10) * env.num_envs,
                 batch_size=512,

@@ -9,6 +9,9 @@ other items' choices explain of it (`credit`).
 The reward is told **against a twin**: a market of the same seed, whose visitors are therefore the
 same, that posts base prices. What the visitors happen to be cancels, nothing else changes: the
 twin's reward does not depend on what the policy does.
+
+Every few steps all items are shaken to random levels, a step the learner does not see. Without it a
+policy is caught in its own prices: once all are low it never meets the state it should leave from.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from pipelines_dagster.phantom.market.env import MarketVecEnv
 from pipelines_dagster.phantom.policies.credit import Credit
 from pipelines_dagster.phantom.policies.policy import F32, F64, I64, STATE, Robust
 
+SHAKE = 5
+"""Steps between shakes."""
 UNIT = 0.01
 """A reward of 1 is this share of `MarketConfig.scale`."""
 Flags = NDArray[np.bool_]
@@ -49,6 +54,8 @@ class ItemMarket:
             MarketVecEnv(config, count, alpha=shares, robust=kind, seed=seed) for _ in range(2)
         )
         self._base = np.full((count, config.products), config.neutral)
+        self._rng = np.random.default_rng((seed, 3))
+        self._steps = 0
         self._credit = Credit(config.products, config.upward)
         self._state: F32 = np.zeros((self.rows, STATE), np.float32)
 
@@ -58,12 +65,11 @@ class ItemMarket:
         self._state = self._split(self._live.reset()[0])
         return self._state
 
-    def warm(self, steps: int, seed: int) -> F32:
+    def warm(self, steps: int) -> F32:
         """Steps at random levels, from which the credit is learned before a policy is; a reset."""
-        rng = np.random.default_rng((seed, 3))
         self.reset()
         for _ in range(steps):
-            self.step(rng.integers(0, len(self.config.multipliers), self.rows))
+            self._play(self._any())
         return self.reset()
 
     def step(self, levels: I64) -> tuple[F32, F64, Flags, Flags, F32]:
@@ -71,6 +77,15 @@ class ItemMarket:
 
         `gained` has the market's reward after it.
         """
+        shared, terminated, truncated, last = self._play(levels)
+        self._steps += 1
+        if self._steps % SHAKE == 0:
+            gained = self.gained
+            self._play(self._any())
+            self.gained = gained
+        return self._state, shared, terminated, truncated, last
+
+    def _play(self, levels: I64) -> tuple[F64, Flags, Flags, F32]:
         obs, reward, terminated, truncated, infos = self._live.step(
             levels.reshape(self.count, self.config.products)
         )
@@ -78,14 +93,11 @@ class ItemMarket:
         self.gained = (reward - base) / (UNIT * self.config.scale)
         shared = self._credit.share(self._state, levels, self.gained)
         self._state = self._split(obs)
-        last = self._split(infos["final_obs"] if "final_obs" in infos else obs)
-        return (
-            self._state,
-            shared,
-            self._spread(terminated),
-            self._spread(truncated),
-            last,
-        )
+        last = self._split(infos.get("final_obs", obs))
+        return shared, self._spread(terminated), self._spread(truncated), last
+
+    def _any(self) -> I64:
+        return self._rng.integers(0, len(self.config.multipliers), self.rows)
 
     def _split(self, obs: F32) -> F32:
         return obs.reshape(self.rows, STATE)

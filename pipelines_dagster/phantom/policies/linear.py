@@ -3,7 +3,8 @@
 
 The market's reward is regressed on the sum over its items of `[1, m, m^2] x [1, scaled state]`, m
 the multiplier less 1, from steps whose levels were drawn at random: the coefficients of m are an
-item's elasticity where it is now. The score of a level is then linear in the state: a network without a hidden layer.
+item's elasticity where it is now. The score of a level is then linear in the state: a network
+without a hidden layer.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trained policy in a folder, with what it earned against base prices: `skynet phantom train`."""
+"""One policy, trained and measured against base prices, in a folder: `skynet phantom train`."""
 
 from __future__ import annotations
 

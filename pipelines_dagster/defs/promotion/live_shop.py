@@ -81,7 +81,7 @@ def earnings(acts: pl.LazyFrame, shown: pl.LazyFrame, names: tuple[str, str]) ->
         acts.filter((pl.col("kind") == _ACT) & (pl.col("action") == _PURCHASE))
         .select("session_id", "item", "ts")
         .sort("ts")
-        .join_asof(offers, on="ts", by=["session_id", "item"], strategy="backward")
+        .join_asof(offers, on="ts", by=["session_id", "item"], check_sortedness=False)
         .join(costs, on=["mode", "item"])
         .group_by("session_id")
         .agg(((pl.col("price_micros") - pl.col("cost")).sum() / _MICROS).alias("squared"))

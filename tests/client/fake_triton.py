@@ -23,11 +23,21 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from bls.contracts import POLICY_GUARD, TOKEN_AUCTION, Flag, Kind
 from bls.errors import SkynetError
 from bls.guard.ruling import Ruling
-from bls.request import BidUpdate, ReplyRequest, is_update, parse_request, parse_update
+from bls.request import (
+    BidUpdate,
+    ReplyRequest,
+    ScoreUpdate,
+    is_score,
+    is_update,
+    parse_request,
+    parse_score,
+    parse_update,
+)
 
 PRELUDE = {"windows": 0, "summaries": 0, "ms": {"total": 40.0}}
 ROWS = ("reference", "nimbus_air", "casa_verde")
 BIDS = (1.0, 0.8, 0.3)
+INVALID_AT = 0.9
 DISCLOSURE = "Parts of this reply were sponsored by nimbus_air."
 WORDS = ("Try", " the", " morning", " flight", " to", " Lis", "b", "oa", " \u2708", ".")
 
@@ -80,6 +90,7 @@ class FakeTriton:
     judged: list[str] = field(default_factory=list)
     requests: list[ReplyRequest] = field(default_factory=list)
     updates: list[BidUpdate] = field(default_factory=list)
+    scores: list[ScoreUpdate] = field(default_factory=list)
     started: int = 0
     finished: int = 0
     cancelled: int = 0
@@ -152,7 +163,10 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
             finally:
                 self._fake.count("finished" if finished and not over.is_set() else "cancelled")
 
-    def _steps(self, request: ReplyRequest | BidUpdate) -> Iterable[Step]:
+    def _steps(self, request: ReplyRequest | BidUpdate | ScoreUpdate) -> Iterable[Step]:
+        if isinstance(request, ScoreUpdate):
+            self._fake.scores.append(request)
+            return updated(request)
         if isinstance(request, BidUpdate):
             self._fake.updates.append(request)
             return self._fake.on_update(request)
@@ -176,13 +190,15 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
             yield final(message.id)
 
 
-def read_request(message: Any) -> ReplyRequest | BidUpdate:
+def read_request(message: Any) -> ReplyRequest | BidUpdate | ScoreUpdate:
     """What the model would read from tensor REQUEST."""
     assert message.model_name == TOKEN_AUCTION.name
     assert message.inputs[0].name == "REQUEST" and message.inputs[0].datatype == "BYTES"
     raw = message.raw_input_contents[0]
     (size,) = struct.unpack("<I", raw[:4])
     assert size == len(raw) - 4
+    if is_score(raw[4:]):
+        return parse_score(raw[4:])
     return parse_update(raw[4:]) if is_update(raw[4:]) else parse_request(raw[4:])
 
 
@@ -228,6 +244,7 @@ def start(request: ReplyRequest, rows: tuple[str, ...] = ROWS) -> Send:
         "truncated": False,
         "mode": "argmax",
         "prelude": PRELUDE,
+        **({} if request.session_id is None else {"traffic": {"invalid_at": INVALID_AT}}),
     }
     return Send({"KIND": int(Kind.START), "RECEIPT": json.dumps(header)})
 
@@ -299,7 +316,7 @@ def happy(request: ReplyRequest) -> list[Step]:
     return [start(request), *tokens, end(request, len(words))]
 
 
-def updated(update: BidUpdate) -> list[Step]:
+def updated(update: BidUpdate | ScoreUpdate) -> list[Step]:
     """New bids count from token 5 on."""
     receipt = {"conv_id": update.conv_id, "applied_from": 5}
     return [Send({"KIND": int(Kind.UPDATE), "RECEIPT": json.dumps(receipt)})]

@@ -110,9 +110,10 @@ def test_a_line_with_an_impossible_discount_is_none(rig: Rig, wrong: float, tmp_
 def test_a_refunded_reply_frees_all_it_held(rig: Rig) -> None:
     """What was bid for was held; settled at 0 nothing is spent, and again changes nothing."""
     before = [rig.budgets.state(name).budget_left for name in ("a", "rival")]
-    brain = rig.open(SEATS, "agent")
-    played, bidder = Played(), LiveBidder(SEATS)
-    for index in range(6):
+    seats = (seat("a"), Seat("rival", "Recommend it.", 3.0))
+    brain = rig.open(seats, "agent")
+    played, bidder = Played(), LiveBidder(seats)
+    for index in range(12):
         rig.token(brain, bidder, index, played)
     assert sum(rig.charges(played, 2)) > 0
     for _ in range(2):

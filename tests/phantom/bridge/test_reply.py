@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +61,7 @@ class Desk:
     def __init__(self, folder: Path, services: ReplyServices, client: EngineClient) -> None:
         self.folder, self.services, self.client = folder, services, client
         self.stats, self.live = ReplyStats(), LiveReplies()
+        self.reply: Reply
         self._log = JsonLog(folder, 64)
         self.ledger = Ledger(folder, lambda fault: None)
         self.journal = Journal(self._log, self.ledger, self.stats, NoOpTracer())
@@ -71,7 +71,7 @@ class Desk:
         decoder = LocalDecoder(self.client, fail_at)
         draw = DrawKey.of(asked)
         reply = open_reply(asked, draw, self.services, decoder, plain(asked, self.services))
-        sink.gone = reply.leave
+        sink.gone, self.reply = reply.leave, reply
         watchdog = Watchdog()
         live = self.live.holding(asked.conv_id, reply.bidder, reply.score)
         try:
@@ -176,10 +176,10 @@ def test_every_exit_refunds_what_was_charged(desk: Desk, exit_: str) -> None:
         with pytest.raises(SkynetError):
             desk.run(ListSink(), fail_at=tuple(range(25, 80)), **AGENT)
     elif exit_ == "deadline":
-        desk.run(_Slow(0.02), **AGENT | {"deadline_ms": 400, "max_tokens": 200})
+        desk.run(_Watching(lambda index: index == 30 and desk.reply.abort("deadline")), **AGENT)
     else:
         text = "".join(event.text for event in _tokens(desk))
-        desk.run(ListSink(), **AGENT, request_id="r2", stop=[text[-9:-5]])
+        desk.run(ListSink(), **AGENT, request_id="r2", stop=[_late(text)])
     desk.ledger.close()
     receipt = desk.receipts()[-1]
     assert receipt["finish_reason"] == exit_
@@ -231,14 +231,13 @@ class _Watching(ListSink):
         self._seen(event.index)
 
 
-class _Slow(ListSink):
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def token(self, event: TokenEvent) -> None:
-        super().token(event)
-        time.sleep(self._seconds)
+def _late(text: str) -> str:
+    """Six characters that come for the first time in the second half."""
+    return next(
+        text[at : at + 6]
+        for at in range(len(text) // 2, len(text) - 6)
+        if text.index(text[at : at + 6]) == at
+    )
 
 
 def _tokens(desk: Desk) -> list[TokenEvent]:

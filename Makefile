@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands of this repository; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo serve pipelines test lint format bench spec-coverage parity gpu-check clean
+.PHONY: help setup kernels demo serve pipelines test lint format bench phantom-bench spec-coverage parity gpu-check clean
 PY := .venv/bin/python
 
 help:            ## this list
@@ -40,6 +40,10 @@ format: setup    ## let the formatters decide
 
 bench: setup     ## measured figures, each beside its bare floor in the same run
 	$(PY) -m perf_analyzer_configs.bench
+
+phantom-bench: setup  ## pricing policies under agents, short: tables and plots in build/phantom
+	@.venv/bin/skynet phantom bench --tiers static,surge,linear,ppo --robust none,w1,conditional \
+	  --alpha-values 0,0.4,0.8 --seeds 3 --out build/phantom
 
 parity: setup    ## the exported model against the fp32 reference
 	$(PY) -m export.llm.parity

@@ -67,14 +67,16 @@ class Scorer:
         """
         began = time.perf_counter()
         try:
-            answer: Scores | SkynetError = self._answer(counts, stats, keys)
+            answer: Scores | SkynetError = self._counted(self._answer(counts, stats, keys))
         except SkynetError as error:
             answer = error
             self.stats.errors.add(code=error.code)
-        else:
-            self.stats.agents += int((answer.probability >= 0.5).sum())
         self.stats.answered(len(counts), time.perf_counter() - began)
         return answer
+
+    def _counted(self, scores: Scores) -> Scores:
+        self.stats.agents += int((scores.probability >= 0.5).sum())
+        return scores
 
     def _answer(self, counts: F32, stats: F32, keys: Digests | None) -> Scores:
         """One run over all rows; two while a canary answers some of them."""
@@ -92,7 +94,11 @@ class Scorer:
         if rows.all():
             return theirs
         ours = _whole(_run(champion, counts[~rows], stats[~rows]))
-        return Scores(*(_merged(rows, *pair) for pair in zip(theirs, ours, strict=True)))
+        return Scores(
+            _merged(rows, theirs.probability, ours.probability),
+            _merged(rows, theirs.divergence, ours.divergence),
+            _merged(rows, theirs.served, ours.served),
+        )
 
     def _refused(self, error: SkynetError, why: str) -> None:
         name = error.code.upper()

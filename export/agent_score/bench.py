@@ -39,7 +39,7 @@ Score = Callable[[F32, F32], Any]
 def events(count: int, seed: int = 0) -> list[SessionEvent]:
     """A random visit."""
     rng = np.random.default_rng(seed)
-    acts, items = rng.integers(len(NAMES), size=count), rng.integers(60, size=count)
+    acts, items = (rng.integers(most, size=count).tolist() for most in (len(NAMES), 60))
     return [
         SessionEvent(NAMES[act], f"h{item:02d}", 1_000 * at, 300)
         for at, (act, item) in enumerate(zip(acts, items, strict=True))

@@ -145,9 +145,11 @@ def gap_tests(data: Prefixes) -> list[GapTest]:
 
 
 def _gap_test(name: str, own: bool, gaps: F64, agent: Flags) -> GapTest:
-    sides = [(float(gaps[side].mean()), float(gaps[side].std(ddof=1))) for side in (~agent, agent)]
+    human, agents = (
+        (float(gaps[side].mean()), float(gaps[side].std(ddof=1))) for side in (~agent, agent)
+    )
     interval = scores.auc_interval(agent, gaps)
-    return GapTest(name, own, *sides, scores.rank_test(agent, gaps), interval)
+    return GapTest(name, own, human, agents, scores.rank_test(agent, gaps), interval)
 
 
 def small_tests(

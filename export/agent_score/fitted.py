@@ -15,6 +15,8 @@ from export.agent_score.sessions import F32
 
 CLIP = 5.0
 """Standardised inputs are held within it: no count, however odd, gets more say than this."""
+BOUND = 4.0
+"""The classifier's word is held within it, softly: strangers must not be judged without doubt."""
 
 
 Layers = tuple[tuple[F64, F64], ...]
@@ -44,8 +46,7 @@ class Fitted:
         for weight, bias in self.layers[:-1]:
             x = np.maximum(x @ weight + bias, 0)
         weight, bias = self.layers[-1]
-        z: F64 = (x @ weight + bias)[:, 0]
-        return z
+        return bounded((x @ weight + bias)[:, 0])
 
     def probability(self, counts: F32, stats: F32) -> F64:
         """f(tau) [n], calibrated for a share `config.prior` of agents."""
@@ -66,6 +67,12 @@ def gathered(counts: F32, stats: F32, human: F64, agent: F64, config: TrainConfi
         "stats": inputs.stats(stats),
     }
     return inputs.joined(config.blocks, parts)
+
+
+def bounded(z: F64) -> F64:
+    """z where it is small, `BOUND` where it is large."""
+    held: F64 = BOUND * np.tanh(z / BOUND)
+    return held
 
 
 def log_odds(share: float) -> float:

@@ -17,7 +17,16 @@ import numpy as np
 from bls.phantom.kernels import F64
 from export.agent_score import inputs
 from export.agent_score.config import TrainConfig
-from export.agent_score.fitted import CLIP, Fitted, Layers, gathered, log_odds, sigmoid
+from export.agent_score.fitted import (
+    BOUND,
+    CLIP,
+    Fitted,
+    Layers,
+    bounded,
+    gathered,
+    log_odds,
+    sigmoid,
+)
 from export.agent_score.kinds import sub_kernels
 from export.agent_score.sessions import F32, Flags, Prefixes
 
@@ -35,7 +44,8 @@ def weights(data: Prefixes, sessions: Flags, prior: float) -> F64:
             mine = sessions & (data.agent == agent) & (data.driver == driver)
             whole[data.of(mine)] = share / len(drivers) / mine.sum()
     prefix = np.bincount(data.session[rows], minlength=len(data.agent))
-    return whole / np.maximum(prefix[data.session], 1)
+    share: F64 = whole / np.maximum(prefix[data.session], 1)
+    return share
 
 
 def fit_raw(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Fitted:
@@ -90,8 +100,9 @@ def _slopes(layers: list[list[F32]], x: F32, held: F32, agent: Flags, base: floa
     for weight, bias in layers[:-1]:
         values.append(np.maximum(values[-1] @ weight + bias, 0))
     weight, bias = layers[-1]
-    z = (values[-1] @ weight + bias)[:, 0]
-    back = (held * (sigmoid(base + held * z) - agent) / len(x)).astype(np.float32)[:, None]
+    z = bounded((values[-1] @ weight + bias)[:, 0])
+    wrong = held * (sigmoid(base + held * z) - agent) / len(x)
+    back = (wrong * (1 - (z / BOUND) ** 2)).astype(np.float32)[:, None]
     found: list[F32] = []
     for (weight, _), value in zip(reversed(layers), reversed(values), strict=True):
         found = [value.T @ back, back.sum(axis=0), *found]

@@ -19,7 +19,7 @@ from onnx import TensorProto
 
 from bls.contracts import AGENT_GRAPH, SessionStat
 from bls.phantom.kernels import FIRST, STATES
-from export.agent_score.fitted import CLIP, Fitted, log_odds
+from export.agent_score.fitted import BOUND, CLIP, Fitted, log_odds
 from export.agent_score.inputs import BLOCKS, PLAIN
 from export.llm.onnx_writer import OnnxWriter
 
@@ -169,7 +169,8 @@ def _classifier(graph: _Graph, x: str, fitted: Fitted) -> str:
 
 
 def _calibrated(graph: _Graph, z: str, events: str, fitted: Fitted) -> None:
-    scaled = graph.op("Mul", "z.scaled", z, graph.scalar(fitted.slope))
+    far = graph.op("Tanh", "z.tanh", graph.op("Div", "z.part", z, graph.scalar(BOUND)))
+    scaled = graph.op("Mul", "z.scaled", far, graph.scalar(BOUND * fitted.slope))
     moved = graph.op("Add", "z.moved", scaled, graph.scalar(fitted.offset))
     past = graph.op("Relu", "past", graph.op("Sub", "past.1", events, graph.scalar(1.0)))
     whole = graph.op("Add", "past.whole", past, graph.scalar(fitted.config.patience))

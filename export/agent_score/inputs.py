@@ -5,7 +5,7 @@
 - `acts`: the first act, and the square root of each act's share;
 - `pairs`: the square root of each transition's share;
 - `stats`: `SessionStat` without what only says how long a session is (events, span): counts become
-  rates, so that no driver is known by its length. `timing` is its part that a clock makes.
+  rates, so that no driver is known by its length.
 """
 
 from __future__ import annotations
@@ -51,13 +51,15 @@ def deltas(counts: F32, human: F64, agent: F64, smoothing: float) -> F64:
 def acts(counts: F32) -> F64:
     """[n, 28]."""
     shares = counts.sum(axis=1) / _events(counts)
-    return np.concatenate([counts[:, FIRST], np.sqrt(shares)], axis=1).astype(np.float64)
+    found: F64 = np.concatenate([counts[:, FIRST], np.sqrt(shares)], axis=1).astype(np.float64)
+    return found
 
 
 def pairs(counts: F32) -> F64:
     """[n, 196]."""
     moved = counts[:, :STATES].reshape(len(counts), -1)
-    return np.sqrt(moved / np.maximum(moved.sum(axis=1, keepdims=True), 1)).astype(np.float64)
+    found: F64 = np.sqrt(moved / np.maximum(moved.sum(axis=1, keepdims=True), 1)).astype(np.float64)
+    return found
 
 
 def stats(rows: F32) -> F64:
@@ -68,17 +70,11 @@ def stats(rows: F32) -> F64:
     return np.column_stack([rows[:, list(PLAIN)], items, quotes]).astype(np.float64)
 
 
-def untimed(rows: F32) -> F32:
-    """STATS as they would be without a clock."""
-    still = rows.copy()
-    still[:, [*TIMING, SessionStat.SPAN]] = 0
-    return still
-
-
 def evidence(counts: F32, patience: float) -> NDArray[np.float64]:
     """How much of the classifier's word counts [n], 0 for a session of 0 or 1 acts, up to 1."""
     past = np.maximum(counts.sum(axis=(1, 2)) - 1, 0).astype(np.float64)
-    return past / (past + patience)
+    found: F64 = past / (past + patience)
+    return found
 
 
 def joined(blocks: Iterable[str], parts: dict[str, F64]) -> F64:

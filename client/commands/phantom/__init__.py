@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from client.commands.phantom.experiments import experiments
 from client.commands.phantom.sessions import sessions
 from client.commands.phantom.sheet import import_sheet
 
@@ -17,7 +18,7 @@ def phantom() -> None:
     """Shopping agents told from people, and prices that survive them (docs/phantom.md)."""
 
 
-_COMMANDS: tuple[click.Command, ...] = (import_sheet, sessions)
+_COMMANDS: tuple[click.Command, ...] = (experiments, import_sheet, sessions)
 
 for command in _COMMANDS:
     phantom.add_command(command)

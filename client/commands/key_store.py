@@ -21,6 +21,8 @@ from bls.errors import SkynetError, invalid
 from bls.keys.store import KeyStore, open_store
 from bls.llm.adapters_key import LORA_KEY, Adapters
 from bls.models.model_key import SUBSYSTEMS, ModelKey, canary_key, model_key
+from bls.phantom.experiments import KEY as EXPERIMENTS
+from bls.phantom.experiments import read_experiments
 from bls.settings import Settings, load_settings
 from client.palette import printable
 
@@ -75,6 +77,8 @@ class Rule:
 
         if key == params.KEY:
             return cls(load_trusted(settings.params_public_keys), params.read_params)
+        if key == EXPERIMENTS:
+            return cls(None, read_experiments)
         if key not in MODEL_KEYS and key != LORA_KEY:
             return cls(None, dict)
         names = settings.models_public_keys

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from client.commands.phantom.bench import bench
+from client.commands.phantom.experiments import experiments
 from client.commands.phantom.sessions import sessions
 from client.commands.phantom.sheet import import_sheet
 from client.commands.phantom.shop import shop
@@ -21,7 +22,15 @@ def phantom() -> None:
     """Shopping agents told from people, and prices that survive them (docs/phantom.md)."""
 
 
-_COMMANDS: tuple[click.Command, ...] = (shop, sessions, import_sheet, traffic, bench, train)
+_COMMANDS: tuple[click.Command, ...] = (
+    shop,
+    sessions,
+    experiments,
+    import_sheet,
+    traffic,
+    bench,
+    train,
+)
 
 for command in _COMMANDS:
     phantom.add_command(command)

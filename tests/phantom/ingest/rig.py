@@ -59,7 +59,11 @@ class Shop:
 @contextmanager
 def open_shop(triton: str, folder: Path, **settings: Any) -> Iterator[Shop]:
     """A gateway on its folder, and a shop in front of it."""
-    usual = {"triton": triton, "logs": folder / "logs", "salt": folder / "session.salt"}
+    usual: dict[str, Any] = {
+        "triton": triton,
+        "logs": folder / "logs",
+        "salt": folder / "session.salt",
+    }
     told = GatewaySettings(**(usual | settings))
     with (
         LiveGateway(told) as live,

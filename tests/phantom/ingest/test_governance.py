@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from bls.errors import SkynetError
 from bls.keys.folder import FolderStore
@@ -19,6 +21,7 @@ from bls.keys.publish import Publisher
 from bls.phantom.experiments import KEY, Experiments, read_experiments
 from bls.phantom.live import Standing
 from bls.phantom.salt import hashed, read_salt
+from client.commands.phantom import phantom
 from tests.client.fake_triton import wait_until
 from tests.phantom.ingest.rig import Shop, event, fault, open_shop
 from tests.phantom.ingest.scorer import Scorer
@@ -228,3 +231,25 @@ def test_the_salt_is_made_once_and_never_shared(tmp_path: Path) -> None:
     with pytest.raises(SkynetError) as caught:
         read_salt(path)
     assert caught.value.code == "bad_salt"
+
+
+def test_experiments_are_published_and_listed(tmp_path: Path) -> None:
+    store = ("--store", str(tmp_path / "keys"))
+    file = tmp_path / "experiments.json"
+
+    def run(*words: str) -> Result:
+        env = {"SKYNET_STATE": str(tmp_path)}
+        return CliRunner().invoke(phantom, ["experiments", *words, *store], env=env)
+
+    assert run().output == "none\n"
+    file.write_text(json.dumps({"experiments": [RUNNING]}))
+    assert run("--publish", str(file)).output.startswith("version 1,")
+    assert "static 0.25, learned 0.75" in run().output
+    file.write_text(json.dumps({"experiments": [RUNNING | {"mode": "boats"}]}))
+    assert "Not a value" in str(run("--publish", str(file)).exception)
+    file.write_text("[]")
+    assert "no JSON object" in str(run("--publish", str(file)).exception)
+    other = FolderStore(tmp_path / "keys")
+    Publisher(other, None).publish(KEY, {"experiments": 1}, None)
+    other.close()
+    assert "does not count" in str(run().exception)

@@ -38,7 +38,7 @@ class StorefrontSettings:
     retry_s: float = 0.2
     retry_max_s: float = 5.0
     shutdown_s: float = 2.0
-    sessions: int = LIMITS.sessions
+    sessions: int = 16_384
     session_idle_s: float = LIMITS.session_idle_s
 
     def __post_init__(self) -> None:

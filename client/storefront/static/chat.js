@@ -78,17 +78,20 @@ async function ask(question) {
   busy(false);
 }
 
+// The button stays focusable, and the focus stays where the visitor put it.
 function busy(now) {
-  find("chat-send").disabled = now;
+  find("chat-send").setAttribute("aria-disabled", String(now));
+  if (!now && document.activeElement === find("chat-stop")) find("chat-send").focus();
   find("chat-stop").hidden = !now;
-  if (!now) find("chat-text").focus({ preventScroll: true });
 }
+
+const isBusy = () => !find("chat-stop").hidden;
 
 find("chat").hidden = false;
 find("chat").addEventListener("submit", (event) => {
   event.preventDefault();
   const question = find("chat-text").value.trim();
-  if (!question || find("chat-send").disabled) return;
+  if (!question || isBusy()) return;
   find("chat-text").value = "";
   ask(question);
 });

@@ -198,7 +198,8 @@ def test_the_assistant_says_what_went_wrong(
     page.fill("#chat-text", "Slowly?")
     page.click("#chat-send")
     page.click("#chat-stop")
-    page.wait_for_selector("#chat-send:not([disabled])")
+    page.wait_for_selector("#chat-send[aria-disabled=false]")
+    assert page.evaluate("document.activeElement.id") == "chat-send"
     assert page.locator("#chat-log [role=alert]").count() == 2, "stopping is no fault"
     assert page.faults == []
     page.context.close()

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from bls.errors import SkynetError
 from bls.phantom.recorded import write_sessions
-from bls.phantom.session import MODES, Session
+from bls.phantom.session import MODES, Mode, Session
 from bls.phantom.shop import catalogue
 from pipelines_dagster.phantom.traffic.browser_ground import BrowserGround
 from pipelines_dagster.phantom.traffic.driver import Driver
@@ -82,7 +82,7 @@ class Listener:
 
 
 @contextmanager
-def running_shop(mode: str, gateway: str, root: Path = Path()) -> Iterator[str]:
+def running_shop(mode: Mode, gateway: str, root: Path = Path()) -> Iterator[str]:
     """A shop's process on a free port; its address. `root`: the checkout it is run from."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -113,15 +113,16 @@ def _wait(url: str, shop: subprocess.Popen[bytes]) -> None:
 
 
 def record(
-    url: str, mode: str, turns: Sequence[tuple[Driver, int]], seed: int, speed: float
+    url: str, mode: Mode, turns: Sequence[tuple[Driver, int]], seed: int, speed: float
 ) -> list[Session]:
-    """One browser's share: for each turn the first session of a trip."""
+    """One browser's share: for each turn the first session of a trip. A fault costs its session."""
     made: list[Session] = []
-    with BrowserGround(catalogue(mode), url, speed=speed) as ground:  # type: ignore[arg-type]
+    with BrowserGround(catalogue(mode), url, speed=speed) as ground:
         for driver, turn in turns:
-            trip = ground.sessions(driver, f"{seed}/{turn}")
-            made += [next(trip)]
-            trip.close()  # type: ignore[attr-defined]
+            try:
+                made.append(next(iter(ground.sessions(driver, f"{seed}/{turn}"))))
+            except SkynetError as fault:
+                _bar.write(f"{driver.name}: {fault.code}")
             _bar.update()
     return made
 

@@ -29,7 +29,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _SIZES = ((1280, 800), (1366, 768), (1440, 900), (1536, 864), (1920, 1080))
 _PHONE = (390, 844)
 _ADVERTS = 6
-_TIMEOUT_MS = 10_000
+_TIMEOUT_MS = 30_000
 _LAST_MS = 150
 """For what the page tells last to be on its way."""
 

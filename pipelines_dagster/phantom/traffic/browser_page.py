@@ -177,5 +177,11 @@ class BrowserPage:
 def _one_change(here: Query, query: Query) -> bool:
     """Whether the form, as it stands on the page, needs one field changed."""
     now = replace(query, page=1)
-    parts = ("words", "order", "facets", "max_price_micros", "date")
-    return sum(getattr(here, part) != getattr(now, part) for part in parts) == 1 == query.page
+    changes = [
+        here.words != now.words,
+        here.order != now.order,
+        here.facets != now.facets,
+        here.max_price_micros != now.max_price_micros,
+        here.date != now.date,
+    ]
+    return sum(changes) == 1 == query.page

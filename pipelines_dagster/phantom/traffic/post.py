@@ -78,7 +78,7 @@ class Poster:
 
 
 def _shift(session: Session) -> int:
-    times = [one.ts_ms for one in (*session.events, *session.quotes)]
+    times = [one.ts_ms for one in session.events] + [one.ts_ms for one in session.quotes]
     return time.time_ns() // 1_000_000 - max(times, default=0)
 
 

@@ -122,7 +122,7 @@ class _Visit:
                 ("search", {"words": wants.words()}),
             )
         )
-        return (yield from self._hands.ask(action, replace(query, page=1, **change)))  # type: ignore[arg-type]
+        return (yield from self._hands.ask(action, replace(query, page=1, **change)))
 
     def _consider(self, view: View) -> Step:
         """An item's page: read, perhaps more of it, perhaps bought."""

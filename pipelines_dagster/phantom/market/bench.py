@@ -78,7 +78,8 @@ def scalar(config: MarketConfig, robust: Robust, seed: int) -> Callable[[], Any]
 
 def speed(seconds: float, seed: int) -> list[tuple[str, ...]]:
     """Rows: objective, ours, one market, scalar twin, ratio, published twice."""
-    config, rows = MarketConfig(products=3, sessions=10), []
+    config = MarketConfig(products=3, sessions=10)
+    rows: list[tuple[str, ...]] = []
     for robust in tqdm(ROBUST, desc="10 sessions, 3 products", leave=False):
         ours = rate(vector(config, ENVS, robust, seed), ENVS, seconds)
         one = rate(vector(config, 1, robust, seed), 1, seconds)
@@ -99,7 +100,7 @@ def speed(seconds: float, seed: int) -> list[tuple[str, ...]]:
 
 def cost(seconds: float, seed: int) -> list[tuple[str, ...]]:
     """Rows: products, sessions, then milliseconds a market step per objective, and peak memory."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     sizes = [(products, sessions) for products in SIZES for sessions in SIZES]
     for products, sessions in tqdm(sizes, desc="sizes", leave=False):
         config = MarketConfig(products=products, sessions=sessions)
@@ -139,7 +140,9 @@ def expansion(seed: int, items: int = 1000) -> list[tuple[str, ...]]:
     law = np.full(one.states, 1 / one.states)
     found = acts(built_in(), AGENT, np.full(items, 50), rng)
     dense, factors = one.states**2, f"{one.kernel.size + items:,}"
-    rows = [("dense matrix (not built)", f"{dense:,}", "-", f"{dense * 8 / 2**20:,.0f}")]
+    rows: list[tuple[str, ...]] = [
+        ("dense matrix (not built)", f"{dense:,}", "-", f"{dense * 8 / 2**20:,.0f}")
+    ]
     for name, work in (
         ("factors: one step of a law", lambda: one.forward(law)),
         (f"factors: {found.size:,} acts sampled", lambda: one.sample(found, rng)),

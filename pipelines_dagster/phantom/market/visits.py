@@ -180,9 +180,12 @@ class _Block:
         """What each visitor pays [n, sessions]."""
         paid: F32 = (wants @ self.posted[:, :, None])[:, :, 0]
         if self.config.normalise == "volume":
-            return paid / np.float32(self.config.human.mean)
-        total = np.einsum("nsm->ns", wants)
-        return paid / np.where(total > 0, total, np.float32(1))
+            over: F32 = np.full(1, self.config.human.mean, np.float32)
+        else:
+            total = np.einsum("nsm->ns", wants)
+            over = np.where(total > 0, total, np.float32(1))
+        taken: F32 = paid / over
+        return taken
 
 
 def shares(wants: F32) -> tuple[F32, F32]:
@@ -193,6 +196,5 @@ def shares(wants: F32) -> tuple[F32, F32]:
 
 
 def _nothing(count: int, products: int, points: int) -> Tally:
-    items = [np.zeros((count, products)) for _ in range(4)]
-    sums = [np.zeros(count) for _ in range(2)]
-    return Tally(*items, *sums, np.zeros((count, points)), np.zeros((count, points)))
+    shapes = [(count, products)] * 4 + [(count,)] * 2 + [(count, points)] * 2
+    return Tally(*(np.zeros(shape) for shape in shapes))

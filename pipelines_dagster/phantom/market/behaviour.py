@@ -184,4 +184,5 @@ def _law(weights: Mapping[str, float]) -> F64:
     law = np.zeros(STATES)
     for name, weight in weights.items():
         law[INDEX[name]] = weight
-    return _SPREAD / STATES + (1 - _SPREAD) * law / law.sum()
+    mixed: F64 = _SPREAD / STATES + (1 - _SPREAD) * law / law.sum()
+    return mixed

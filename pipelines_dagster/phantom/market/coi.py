@@ -31,8 +31,11 @@ _NODES = 4001
 class PriceLaw(Protocol):
     """The law of one quoted price, on [lowest, highest]."""
 
-    lowest: float
-    highest: float
+    @property
+    def lowest(self) -> float: ...
+
+    @property
+    def highest(self) -> float: ...
 
     def quantile(self, ranks: F64) -> F64:
         """Prices at ranks in [0, 1): how it is sampled."""
@@ -108,7 +111,8 @@ class TruncatedNormal(_Smooth):
 
     def quantile(self, ranks: F64) -> F64:
         inner = ndtri(self._ends[0] + self._mass * ranks)
-        return np.clip(self.mean + self.spread * inner, self.lowest, self.highest)
+        drawn: F64 = np.clip(self.mean + self.spread * inner, self.lowest, self.highest)
+        return drawn
 
     def survival(self, prices: F64) -> F64:
         left: F64 = (self._ends[1] - ndtr((prices - self.mean) / self.spread)) / self._mass

@@ -62,6 +62,12 @@ class MarketVecEnv(gym.vector.VectorEnv[F32, I64, F64]):  # type: ignore[misc]
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012
 
+    alpha: F64
+    prices: F64
+    _poor: I64
+    _step: I64
+    _obs: F32
+
     def __init__(
         self,
         config: MarketConfig,
@@ -132,9 +138,10 @@ class MarketVecEnv(gym.vector.VectorEnv[F32, I64, F64]):  # type: ignore[misc]
         if chosen.min() < 0 or chosen.max() >= len(self.config.multipliers):
             raise bad_market("an action is an index of the multipliers", "actions")
         if self.config.moves == "base":
-            return self.config.ladder[chosen, np.arange(self.config.products)]
-        moved = self.prices * np.asarray(self.config.multipliers)[chosen]
-        return np.clip(moved, self.config.low, self.config.high)
+            prices: F64 = self.config.ladder[chosen, np.arange(self.config.products)]
+            return prices
+        moved: F64 = self.prices * np.asarray(self.config.multipliers)[chosen]
+        return moved.clip(self.config.low, self.config.high)
 
     def _ended(self, margin: F64) -> tuple[Any, Any]:
         self._poor = np.where(margin < self.config.margin_floor, self._poor + 1, 0)

@@ -90,7 +90,7 @@ def simulate(
         sums += above.sum(axis=0), (above**2).sum(axis=0)
     mean, square = sums / buyers
     error = np.sqrt(np.maximum(square - mean**2, 0.0) / max(buyers - 1, 1))
-    expected = law.expected_minimum(np.arange(1, queries + 1))
+    expected = law.expected_minimum(np.arange(1.0, queries + 1))
     unseen = _UNSEEN / buyers * (law.highest - law.lowest)
     return Erosion(law.lowest + mean, np.maximum(1.96 * error, unseen), expected, law.lowest)
 
@@ -98,7 +98,8 @@ def simulate(
 def _ranks(shape: tuple[int, int], tie: Tie, rho: float, rng: np.random.Generator) -> F64:
     if tie == "factor":
         common, own = rng.standard_normal((shape[0], 1)), rng.standard_normal(shape)
-        return np.minimum(ndtr(np.sqrt(rho) * common + np.sqrt(1 - rho) * own), 1 - 1e-16)
+        tied: F64 = ndtr(np.sqrt(rho) * common + np.sqrt(1 - rho) * own)
+        return np.minimum(tied, 1 - 1e-16)
     ranks = rng.random(shape)
     if tie == "sticky":
         fresh = rng.random(shape) >= rho

@@ -154,5 +154,5 @@ class Expansion:
             raise invalid("bad_expansion", "A block keeps one item or more.", "top")
         law = np.zeros(self.items)
         kept = np.argsort(-self.demand, kind="stable")[:top]
-        law[kept] = self.demand[kept]
-        return law / law.sum()
+        law[kept] = self.demand[kept] / self.demand[kept].sum()
+        return law

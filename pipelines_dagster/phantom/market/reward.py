@@ -100,5 +100,5 @@ def _lost(config: MarketConfig, prices: F64, want: F64) -> F64:
     """Share of revenue that the worst law in the W1 ball takes away [n]."""
     plain = (prices * want).sum(axis=1)
     worst = worst_demand(want[..., None], prices, config.w1_radius).sum(axis=1)
-    kept = np.divide(worst, plain, out=np.zeros_like(plain), where=plain > 0)
+    kept: F64 = np.divide(worst, plain, out=np.zeros_like(plain), where=plain > 0)
     return 1.0 - kept

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -22,7 +22,7 @@ class MarketEnv(gym.Env[F32, NDArray[np.int64]]):  # type: ignore[misc]
     `reset(seed=None)` goes on with the random numbers where they are, as Gymnasium wants.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ from pipelines_dagster.phantom.market.visits import crowd, visit
 F64 = NDArray[np.float64]
 SHARES = np.linspace(0.0, 1.0, 19)
 SEEDS = 5
-PRICES = np.arange(20.0, 52.0, 2.0)
+PRICES = np.arange(24.0, 48.0, 2.0)
 PUBLISHED = (348_823.0, -90_141.0)
 
 
@@ -79,28 +79,32 @@ def episodes(config: MarketConfig, prices: F64, seed: int) -> F64:
     return total
 
 
-def measured(config: MarketConfig, choices: F64, seed: int, held: bool = False) -> Line:
-    """The line of the best of `choices` [k, products] at each share; or, held, of the best at 0."""
+def lines_of(config: MarketConfig, choices: F64, seed: int) -> tuple[Line, Line]:
+    """The line of the best of `choices` [k, products] at each share, and that of the best at 0."""
     found = [[episodes(config, each, seed + one) for each in choices] for one in range(SEEDS)]
     revenue = np.stack([np.stack(each) for each in found])  # [seeds, choices, shares]
     best = revenue.mean(axis=0).argmax(axis=0)
-    kept = revenue[:, np.full_like(best, best[0]) if held else best, np.arange(len(SHARES))]
-    return fitted(np.tile(SHARES, SEEDS), kept.reshape(-1))
+    alpha = np.tile(SHARES, SEEDS)
+    kept = (revenue[:, choice, np.arange(len(SHARES))] for choice in (best, best[:1]))
+    free, held = (fitted(alpha, each.reshape(-1)) for each in kept)
+    return free, held
 
 
 def report(products: int, seed: int) -> tuple[str, dict[str, Line]]:
     """The table as Markdown and its lines."""
-    lines = {}
+    lines: dict[str, Line] = {}
     for normalise in tqdm(("session", "volume"), desc="normalised by", leave=False):
         config = MarketConfig(products=products, normalise=normalise, bank=64)
-        same = np.tile(PRICES[:, None], (1, products))
-        for name, choices, held in (
-            ("base", config.base[None], False),
-            ("one multiplier", config.ladder, False),
-            ("one price", same, False),
-            ("one price, held", same, True),
-        ):
-            lines[f"{normalise}: {name}"] = measured(config, choices, seed, held)
+        ways = {
+            "base": config.base[None],
+            "one multiplier": config.ladder,
+            "one price": np.tile(PRICES[:, None], (1, products)),
+        }
+        for name, choices in ways.items():
+            free, held = lines_of(config, choices, seed)
+            lines[f"{normalise}: {name}"] = free
+            if name == "one price":
+                lines[f"{normalise}: one price, held"] = held
     rows = [
         (name, f"{x.at_zero:,.0f}", f"{x.slope:,.0f} ± {x.reach:,.0f}", f"{100 * x.share:.1f} %")
         for name, x in lines.items()

@@ -110,7 +110,8 @@ def _crowd(game: Game, move: Round, visitors: int, rng: np.random.Generator) -> 
     spread = np.where(is_agent, game.config.agent.spread, np.array([x.spread for x in laws])[cell])
     price = np.where(is_agent, quoted, game.prices[move.posted][cell])
     value = rng.normal(mean, spread) + rng.normal(0.0, game.config.noise, visitors)
-    return price * np.maximum(0.0, value - price)
+    paid: NDArray[np.float64] = price * np.maximum(0.0, value - price)
+    return paid
 
 
 def games(config: MarketConfig, sees_agent: bool) -> Iterator[Game]:

@@ -147,12 +147,13 @@ class _Block:
         told = np.stack([self.bank.weight[actor, pick], self.bank.looks[actor, pick]], axis=1)
         even = (told * (total <= 0)[:, None]).sum(axis=2, keepdims=True) / share.shape[2]
         on_items = told @ share + even
-        tally.want[rows] += wants.sum(axis=1, dtype=np.float64)
-        tally.units[rows] += units.sum(axis=1, dtype=np.float64) / scale
+        want = np.einsum("nsm->nm", wants)  # three times as fast as `sum` over short axes
+        tally.want[rows] += want
+        tally.units[rows] += (want if units is wants else np.einsum("nsm->nm", units)) / scale
         tally.interest[rows] += on_items[:, 0]
         tally.shown[rows] += on_items[:, 1]
-        tally.agent[rows] += self.bank.agent[actor, pick].sum(axis=1, dtype=np.float64)
-        tally.events[rows] += self.bank.events[actor, pick].sum(axis=1, dtype=np.float64)
+        tally.agent[rows] += np.einsum("ns->n", self.bank.agent[actor, pick])
+        tally.events[rows] += np.einsum("ns->n", self.bank.events[actor, pick])
 
     def judge(self, grid: F32, tally: Tally, rows: slice) -> None:
         """Adds revenue and f under every share of the grid [n, k]: each visitor as either class."""
@@ -161,8 +162,8 @@ class _Block:
         is_agent = self.some.share[:, None, :] < grid[:, :, None]
         paid = np.where(is_agent, agents[:, None], people[:, None])
         score = np.where(is_agent, agent[AGENT][:, None], agent[HUMAN][:, None])
-        tally.grid_revenue[rows] += paid.sum(axis=2, dtype=np.float64)
-        tally.grid_agent[rows] += score.sum(axis=2, dtype=np.float64)
+        tally.grid_revenue[rows] += np.einsum("nks->nk", paid)
+        tally.grid_agent[rows] += np.einsum("nks->nk", score)
 
     def _wants(self, actor: NDArray[np.int64] | np.int64) -> F32:
         """`d(p) = max(0, v - p + noise)` [n, sessions, products]."""
@@ -179,19 +180,21 @@ class _Block:
         """What each visitor pays [n, sessions]."""
         paid: F32 = (wants @ self.posted[:, :, None])[:, :, 0]
         if self.config.normalise == "volume":
-            return paid / np.float32(self.config.human.mean)
-        total = wants.sum(axis=2)
-        return paid / np.where(total > 0, total, np.float32(1))
+            over: F32 = np.full(1, self.config.human.mean, np.float32)
+        else:
+            total = np.einsum("nsm->ns", wants)
+            over = np.where(total > 0, total, np.float32(1))
+        taken: F32 = paid / over
+        return taken
 
 
 def shares(wants: F32) -> tuple[F32, F32]:
     """Each visitor's demand normalised over the catalogue, zeros where there is none; and its sum
     before that [n, sessions]."""
-    total: F32 = wants.sum(axis=2)
+    total: F32 = np.einsum("nsm->ns", wants)
     return wants / np.where(total > 0, total, np.float32(1))[:, :, None], total
 
 
 def _nothing(count: int, products: int, points: int) -> Tally:
-    items = [np.zeros((count, products)) for _ in range(4)]
-    sums = [np.zeros(count) for _ in range(2)]
-    return Tally(*items, *sums, np.zeros((count, points)), np.zeros((count, points)))
+    shapes = [(count, products)] * 4 + [(count,)] * 2 + [(count, points)] * 2
+    return Tally(*(np.zeros(shape) for shape in shapes))

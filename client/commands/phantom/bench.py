@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str) -> t
         return tuple(float(word) for word in text.split(","))
     except ValueError:
         raise click.BadParameter("numbers, with commas between them") from None
+
+
+def _line(share: float, note: str) -> None:
+    click.echo(f"[{share:4.0%}] {note}", err=True)
 
 
 @click.command()
@@ -95,7 +100,7 @@ def bench(
         raise click.BadParameter("local or ray", param_hint="--workers")
     each = here if workers == "local" else on_ray(settings.ray or "local")
     with progress_bar("bench") as show:
-        results = run(plan, each, show)
+        results = run(plan, each, show if sys.stderr.isatty() else _line)
     text, files = write_report(out, plan, results)
     if write is not None:
         write_into(write, text, f"bench {information}")

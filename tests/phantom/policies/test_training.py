@@ -13,7 +13,7 @@ from bls.errors import SkynetError
 from client.commands.phantom import phantom
 from pipelines_dagster.phantom.market.config import MarketConfig
 from pipelines_dagster.phantom.policies.credit import Credit
-from pipelines_dagster.phantom.policies.items import ItemMarket
+from pipelines_dagster.phantom.policies.items import SHAKE, ItemMarket
 from pipelines_dagster.phantom.policies.linear import Elasticity
 from pipelines_dagster.phantom.policies.make import make
 from pipelines_dagster.phantom.policies.policy import LEVELS, ROBUST, STATE, Origin, Robust, Tier
@@ -56,7 +56,7 @@ def test_the_twin_cancels_at_base_prices(market: MarketConfig) -> None:
     for robust in ROBUST:
         items = ItemMarket(market, 4, robust, seed=3)
         items.reset()
-        for _ in range(2 * market.steps):
+        for _ in range(SHAKE):  # after a shake, prices come back to base: the twin's never left
             items.step(np.full(items.rows, market.neutral))
             assert items.gained == pytest.approx(np.zeros(4), abs=1e-12)
 

@@ -218,6 +218,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_TVE_MODEL": settings.tve_model,
         "SKYNET_GUARD_MODEL": settings.guard_model,
         "SKYNET_SUMMARISER_MODEL": settings.summariser_model,
+        "SKYNET_AGENT_MODEL": settings.agent_model,
         "SKYNET_PRICE_MODEL": settings.price_model,
         "SKYNET_CONDENSE": settings.condense,
         "SKYNET_DATABASE": settings.database,

@@ -45,7 +45,9 @@ class HeldPrices:
     def last(self, session: str, item: Item) -> Given | None:
         """What the session was given last for it, still held or not."""
         found = self._given.get((session, item.item))
-        return found if found is not None and found.item == item else None
+        if found is None or (found.item is not item and found.item != item):
+            return None
+        return found
 
     def put(self, session: str, given: Given) -> None:
         key = session, given.item.item

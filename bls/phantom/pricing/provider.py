@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -126,8 +127,8 @@ class Provider:
                 known[made.item.item] = self._keep(page, made)
         self.stats.held += len(known) - len(fresh)
         given = [one for item in items if (one := known[item.item]) is not None]
-        for one in given:
-            self.stats.quotes.add(policy=one.policy)
+        for policy, count in Counter(one.policy for one in given).items():
+            self.stats.quotes.add(count, policy=policy)
         return given
 
     def _holding(self, page: _Page, item: Item) -> Given | None:
@@ -143,9 +144,10 @@ class Provider:
         if other is not None:
             return other
         last = self._held.last(page.session, made.item)
-        given = made if last is None else dataclasses.replace(made, times=last.times + 1)
-        self._held.put(page.session, given)
-        return given
+        if last is not None:
+            made = dataclasses.replace(made, times=last.times + 1)
+        self._held.put(page.session, made)
+        return made
 
     async def _priced(self, page: _Page, items: Sequence[Item]) -> list[Given]:
         if page.forced:

@@ -82,15 +82,14 @@ def states(
     """
     agent = PRIOR if sight.agent is None else min(max(sight.agent, 0.0), 1.0)
     events = math.log1p(sight.events) / _SCALE
+    base = np.array([item.base_micros for item in items], np.float64)
     rows = np.empty((len(items), len(PriceState)), np.float32)
-    for row, item in zip(rows, items, strict=True):
-        base = item.base_micros
-        row[PriceState.DEMAND] = market.of(item.item)
-        row[PriceState.PRICE] = last.get(item.item, base) / base
-        row[PriceState.LOW] = item.floor_micros / base
-        row[PriceState.HIGH] = item.ceiling_micros / base
-        row[PriceState.COST] = item.cost_micros / base
-        row[PriceState.AGENT] = agent
-        row[PriceState.EVENTS] = events
-        row[PriceState.QUOTES] = math.log1p(shown.get(item.item, 0)) / _SCALE
+    rows[:, PriceState.DEMAND] = [market.of(item.item) for item in items]
+    rows[:, PriceState.PRICE] = [last.get(item.item, item.base_micros) for item in items] / base
+    rows[:, PriceState.LOW] = [item.floor_micros for item in items] / base
+    rows[:, PriceState.HIGH] = [item.ceiling_micros for item in items] / base
+    rows[:, PriceState.COST] = [item.cost_micros for item in items] / base
+    rows[:, PriceState.AGENT] = agent
+    rows[:, PriceState.EVENTS] = events
+    rows[:, PriceState.QUOTES] = np.log1p([shown.get(item.item, 0) for item in items]) / _SCALE
     return rows

@@ -26,7 +26,7 @@ SHARES = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Of agents among the visitors of a simulated market."""
 MARKETS = {"full": 64, "quick": 16}
 """Paired: one market of each policy a seed."""
-STEPS = {"full": 100, "quick": 20}
+STEPS = {"full": 100, "quick": 10}
 SEED = 11
 STATES = 20_000
 _Z_95 = 1.959964

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipelines_dagster.phantom.policies.train import TrainPlan
 
 TIERS = {"full": "ppo", "quick": "linear"}
-TIMESTEPS = {"full": 100_000, "quick": 1_600}
+TIMESTEPS = {"full": 100_000, "quick": 800}
 """Steps of a market."""
 LEAST = 0.001
 """Of the simulated objective, mean over the shares of agents: less is not worth a canary."""

@@ -109,6 +109,14 @@ def test_tables_of_an_older_build_are_valid(tmp_path: Path) -> None:
     assert validity.left_out(plain) == 0
 
 
+@pytest.mark.spec("PH-13")
+def test_what_is_likely_a_program_is_paid_for_and_not_learned_from() -> None:
+    rows = pl.DataFrame({validity.SCORE: [-1.0, 0.49, 0.5, 0.96, None], "n": range(5)})
+    marks = rows.with_columns(pl.Series(validity.INVALID, [False, False, False, True, None]))
+    assert validity.learned(marks.lazy()).collect()["n"].to_list() == [0, 1, 4]
+    assert validity.left_out(marks.lazy()) == 2
+
+
 def test_the_last_reaction_decides(tmp_path: Path) -> None:
     """Told again as valid, a click is valid: a retold event replaces the one before."""
     streams = traffic(count=2)

@@ -93,6 +93,7 @@ def test_a_bridge_that_is_switched_off_changes_nothing() -> None:
         conversations=20,
         dials=Dials(0.2, 0.0, 0.0, 2.0),
         setting=QUICK,
+        learn_below=2.0,
     )
     found = play(plan)
     assert len({(f.roi, f.value, f.paid, f.tve, f.forecast) for f in found}) == 1

@@ -38,7 +38,8 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
         )
         .collect()
     )
-    earned = rows["money"].filter((rows["money"] > 0) & ~rows[validity.INVALID])
+    money = validity.learned(rows.lazy()).collect()["money"]
+    earned = money.filter(money > 0)
     cap = 0.0 if earned.is_empty() else float(earned.quantile(CAP_QUANTILE) or 0.0)
     reward = (pl.col("money") / cap).clip(0, 1) if cap else pl.lit(0.0)
     return rows.filter(pl.col("dt") == day).with_columns(cap=pl.lit(cap), reward=reward)

@@ -3,7 +3,8 @@
 
 A showing is invalid when the reaction that counts for it says so (`click.logs.invalid`), or the
 receipt of its reply does (`e2e.trace.traffic.valid`). Silver tables keep such rows and mark them;
-whatever trains leaves them out and says how many. They are left out whole: without the click the
+whatever trains leaves them out, and with them what was more likely a program's than a person's
+(f at or above `LEARN_BELOW`), and says how many. They are left out whole: without the click the
 same showing would say that nobody liked the ad, which no person said either.
 
 Tables of an older build lack the marks; what has none is valid.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from bls.phantom.bridge import LEARN_BELOW
 from pipelines_dagster.defs.market.schema import Columns
 
 INVALID, SCORE = "invalid", "agent_probability"
@@ -71,6 +73,8 @@ def left_out(rows: pl.LazyFrame) -> int:
 
 
 def _invalid(rows: pl.LazyFrame) -> pl.Expr:
-    if INVALID not in rows.collect_schema():
+    found = rows.collect_schema()
+    if INVALID not in found or SCORE not in found:
         return pl.lit(False)
-    return pl.col(INVALID).fill_null(False)
+    likely = pl.col(SCORE).fill_null(NO_SCORE) >= LEARN_BELOW
+    return pl.col(INVALID).fill_null(False) | likely

@@ -98,8 +98,8 @@ def _tve(lake: Lake, since: float, names: tuple[str, str]) -> pl.DataFrame:
         return _empty()
     key = (*_REPLY, "advertiser")
     told = clicked.select(*key, "ts", "clicks", *validity.marks_of(clicked)).sort("ts")
-    last = told.group_by(*key).agg(pl.col("clicks", validity.INVALID).last())
-    clicks = validity.learned(last).drop(validity.INVALID)
+    last = told.group_by(*key).agg(pl.col("clicks", *validity.MARKS).last())
+    clicks = validity.learned(last).drop(*validity.MARKS)
     value = pl.col("v_max") / (1 + (pl.col("a") * (pl.col("k_0") - pl.col("delivered"))).exp())
     return (
         fed.filter(pl.col("tve").is_in(list(names)) & (pl.col("delivered") > 0))

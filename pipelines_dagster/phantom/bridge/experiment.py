@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bls.brain.features import W_FLOOR
-from bls.phantom.bridge import DIALS, Dials
+from bls.phantom.bridge import DIALS, LEARN_BELOW, Dials
 from pipelines_dagster.defs.market import readers
 from pipelines_dagster.defs.market.ab.models import believe, ewma_forecast
 from pipelines_dagster.defs.market.ab.play import Setting
@@ -49,6 +49,7 @@ class Plan:
     regime: str = "stationary"
     eager: float = 1.0
     dials: Dials = DIALS
+    learn_below: float = LEARN_BELOW
     setting: Setting = field(default_factory=Setting)
 
 
@@ -108,7 +109,7 @@ class _Worlds:
             for trial, rng in zip((self.live, self.train, self.test), streams, strict=False)
         )
         ads, k, clicks = _showings(self.train, past.agent, self.plan.eager, streams[3])
-        rows = np.repeat(past.invalid, self.train.ad.shape[1])
+        rows = np.repeat(past.unlearned, self.train.ad.shape[1])
         models = {
             False: ValueModel.fit(ads, k, clicks),
             True: ValueModel.fit(_taken(ads, ~rows), k[~rows], clicks[~rows]),
@@ -145,7 +146,9 @@ class _Worlds:
         score = self.plan.roc.draw(agent, rng)
         dials = self.plan.dials
         discount = np.array([dials.discount(float(f)) for f in score])
-        return Traffic(agent, score, discount, score >= dials.invalid_at)
+        return Traffic(
+            agent, score, discount, score >= dials.invalid_at, score >= self.plan.learn_below
+        )
 
     def _tve_error(self, model: ValueModel) -> float:
         """RMSE of V(k) on people of a world of its own, at every third token of every ad."""

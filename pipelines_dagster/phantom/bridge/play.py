@@ -49,12 +49,14 @@ ARMS = (
 
 @dataclass(frozen=True)
 class Traffic:
-    """Who the n conversations are with, and what f says of them at their end."""
+    """Who the n conversations are with, and what f says of them at their end: refunded, not learned
+    from."""
 
     agent: Bool
     score: F64
     discount: F64
     invalid: Bool
+    unlearned: Bool
 
 
 @dataclass(frozen=True)

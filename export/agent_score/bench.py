@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from tritonclient import grpc
 
 from bls.contracts import AGENT_GRAPH, AGENT_SCORE
@@ -86,7 +87,8 @@ def over_grpc(address: str) -> Score:
 
     def score(counts: F32, stats: F32) -> Any:
         asked = []
-        for tensor, values in zip(AGENT_SCORE.inputs, (counts, stats, key), strict=True):
+        parts: list[NDArray[Any]] = [counts, stats, key]
+        for tensor, values in zip(AGENT_SCORE.inputs, parts, strict=True):
             one = grpc.InferInput(tensor.name, list(values.shape), tensor.dtype)
             one.set_data_from_numpy(values)
             asked.append(one)

@@ -59,7 +59,7 @@ def report(result: Evaluation, plan: Plan) -> str:
         ("Sessions", tables.data_set(result)),
         ("Separation", tables.separation(result)),
         ("Leave one driver out (AUC of its sessions, whole)", tables.drivers(result)),
-        ("Drivers never seen, scored", tables.unseen(result)),
+        ("Scores of known and of unseen drivers", tables.unseen(result)),
         ("After so many events", tables.early(result)),
         ("Events until 95 % precision, and the share of agents found", tables.sure_after(result)),
         ("Calibration", tables.calibration(result)),

@@ -11,6 +11,7 @@ import numpy as np
 from bls.phantom.kernels import F64
 from export.agent_score import published, scores
 from export.agent_score.baselines import METHODS, Method, raw
+from export.agent_score.calibrate import fit, unseen
 from export.agent_score.config import TrainConfig
 from export.agent_score.folds import Fold, answers, by_driver, by_session, one_by_one, together
 from export.agent_score.scores import Interval
@@ -19,7 +20,6 @@ from export.errors import ExportError
 
 OURS = next(iter(METHODS))
 WITHOUT: Mapping[str, tuple[str, ...]] = {
-    "everything": ("divergence", "acts", "pairs", "stats"),
     "sub-kernel divergences alone": ("divergence",),
     "no sub-kernel divergences": ("acts", "pairs", "stats"),
     "no statistics (no clock, no prices)": ("divergence", "acts", "pairs"),
@@ -54,7 +54,7 @@ class Evaluation:
     Attributes:
         session: method -> out-of-fold scores; every session is held once.
         driver: method -> driver -> AUC of its held-out sessions, whole.
-        driver_scores: driver -> our scores of its fold.
+        strange: our calibrated scores by a classifier that had not seen the session's driver.
         blocks: what was read -> (AUC on session folds, mean and least AUC of drivers).
         loso: exact leave-one-session-out, of so many sessions.
     """
@@ -63,7 +63,7 @@ class Evaluation:
     config: TrainConfig
     session: dict[str, F64] = field(default_factory=dict)
     driver: dict[str, dict[str, Interval]] = field(default_factory=dict)
-    driver_scores: dict[str, F64] = field(default_factory=dict)
+    strange: F64 = field(default_factory=lambda: np.zeros(0))
     blocks: dict[str, tuple[Interval, float, float]] = field(default_factory=dict)
     loso: tuple[Interval, int] | None = None
 
@@ -91,14 +91,14 @@ def evaluate(data: Prefixes, plan: Plan, bar: Bar) -> Evaluation:
     for name in plan.methods:
         method = METHODS[name]
         result.session[name] = together(_scored(method, data, sessions, plan, bar))
-        found = _scored(method, data, drivers, plan, bar)
+        found = _scored(raw if name == OURS else method, data, drivers, plan, bar)
         result.driver[name] = {
             fold.name: scores.auc_interval(*result.whole(part))
             for fold, part in zip(drivers, found, strict=True)
         }
-        if name == OURS:
-            names = [fold.name for fold in drivers]
-            result.driver_scores = dict(zip(names, found, strict=True))
+    everything = np.ones(len(data.agent), bool)
+    fitted = fit(data, everything, plan.config, plan.seed)
+    result.strange = unseen(data, everything, fitted, plan.seed)
     for name, blocks in WITHOUT.items():
         less = replace(plan, config=replace(plan.config, blocks=blocks))
         pooled = together(_scored(raw, data, sessions, less, bar))

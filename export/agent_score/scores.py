@@ -48,12 +48,16 @@ def auc(agent: Flags, score: F64) -> float:
 def auc_interval(agent: Flags, score: F64, draws: int = 1000, seed: int = 0) -> Interval:
     """AUC with a bootstrap interval; sessions of each class are drawn apart."""
     rng = np.random.default_rng(seed)
-    yes, no = score[agent], score[~agent]
-    flags = np.arange(len(score)) < len(yes)
-    found = [
-        auc(flags, np.concatenate([rng.choice(yes, len(yes)), rng.choice(no, len(no))]))
-        for _ in range(draws)
-    ]
+    order = np.argsort(score, kind="stable")
+    levels = np.flatnonzero(np.append(True, np.diff(score[order]) > 0))  # ties stand together
+    sides = []
+    for side in (agent[order], ~agent[order]):
+        drawn = np.zeros((draws, len(score)))
+        count = int(side.sum())
+        drawn[:, side] = rng.multinomial(count, np.full(count, 1 / count), draws)
+        sides.append(np.add.reduceat(drawn, levels, axis=1) / count)
+    yes, no = sides
+    found = (yes * (np.cumsum(no, axis=1) - no / 2)).sum(axis=1)
     low, high = np.percentile(found, [2.5, 97.5])
     return Interval(auc(agent, score), float(low), float(high))
 

@@ -101,20 +101,27 @@ def calibration(result: Evaluation) -> str:
 
 
 def unseen(result: Evaluation) -> str:
-    """What f says of drivers that were never seen: mean score, and flagged at one half."""
-    rows = []
-    data = result.data
-    for driver, found in result.driver_scores.items():
-        whole = data.whole()
-        own = whole[(data.driver[data.session[whole]] == driver) & ~np.isnan(found[whole])]
-        score = found[own]
-        rows.append([driver, f"{score.mean():.2f}", f"{(score >= 0.5).mean():.0%}"])
-    return table(["driver never seen", "mean f", "f >= 0.5"], rows)
+    """What f says of whole sessions of each driver, known and never seen."""
+    rows, data = [], result.data
+    whole = data.whole()
+    for driver in result.driver[OURS]:
+        own = data.driver == driver
+        known, strange = result.session[OURS][whole][own], result.strange[whole][own]
+        shown = [
+            text
+            for score in (known, strange)
+            for text in (f"{score.mean():.2f}", f"{(score >= 0.5).mean():.0%}")
+        ]
+        rows.append([driver, *shown])
+    return table(["driver", "known: mean f", "f >= 0.5", "never seen: mean f", "f >= 0.5"], rows)
 
 
 def blocks(result: Evaluation) -> str:
     """What is lost without parts of the inputs."""
-    rows = [
+    whole = scores.auc_interval(*result.whole(result.session[OURS]))
+    each = [one.value for one in result.driver[OURS].values()]
+    rows = [["everything", str(whole), f"{np.mean(each):.3f}", f"{min(each):.3f}"]]
+    rows += [
         [name, str(auc), f"{mean:.3f}", f"{least:.3f}"]
         for name, (auc, mean, least) in result.blocks.items()
     ]

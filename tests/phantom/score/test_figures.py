@@ -101,12 +101,12 @@ def test_one_command_writes_tables_and_plot_between_the_marks(
     recorded: Path, tmp_path: Path
 ) -> None:
     page = tmp_path / "agent_score.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{FINISH}\nafter\n")
+    page.write_text(f"before\n{BEGIN}\nyesterday\n{FINISH}\nafter\n")
     asked = ["--sessions", str(recorded), "--folds", "2", "--alone", "4", "--steps", "3"]
     asked += ["--methods", "agent_score", "published formula", "--write", str(page)]
     assert main(asked) == 0
     text = page.read_text()
-    assert text.startswith("before") and text.endswith("after\n") and "old" not in text
+    assert text.startswith("before") and text.endswith("after\n") and "yesterday" not in text
     for told in ("published formula", "Mann-Whitney", "crawler", "seed 0", "Exact leave-one"):
         assert told in text
     assert page.with_suffix(".svg").read_text().startswith("<?xml")

@@ -72,7 +72,7 @@ class SessionDesk:
         self._spool = None
         if logs is not None:
             self._spool = Spool(logs, (EVENTS, PRICES), LOCK, waiting=_WAITING)
-        self._salt = b""
+        self._salt, self._why = b"", ""
         self._opening: asyncio.Task[None] | None = None
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.book = SessionBook()
@@ -280,12 +280,21 @@ class SessionDesk:
             await asyncio.wait_for(asyncio.shield(self._opening), _START_S)
         except TimeoutError:
             raise _stalled() from None
-        except OSError:
-            self._opening = None
+        except (OSError, SkynetError) as fault:
+            if self._opening is not None and self._opening.done():
+                self._opening = None  # the next request tries again
+                self._tell_once(fault)
             raise _stalled() from None
         if not self._spool.has_room(count):
             raise _stalled()
         return self._spool
+
+    def _tell_once(self, fault: Exception) -> None:
+        """Why nothing can be recorded; not again with every request that finds it so."""
+        why = fault.code if isinstance(fault, SkynetError) else type(fault).__name__
+        if why != self._why:
+            log.warning("sessions cannot be recorded: %s", why)
+        self._why = why
 
     async def _open(self, spool: Spool, logs: Path | None) -> None:
         """Take the files, then make the book again. Raises `OSError`."""

@@ -10,12 +10,9 @@ a restart the book is made again from the lines of the last day.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -29,31 +26,19 @@ from bls.phantom.lines import (
     EVENTS,
     IMPORT,
     PRICES,
-    Line,
     act_line,
     label_line,
-    lines_since,
     price_line,
 )
 from bls.phantom.live import LiveSession, Standing
-from bls.phantom.restore import apply_line
-from bls.phantom.salt import hashed, read_salt
 from bls.phantom.session import Mode
 from bls.phantom.shop import catalogue
-from bls.settlement.spool import Spool
 from client.gateway.ads.limiter import Limiter
 from client.gateway.phantom.bodies import Act, Placed
 from client.gateway.phantom.conditions import Conditions
+from client.gateway.phantom.record import SessionRecord
 from client.gateway.phantom.score import ask
 from client.gateway.upstream import Triton
-
-log = logging.getLogger("skynet.sessions")
-
-LOCK = "sessions.lock"
-_WAITING = 16_384
-_CHUNK = 2_000
-_START_S = 5.0
-"""How long a request waits for the book to be made again."""
 
 
 class SessionDesk:
@@ -67,15 +52,10 @@ class SessionDesk:
     def __init__(
         self, logs: Path | None, salt: Path | None, conditions: Conditions, triton: Triton
     ) -> None:
-        self._logs, self._salt_file, self._triton = logs, salt, triton
-        self._conditions = conditions
-        self._spool = None
-        if logs is not None:
-            self._spool = Spool(logs, (EVENTS, PRICES), LOCK, waiting=_WAITING)
-        self._salt = b""
-        self._opening: asyncio.Task[None] | None = None
+        self._triton, self._conditions = triton, conditions
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.book = SessionBook()
+        self._record = SessionRecord(logs, salt, self.book)
         self.score_timeout_s = LIMITS.score_timeout_s
         self.per_session = Limiter(LIMITS.session_requests_per_s, LIMITS.sessions)
         self.per_address = Limiter(LIMITS.session_address_requests_per_s)
@@ -98,7 +78,7 @@ class SessionDesk:
             SkynetError: `session_full`, `mode_fixed`, `condition_fixed`, `unknown_condition`;
                 `sessions_stalled` while it cannot be written, when it is to be told again.
         """
-        spool = await self._ready(len(acts))
+        await self._record.ready(len(acts))
         async with self._alone(sid):
             session = self._begin(sid, mode, placed, user_agent)
             applied = self.book.apply(sid, mode, [act.told for act in acts])
@@ -111,8 +91,8 @@ class SessionDesk:
                     self._act(session, acts[place], scored and number == last)
                     for number, place in enumerate(applied.accepted)
                 ]
-                spool.add([(EVENTS, line) for line in lines])
-            await self._commit(spool)
+                self._record.add(EVENTS, lines)
+            await self._record.commit()
             return len(applied.accepted), applied.duplicates, session.score
 
     async def show(
@@ -126,7 +106,7 @@ class SessionDesk:
         Raises:
             SkynetError: as `tell`.
         """
-        spool = await self._ready(len(quotes))
+        await self._record.ready(len(quotes))
         async with self._alone(sid):
             session = self._begin(sid, mode)
             applied = self.book.quoted(sid, mode, quotes)
@@ -147,13 +127,13 @@ class SessionDesk:
                         version=version,
                     )
                 )
-            spool.add([(PRICES, line) for line in lines])
-            await self._commit(spool)
+            self._record.add(PRICES, lines)
+            await self._record.commit()
             return len(applied.accepted), applied.duplicates
 
     async def label(self, sid: str, standing: Standing, mode: Mode | None) -> LiveSession:
         """Say who a session is. Raises `unknown_session`, `invalid_label`, `synthetic_stays`."""
-        spool = await self._ready(1)
+        await self._record.ready(1)
         async with self._alone(sid):
             session = self.book.get(sid)
             if session is None and mode is None:
@@ -166,8 +146,8 @@ class SessionDesk:
             if session.standing != standing:
                 session.standing = standing
                 line = label_line(session, time.time(), f"~{uuid.uuid4().hex}")
-                spool.add([(EVENTS, line)])
-            await self._commit(spool)
+                self._record.add(EVENTS, [line])
+            await self._record.commit()
             return session
 
     async def take_in(
@@ -179,7 +159,7 @@ class SessionDesk:
             SkynetError: `session_live`, `invalid_label`, `sessions_stalled`.
         """
         standing.check()
-        spool = await self._ready(len(acts))
+        await self._record.ready(len(acts))
         async with self._alone(sid):
             if self.book.get(sid) is not None:
                 why = "A session of this name is live: a sheet's are others."
@@ -192,22 +172,17 @@ class SessionDesk:
                 self.book.note(EVENT, sid, event_id, now)
                 raw = acts[place].raw_action
                 line = act_line(session, now, event_id, event, raw_action=raw, meta="", kind=IMPORT)
-                spool.add([(EVENTS, line)])
-            await self._commit(spool)
+                self._record.add(EVENTS, [line])
+            await self._record.commit()
             return len(new), len(acts) - len(new)
 
     async def ready(self) -> None:
         """The book holds what was live before. Raises as `tell`."""
-        await self._ready(0)
+        await self._record.ready(0)
 
     async def close(self) -> None:
         """Nothing is taken any more; release the files."""
-        if self._opening is not None:
-            self._opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError, SkynetError):
-                await self._opening
-        if self._spool is not None:
-            self._spool.close()
+        await self._record.close()
         self._conditions.close()
 
     def _begin(
@@ -223,8 +198,8 @@ class SessionDesk:
         elif known is None:
             assigned = self.experiments.assign(sid, mode, session.heard)
             session.experiment, session.condition = assigned
-        if user_agent and not session.user_agent and self._salt:
-            session.user_agent = hashed(self._salt, user_agent)
+        if not session.user_agent:
+            session.user_agent = self._record.hashed(user_agent)
         return session
 
     def _check_condition(self, known: LiveSession | None, placed: Placed, mode: Mode) -> None:
@@ -255,12 +230,6 @@ class SessionDesk:
             scored=scored,
         )
 
-    async def _commit(self, spool: Spool) -> None:
-        try:
-            await spool.commit()
-        except OSError:
-            raise _stalled() from None
-
     @asynccontextmanager
     async def _alone(self, sid: str) -> AsyncIterator[None]:
         """One request of a session at a time."""
@@ -270,52 +239,7 @@ class SessionDesk:
         async with lock:
             yield
 
-    async def _ready(self, count: int) -> Spool:
-        """The spool, opened, with room. Raises `sessions_stalled`."""
-        if self._spool is None:
-            raise _stalled()
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open(self._spool, self._logs))
-        try:
-            await asyncio.wait_for(asyncio.shield(self._opening), _START_S)
-        except TimeoutError:
-            raise _stalled() from None
-        except OSError:
-            self._opening = None
-            raise _stalled() from None
-        if not self._spool.has_room(count):
-            raise _stalled()
-        return self._spool
-
-    async def _open(self, spool: Spool, logs: Path | None) -> None:
-        """Take the files, then make the book again. Raises `OSError`."""
-        await spool.open()
-        loop = asyncio.get_running_loop()
-        if self._salt_file is not None:
-            self._salt = await loop.run_in_executor(None, read_salt, self._salt_file)
-        if logs is None:
-            return
-        began, count = time.monotonic(), 0
-        lines = lines_since(logs, time.time() - LIMITS.event_age_s)
-        while chunk := await loop.run_in_executor(None, _some, lines):
-            for line in chunk:
-                apply_line(self.book, line)
-            count += len(chunk)
-            await asyncio.sleep(0)
-        if count:
-            seconds = time.monotonic() - began
-            log.warning("%d lines of sessions read again in %.1f s", count, seconds)
-
-
-def _some(lines: Iterator[Line]) -> list[Line]:
-    return list(itertools.islice(lines, _CHUNK))
-
 
 def unknown_session() -> SkynetError:
     """It is not live, or never was."""
     return SkynetError("unknown_session", "There is no such live session.", 404, "session_id")
-
-
-def _stalled() -> SkynetError:
-    why = "Sessions cannot be recorded now; send it again."
-    return SkynetError("sessions_stalled", why, 503)

@@ -233,6 +233,17 @@ def test_the_salt_is_made_once_and_never_shared(tmp_path: Path) -> None:
     assert caught.value.code == "bad_salt"
 
 
+def test_a_salt_that_others_read_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "session.salt"
+    read_salt(path)
+    path.chmod(0o644)
+    with open_shop("127.0.0.1:1", tmp_path) as shop:
+        for _ in range(2):
+            assert fault(shop.tell(event()))[:2] == (503, "sessions_stalled")
+        path.chmod(0o600)
+        assert shop.tell(event()).is_success
+
+
 def test_experiments_are_published_and_listed(tmp_path: Path) -> None:
     store = ("--store", str(tmp_path / "keys"))
     file = tmp_path / "experiments.json"

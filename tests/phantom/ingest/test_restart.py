@@ -15,7 +15,7 @@ import pytest
 
 from bls.phantom.lines import EVENTS, lines_since
 from bls.settlement.spool import Spool
-from client.gateway.phantom.desk import LOCK
+from client.gateway.phantom.record import LOCK
 from tests.phantom.ingest.rig import ITEMS, Shop, event, fault, lines, open_shop, quote
 from tests.phantom.ingest.scorer import Scorer
 

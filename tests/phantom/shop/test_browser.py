@@ -238,6 +238,8 @@ def test_text_has_contrast(browser: Any, shop: LiveShop, scheme: str) -> None:
     page = open_page(browser, shop, DESKTOP, color_scheme=scheme)
     page.goto("/?max_price=x")
     assert page.evaluate(CONTRAST) == []
+    page.evaluate("document.querySelector('.facts').style.color = 'gray'")
+    assert len(page.evaluate(CONTRAST)) == 1, "the check finds what it is for"
     page.context.close()
 
 

@@ -73,6 +73,6 @@ class GatewayClient:
             yield answer
 
 
-def _of(user_agent: str) -> dict[str, bytes]:
+def _of(user_agent: str) -> dict[bytes, bytes]:
     """The visitor's user agent, for the gateway to hash."""
-    return {"user-agent": user_agent.encode("latin-1", "replace")}  # type: ignore[dict-item]
+    return {b"user-agent": user_agent.encode("latin-1", "replace")}

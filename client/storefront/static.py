@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 _FOLDER = Path(__file__).with_name("static")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_FILES = ("shop.css", "track.js", "chat.js", "stream.js", "icon.svg")
+_FILES = ("shop.css", "track.js", "chat.js", "turn.js", "stream.js", "icon.svg")
 
 
 def _route(name: str) -> Route:

@@ -1,79 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-// The assistant's panel: asks, shows words as they come, marks the sponsored ones, says who paid.
+// The assistant's panel: asks, shows words as they come, and goes on where the last page stopped.
 
 import { streamReply } from "/static/stream.js";
+import { Turn } from "/static/turn.js";
+
+const STORE = "skynet-chat"; // of this tab, until it is closed
+const TURNS = 10;
+const ANSWER_CHARS = 4000;
 
 const find = (id) => document.getElementById(id);
-const chat = crypto.getRandomValues(new Uint32Array(4)).join("-");
-const messages = [];
+const isBusy = () => !find("chat-stop").hidden;
+let { chat, turns } = stored();
 let live = null;
 
-function element(tag, text, className) {
-  return Object.assign(document.createElement(tag), { textContent: text, className });
+function stored() {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(STORE));
+    if (found) return found;
+  } catch { /* a tab without storage begins anew on every page */ }
+  return { chat: crypto.getRandomValues(new Uint32Array(4)).join("-"), turns: [] };
 }
 
-class Turn {
-  constructor(question) {
-    this.root = element("article", "", "turn");
-    this.reply = element("p", "", "reply");
-    this.root.setAttribute("aria-busy", "true"); // read out once it is whole, not word by word
-    this.root.append(element("p", question, "asked"), this.reply);
-    this.rows = [];
-    this.text = "";
-    find("chat-log").append(this.root);
-  }
+function store() {
+  try {
+    sessionStorage.setItem(STORE, JSON.stringify({ chat, turns }));
+  } catch { /* as above */ }
+}
 
-  add(chunk) {
-    const told = chunk.skynet ?? {};
-    const text = chunk.choices[0]?.delta.content ?? "";
-    if (told.receipt) this.receipt(told.receipt);
-    else if (told.disclosure) this.root.append(element("p", text.trim(), "disclosure"));
-    else if (told.conv_id) this.rows = told.rows;
-    else this.word(text, told);
-    find("chat-log").scrollTop = find("chat-log").scrollHeight;
-  }
-
-  word(text, told) {
-    this.text += text;
-    if (!told.sponsored) {
-      this.reply.append(text);
-      return;
-    }
-    const span = element("mark", text, `sponsored r${Math.max(1, this.rows.indexOf(told.winner))}`);
-    span.title = told.winner ? `sponsored by ${told.winner.replaceAll("_", " ")}` : "sponsored";
-    this.reply.append(span);
-  }
-
-  receipt(receipt) {
-    const paid = receipt.total_micros / 1e6;
-    const back = receipt.refunded_micros ? `, of which ${(receipt.refunded_micros / 1e6).toFixed(6)} go back` : "";
-    const words = `${receipt.sponsored_tokens} of ${receipt.completion_tokens} words and parts of words sponsored; ` +
-      `advertisers pay ${paid.toFixed(6)} ${receipt.currency}${back}, you pay nothing.`;
-    this.root.append(element("p", words, "receipt"));
-  }
-
-  end() {
-    this.root.removeAttribute("aria-busy");
-  }
+// What was said, as the gateway wants it.
+function messages(question) {
+  const said = turns.flatMap((kept) => {
+    const answer = kept.words.map(([text]) => text).join("").trim().slice(0, ANSWER_CHARS);
+    return [{ role: "user", content: kept.question }, { role: "assistant", content: answer }];
+  });
+  return [...said, { role: "user", content: question }];
 }
 
 async function ask(question) {
-  const turn = new Turn(question);
-  messages.push({ role: "user", content: question });
+  const log = find("chat-log");
+  const turn = new Turn(log, question);
   live = new AbortController();
   busy(true);
   const items = [...new Set([...document.querySelectorAll("main [data-item]")].map((one) => one.dataset.item))];
   try {
-    for await (const chunk of streamReply({ messages: messages.slice(-20), chat, items }, live.signal)) turn.add(chunk);
-  } catch (error) {
-    if (error.name !== "AbortError") {
-      const words = error.code ? error.message : "The shop cannot be reached; try again.";
-      turn.root.append(Object.assign(element("p", words, "error"), { role: "alert" }));
+    for await (const chunk of streamReply({ messages: messages(question), chat, items }, live.signal)) {
+      turn.add(chunk);
+      log.scrollTop = log.scrollHeight;
     }
+  } catch (error) {
+    if (error.name !== "AbortError") turn.fail(error.code ? error.message : "The shop cannot be reached; try again.");
   }
-  const said = turn.text.trim().slice(0, 4000);
-  if (said) messages.push({ role: "assistant", content: said });
-  else messages.pop();
+  if (turn.text.trim()) turns = [...turns, turn.kept].slice(-TURNS);
+  store();
   turn.end();
   busy(false);
 }
@@ -85,9 +63,15 @@ function busy(now) {
   find("chat-stop").hidden = !now;
 }
 
-const isBusy = () => !find("chat-stop").hidden;
+function begin() {
+  const log = find("chat-log");
+  log.setAttribute("aria-live", "off"); // what was said before is not said again
+  for (const kept of turns) Turn.again(log, kept);
+  log.scrollTop = log.scrollHeight;
+  setTimeout(() => log.setAttribute("aria-live", "polite"));
+  find("chat").hidden = false;
+}
 
-find("chat").hidden = false;
 find("chat").addEventListener("submit", (event) => {
   event.preventDefault();
   const question = find("chat-text").value.trim();
@@ -102,3 +86,4 @@ find("chat-text").addEventListener("keydown", (event) => {
   }
 });
 find("chat-stop").addEventListener("click", () => live?.abort());
+begin();

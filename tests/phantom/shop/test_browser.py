@@ -92,6 +92,9 @@ def test_browse_chat_price_checkout(
     page.click("[data-action=add_item]")
     page.wait_for_url("**/cart")
     assert fits(page)
+    kept = page.locator("#chat-log")
+    assert kept.locator("mark.sponsored").count() == 2, "the next page shows what was said"
+    assert kept.locator(".disclosure").inner_text() == DISCLOSURE
     page.click("[data-action=checkout]")
     page.wait_for_url("**/checkout")
     assert fits(page) and page.locator("[data-total-micros]").inner_text() == f"€{price / 1e6:.2f}"
@@ -201,6 +204,14 @@ def test_the_assistant_says_what_went_wrong(
     page.wait_for_selector("#chat-send[aria-disabled=false]")
     assert page.evaluate("document.activeElement.id") == "chat-send"
     assert page.locator("#chat-log [role=alert]").count() == 2, "stopping is no fault"
+    gateway.slow_chat_s = 0.0
+    page.goto("/cart")
+    page.fill("#chat-text", "Go on.")
+    page.click("#chat-send")
+    page.wait_for_selector("#chat-log .receipt")
+    said = gateway.bodies("/v1/chat/completions")[-1]["messages"]
+    assert [turn["role"] for turn in said][-3:] == ["user", "assistant", "user"]
+    assert said[-1]["content"] == "Go on." and "Hello?" not in str(said), "it had no answer"
     assert page.faults == []
     page.context.close()
 
@@ -227,6 +238,8 @@ def test_text_has_contrast(browser: Any, shop: LiveShop, scheme: str) -> None:
     page = open_page(browser, shop, DESKTOP, color_scheme=scheme)
     page.goto("/?max_price=x")
     assert page.evaluate(CONTRAST) == []
+    page.evaluate("document.querySelector('.facts').style.color = 'gray'")
+    assert len(page.evaluate(CONTRAST)) == 1, "the check finds what it is for"
     page.context.close()
 
 

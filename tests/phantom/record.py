@@ -21,11 +21,12 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from tqdm import tqdm
@@ -112,22 +113,39 @@ def _wait(url: str, shop: subprocess.Popen[bytes]) -> None:
     raise SkynetError("shop_away", "The shop did not start.", 502)
 
 
+class Keeper:
+    """Writes the file anew with each session, so that one that ends early leaves what was made."""
+
+    def __init__(self, out: Path) -> None:
+        self._out, self._lock = out, threading.Lock()
+        self._order = {name: at for at, name in enumerate(drivers())}
+        self.made: list[Session] = []
+
+    def keep(self, session: Session) -> None:
+        with self._lock:
+            self.made.append(session)
+            self.made.sort(key=lambda one: (self._order[one.origin], one.start_ms))
+            write_sessions(self._out, self.made)
+
+
 def record(
-    url: str, mode: Mode, turns: Sequence[tuple[Driver, int]], seed: int, speed: float
-) -> list[Session]:
-    """One browser's share: for each turn the first session of a trip. A fault costs its session."""
-    made: list[Session] = []
-    with BrowserGround(catalogue(mode), url, speed=speed) as ground:
-        for driver, turn in turns:
+    ground: BrowserGround, turns: SimpleQueue[tuple[Driver, int]], seed: int, keeper: Keeper
+) -> None:
+    """One browser's share: of each turn that it takes the first session of a trip. A fault costs
+    its session."""
+    with ground:
+        for driver, turn in taken(turns):
             try:
-                made.append(next(iter(ground.sessions(driver, f"{seed}/{turn}"))))
+                keeper.keep(next(iter(ground.sessions(driver, f"{seed}/{turn}"))))
             except SkynetError as fault:
-                _bar.write(f"{driver.name}: {fault.code}")
-            _bar.update()
-    return made
+                print(f"{driver.name}: {fault.code}", file=sys.stderr)
 
 
-_bar = tqdm(unit="session", disable=None)
+def taken(turns: SimpleQueue[tuple[Driver, int]]) -> Iterator[tuple[Driver, int]]:
+    """What is left, for several threads."""
+    with contextlib.suppress(Empty):
+        while True:
+            yield turns.get_nowait()
 
 
 def main() -> None:
@@ -144,19 +162,23 @@ def main() -> None:
     args = parser.parse_args()
     known = drivers()
     named = [known[name] for name in args.drivers.split(",")]
-    turns = [(named[turn % len(named)], turn) for turn in range(args.sessions)]
-    _bar.reset(args.sessions)
-    listener = Listener()
-    with running_shop(args.mode, listener.url, args.root) as url:
-        shares = [turns[at :: args.browsers] for at in range(args.browsers)]
-        with ThreadPoolExecutor(args.browsers) as pool:
-            done = pool.map(
-                lambda share: record(url, args.mode, share, args.seed, args.speed), shares
-            )
-            made = sorted((one for some in done for one in some), key=lambda one: one.sid)
-    order = {name: at for at, name in enumerate(known)}
-    made.sort(key=lambda one: (order[one.origin], one.start_ms))
-    write_sessions(args.out, made)
+    turns = SimpleQueue[tuple[Driver, int]]()
+    for turn in range(args.sessions):
+        turns.put((named[turn % len(named)], turn))
+    listener, sold, keeper = Listener(), catalogue(args.mode), Keeper(args.out)
+    with (
+        running_shop(args.mode, listener.url, args.root) as url,
+        ThreadPoolExecutor(args.browsers) as pool,
+        tqdm(total=args.sessions, unit="session", mininterval=5) as bar,
+    ):
+        grounds = [BrowserGround(sold, url, speed=args.speed) for _ in range(args.browsers)]
+        shares = [pool.submit(record, ground, turns, args.seed, keeper) for ground in grounds]
+        while not all(share.done() for share in shares):
+            time.sleep(1.0)
+            bar.update(len(keeper.made) - bar.n)
+        for share in shares:
+            share.result()
+    made = keeper.made
     wrong = [one.sid for one in made if _differs(one, listener)]
     print(f"{len(made)} sessions, {len(wrong)} not as the shop told them")
     raise SystemExit(bool(wrong))

@@ -15,6 +15,8 @@ from pipelines_dagster.phantom.traffic.model import GatewayChooser
 from pipelines_dagster.phantom.traffic.plan import traffic
 from pipelines_dagster.phantom.traffic.wants import Wants
 from pipelines_dagster.phantom.traffic.wares import made_up
+from tests.client.fake_triton import FakeTriton
+from tests.client.harness import LiveGateway
 
 SHOP = made_up("hotel")
 WANTS = Wants((("city", "Brine"),), 400_000_000, "2027-05-05")
@@ -89,3 +91,24 @@ def test_a_gateway_that_is_away() -> None:
     with pytest.raises(SkynetError) as caught:
         GatewayChooser("http://127.0.0.1:9")("hello")
     assert caught.value.code == "model_away"
+
+
+def test_a_real_gateway_is_asked_with_little_weight_for_advertisers(
+    gateway: LiveGateway, triton: FakeTriton
+) -> None:
+    """Its script talks of flights whatever it is asked: after three times the driver gives up."""
+    choose = GatewayChooser(gateway.url)
+    assert "morning flight" in choose("Which number?")
+    with pytest.raises(SkynetError) as caught:
+        [*EventGround(SHOP).sessions(LLMShopper(choose, WANTS), "a")]
+    assert caught.value.code == "driver_stuck"
+    assert len(triton.requests) == 4
+    assert {one.max_tokens for one in triton.requests} == {6}
+    assert {one.auction.w_ref for one in triton.requests} == {100.0}
+
+
+def test_what_a_gateway_refuses_is_told(gateway: LiveGateway) -> None:
+    with pytest.raises(SkynetError) as caught:
+        GatewayChooser(gateway.url)("")
+    assert caught.value.status == 502
+    assert caught.value.code != "model_away"

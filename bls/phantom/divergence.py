@@ -2,7 +2,7 @@
 """How far a session's kernel is from those of people and of agents, and what that says.
 
 Source: PHANTOM's model, "Kernels": `Delta_H`, `Delta_A` are mean row KL to the class's centroid,
-rows smoothed on both sides; `g = Delta_H - Delta_A`; `f = sigmoid(g / T)`. A class may be of several
+rows smoothed on both sides; `g = Delta_H - Delta_A`; `f = sigmoid(g / T)`. A class may have several
 kinds: its divergence is that to the nearest of its sub-kernels. `agent_score`'s graph computes the
 same in float32; this is its oracle.
 """
@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bls.phantom.kernels import F64, SMOOTHING, STATES, kernel, visited
+from bls.phantom.kernels import F64, SMOOTHING, STATES, Counts, kernel, visited
 
 
-def divergences(counts: F64, kernels: F64, smoothing: float = SMOOTHING) -> F64:
+def divergences(counts: Counts, kernels: F64, smoothing: float = SMOOTHING) -> F64:
     """Mean row KL [n, k], nats, of sessions [n, 15, 14] to kernels [k, 14, 14] without zeros.
 
     Over the rows that the session left; 0 for a session that left none.
@@ -26,10 +26,11 @@ def divergences(counts: F64, kernels: F64, smoothing: float = SMOOTHING) -> F64:
     flat = share.reshape(len(share), STATES * STATES)
     cross = flat @ np.log(kernels).reshape(len(kernels), -1).T
     rows = np.maximum(seen.sum(axis=1), 1)
-    return ((share * logs).sum(axis=(1, 2))[:, None] - cross) / rows[:, None]
+    found: F64 = ((share * logs).sum(axis=(1, 2))[:, None] - cross) / rows[:, None]
+    return found
 
 
-def nearest(counts: F64, sub_kernels: F64, smoothing: float = SMOOTHING) -> F64:
+def nearest(counts: Counts, sub_kernels: F64, smoothing: float = SMOOTHING) -> F64:
     """Divergence [n] of sessions to a class: to the nearest of its sub-kernels [k, 14, 14]."""
     least: F64 = divergences(counts, sub_kernels, smoothing).min(axis=1)
     return least

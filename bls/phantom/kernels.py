@@ -8,6 +8,7 @@ columns follow `bls.phantom.actions.NAMES`. Counts have one row more: which act 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from bls.errors import invalid
 from bls.phantom.actions import INDEX, canonical
 
 F64 = NDArray[np.float64]
+Counts = NDArray[np.floating[Any]]
 
 STATES = len(INDEX)
 FIRST = STATES
@@ -41,7 +43,7 @@ def transition_counts(actions: Iterable[str]) -> F64:
     return counts
 
 
-def kernel(counts: F64, smoothing: float = SMOOTHING) -> F64:
+def kernel(counts: Counts, smoothing: float = SMOOTHING) -> F64:
     """Row-stochastic kernels [..., 14, 14] of counts [..., 15, 14] (or [..., 14, 14]).
 
     A row that was never left is uniform. Raises `bad_counts`: negative or not finite, another
@@ -57,16 +59,17 @@ def kernel(counts: F64, smoothing: float = SMOOTHING) -> F64:
     smoothed = rows / scale + smoothing / scale
     total = smoothed.sum(axis=-1, keepdims=True)
     even = np.full_like(smoothed, 1.0 / STATES)
-    return np.divide(smoothed, total, out=even, where=total > 0)
+    found: F64 = np.divide(smoothed, total, out=even, where=total > 0)
+    return found
 
 
-def visited(counts: F64) -> NDArray[np.bool_]:
+def visited(counts: Counts) -> NDArray[np.bool_]:
     """Rows [..., 14] that were left at least once."""
     seen: NDArray[np.bool_] = np.asarray(counts)[..., :STATES, :].sum(axis=-1) > 0
     return seen
 
 
-def centroid(sessions: F64, smoothing: float = SMOOTHING) -> F64:
+def centroid(sessions: Counts, smoothing: float = SMOOTHING) -> F64:
     """The kernel [14, 14] of a class: the MLE over all transitions of its sessions [n, 15, 14]."""
     return kernel(np.asarray(sessions).sum(axis=0), smoothing)
 

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pipelines_dagster.phantom.market.behaviour import AGENT, HUMAN, bank_of, built_in
+from pipelines_dagster.phantom.market.behaviour import AGENT, HUMAN, Bank, bank_of, built_in
 from pipelines_dagster.phantom.market.config import MarketConfig
 from pipelines_dagster.phantom.market.game import Game
+from pipelines_dagster.phantom.market.measured import drivers
 from pipelines_dagster.phantom.market.page import put, table
 from pipelines_dagster.phantom.market.provenance import told
 
@@ -114,8 +115,8 @@ def _crowd(game: Game, move: Round, visitors: int, rng: np.random.Generator) -> 
     return paid
 
 
-def games(config: MarketConfig, sees_agent: bool) -> Iterator[Game]:
-    bank = bank_of(config, built_in(), 0)
+def games(config: MarketConfig, bank: Bank, sees_agent: bool) -> Iterator[Game]:
+    """One for every effort and share."""
     for effort in EFFORTS:
         for alpha in ALPHAS:
             yield Game(config, bank, alpha, effort, sees_agent)
@@ -126,10 +127,17 @@ HEAD = ("effort", "alpha", "naive: N, revenue", "alternating: rounds, cycle, rev
 
 
 def report(config: MarketConfig, visitors: int, seed: int) -> str:
-    """Tables as Markdown: the platform blind to f(tau), then one that sees it."""
+    """Tables as Markdown: the platform blind to f(tau), then one that sees it, then one that sees
+    it of sessions like those of our drivers, whose classes overlap."""
+    drawn, like = bank_of(config, built_in(), 0), drivers()
+    recorded = bank_of(like.config(config), like.behaviour, 0)
     parts = []
-    for sees_agent, title in ((False, "Priced by interest"), (True, "By interest and f(tau)")):
-        every = tqdm(list(games(config, sees_agent)), desc=title, leave=False)
+    for title, bank, sees_agent in (
+        ("Priced by interest", drawn, False),
+        ("By interest and f(tau)", drawn, True),
+        ("By interest and f(tau), kernels of our drivers", recorded, True),
+    ):
+        every = tqdm(list(games(config, bank, sees_agent)), desc=title, leave=False)
         rows = [_row(game, visitors, seed) for game in every]
         parts.append(f"{title}:\n\n{table(HEAD, rows)}")
     return "\n\n".join(parts)

@@ -169,6 +169,7 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     done = CliRunner().invoke(phantom, [*asked, "--write", str(page)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "old" not in page.read_text() and "| static |" in page.read_text()
+    assert (tmp_path / "page_constant.svg").stat().st_size
     with pytest.raises(SkynetError) as refused:
         write_into(tmp_path / "none.md", "", "bench")
     assert refused.value.code == "bad_page"

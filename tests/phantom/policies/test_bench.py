@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +134,18 @@ def test_a_cluster_gives_the_same_numbers(
 def test_here_is_in_order(plan: BenchPlan) -> None:
     one = BenchPlan(("static",), ("none",), (0.5,), 2, 1, 1, 0, plan.market)
     assert [each.origin.seed for each in here(Judge(one), one.jobs())] == [0, 1]
+
+
+@pytest.mark.spec("PH-12")
+def test_an_interrupt_keeps_whole_seeds(plan: BenchPlan, results: list[Result]) -> None:
+    def cut(_: object, jobs: Iterable[TrainPlan]) -> Iterator[Result]:
+        yield from results[: len(list(jobs)) - 1]
+        raise KeyboardInterrupt
+
+    kept = run(plan, cut)
+    assert {one.origin.seed for one in kept} == {0} and len(kept) == len(plan.policies())
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(plan, seeds=1), cut)
 
 
 @pytest.mark.spec("PH-12")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ def _line(share: float, note: str) -> None:
 @click.option(
     "--write",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also put the tables into this page, between its marks.",
+    help="Also put the tables into this page, between its marks, and the plot beside it.",
 )
 def bench(
     *,
@@ -104,6 +105,8 @@ def bench(
     text, files = write_report(out, plan, results)
     if write is not None:
         write_into(write, text, f"bench {information}")
+        beside = write.with_name(f"{write.stem}_{information}.svg")
+        shutil.copyfile(files[-1], beside)
     click.echo(text)
     click.echo(f"written: {', '.join(str(path) for path in files)}")
     if mlflow:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,21 +20,36 @@ Tell = Callable[[float, str], None]
 
 
 def run(plan: BenchPlan, each: Each = here, tell: Tell = lambda *_: None) -> list[Result]:
-    """In the order of the plan's jobs, wherever they ran."""
+    """In the order of the plan's jobs, wherever they ran.
+
+    An interrupt (Ctrl-C) ends early: the seeds that every policy has are kept, if there is one.
+    """
     jobs = list(plan.jobs())
     place = {job.origin: at for at, job in enumerate(jobs)}
     done: list[Result] = []
-    for result in each(Judge(plan), jobs):
-        done.append(result)
-        told = result.origin
-        tell(len(done) / len(jobs), f"{told.tier} {told.robust} {told.seed}")
+    try:
+        for result in each(Judge(plan), jobs):
+            done.append(result)
+            told = result.origin
+            tell(len(done) / len(jobs), f"{told.tier} {told.robust} {told.seed}")
+    except KeyboardInterrupt:
+        done = _whole(done, len(plan.policies()))
+        if not done:
+            raise
     return sorted(done, key=lambda result: place[result.origin])
+
+
+def _whole(done: list[Result], policies: int) -> list[Result]:
+    """Results of the seeds that have all of them."""
+    count = Counter(result.origin.seed for result in done)
+    return [result for result in done if count[result.origin.seed] == policies]
 
 
 def write_results(folder: Path, plan: BenchPlan, results: list[Result]) -> dict[str, Any]:
     """`results.json`: the trail, and every outcome; the trail."""
     folder.mkdir(parents=True, exist_ok=True)
-    trail = record(plan.market, range(plan.seeds)) | {
+    seeds = sorted({result.origin.seed for result in results})
+    trail = record(plan.market, seeds) | {
         "timesteps": plan.timesteps,
         "episodes": plan.episodes,
         "alphas": list(plan.alphas),

@@ -37,6 +37,8 @@ class TrainPlan:
     def __post_init__(self) -> None:
         if self.markets < 1 or self.origin.timesteps < 1:
             raise invalid("bad_plan", "Training needs a market and a step or more.")
+        if self.market.moves != "base":
+            raise invalid("bad_plan", "A policy multiplies base prices, as the served one does.")
 
     @property
     def steps(self) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +137,18 @@ def test_here_is_in_order(plan: BenchPlan) -> None:
 
 
 @pytest.mark.spec("PH-12")
+def test_an_interrupt_keeps_whole_seeds(plan: BenchPlan, results: list[Result]) -> None:
+    def cut(_: object, jobs: Iterable[TrainPlan]) -> Iterator[Result]:
+        yield from results[: len(list(jobs)) - 1]
+        raise KeyboardInterrupt
+
+    kept = run(plan, cut)
+    assert {one.origin.seed for one in kept} == {0} and len(kept) == len(plan.policies())
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(plan, seeds=1), cut)
+
+
+@pytest.mark.spec("PH-12")
 def test_intervals() -> None:
     draw = np.random.default_rng(0)
     base = draw.normal(100, 20, 12)
@@ -169,6 +181,7 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     done = CliRunner().invoke(phantom, [*asked, "--write", str(page)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "old" not in page.read_text() and "| static |" in page.read_text()
+    assert (tmp_path / "page_constant.svg").stat().st_size
     with pytest.raises(SkynetError) as refused:
         write_into(tmp_path / "none.md", "", "bench")
     assert refused.value.code == "bad_page"

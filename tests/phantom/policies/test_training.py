@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,8 @@ def test_credit_finds_the_item_that_earned_it() -> None:
 def test_plans_that_are_none_are_refused(plans: Plans, market: MarketConfig) -> None:
     with pytest.raises(SkynetError):
         TrainPlan(Origin("ppo", "none", 0, 0), market)
+    with pytest.raises(SkynetError):
+        TrainPlan(Origin("ppo", "none", 0, 1), replace(market, moves="last"))
     with pytest.raises(SkynetError) as refused:
         Elasticity(seen("none")).fitted()
     assert refused.value.code == "no_data"

@@ -45,7 +45,6 @@ def agent_figures(version: Path, lake: Lake, profile: str) -> Mapping[str, float
     from export.agent_score.config import TrainConfig  # noqa: PLC0415
     from export.agent_score.scores import auc_interval, brier, ece  # noqa: PLC0415
     from export.agent_score.sessions import prefixes  # noqa: PLC0415
-
     from pipelines_dagster.defs.training.sessions import held_out  # noqa: PLC0415
 
     verify(version)

@@ -25,6 +25,7 @@ from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
 from pipelines_dagster.defs.promotion.figures_shop import SHARES, price_figures, states
 from pipelines_dagster.defs.promotion.ledger import Event
+from pipelines_dagster.defs.promotion.live import in_canary, observer
 from pipelines_dagster.defs.promotion.live_shop import earnings, priced, scored, scores
 from pipelines_dagster.defs.promotion.promote import Plan, promote
 from pipelines_dagster.defs.promotion.recover import rollback
@@ -258,9 +259,36 @@ def test_a_price_that_earns_less_never_meets_a_visitor(
 
 
 def test_without_lake_rows_a_canary_has_seen_nothing(desk: Desk) -> None:
-    from pipelines_dagster.defs.promotion.live import observer  # noqa: PLC0415
-
     since = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     for subsystem in ("agent", "price"):
         seen = observer(subsystem, desk.lake, since, (ONE, OTHER), 0.5)()
         assert seen.champion == Arm() and decide(seen, Rules(), over=True) is Decision.TOO_FEW
+
+
+def test_a_canary_is_decided_by_what_the_lake_says(desk: Desk) -> None:
+    """Sessions of two versions; the challenger's f(tau) is off by more, and its sessions buy."""
+    since = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    item = next(iter(catalogue("hotel").items.values()))
+    usual = {"ts": since + 5, "dt": "2026-01-01", "mode": "hotel", "item": item.item}
+    acts, shown = [], []
+    for number in range(80):
+        sid = f"s{number}"
+        mine = in_canary(sid, 0.5)
+        version, error = (OTHER, 0.4) if mine else (ONE, 0.1 + number / 1000)
+        who = {"session_id": sid, "label": "agent", "actor": "", "kind": "act"}
+        act = {"action": "purchase" if mine else "view_item", "ts": since + 9}
+        acts.append(usual | who | act | {"agent_probability": 1 - error, "agent_version": version})
+        price = {"price_micros": item.base_micros, "version": version, "policy": "session_price"}
+        shown.append(usual | {"session_id": sid} | price)
+    desk.lake.append("bronze/session_events", pl.DataFrame(acts))
+    desk.lake.append("bronze/session_prices", pl.DataFrame(shown))
+    rules = Rules(conversations=20)
+    agents = observer("agent", desk.lake, since, (ONE, OTHER), 0.5)()
+    assert agents.champion.replies + agents.challenger.replies == 80
+    assert decide(agents, rules, over=False) is Decision.WORSE
+    prices = observer("price", desk.lake, since, (ONE, OTHER), 0.5)()
+    assert prices.champion.mse == 0 < prices.challenger.mse and prices.earned
+    assert prices.challenger.conversations == sum(in_canary(f"s{n}", 0.5) for n in range(80))
+    assert prices.champion.failed == prices.challenger.failed == 0
+    later = observer("price", desk.lake, since + 3600, (ONE, OTHER), 0.5)()
+    assert later.champion == later.challenger == Arm()

@@ -24,7 +24,7 @@ from pipelines_dagster.settings import PipelineSettings
 from tests.phantom.pricing.stub import write_version
 
 pytest.importorskip("export.agent_score.training")
-pytest.importorskip("export.session_price.graph")
+pytest.importorskip("export.session_price.artefact")
 pytest.importorskip("pipelines_dagster.phantom.traffic.plan")
 pytest.importorskip("pipelines_dagster.defs.datasets.sessions")
 

@@ -115,7 +115,7 @@ def test_a_reply_that_is_over_takes_no_score(probe: Probe) -> None:
     assert refused.value.code == "conversation_not_found"
 
 
-def test_the_server_refuses_a_score_without_its_session(probe: Probe) -> None:
+def test_a_score_without_its_session_is_refused() -> None:
     raw = asked("odd").model_dump_json(exclude_none=True)
     with pytest.raises(SkynetError):
         parse_request(

@@ -83,12 +83,14 @@ class Trajectory:
     @property
     def d_v(self) -> F64:
         """Worth of each token from here on, f64 [48] in weight units."""
-        return self._worth[self.won : self.won + AD_TOKENS] * self.discount
+        worth = self._worth[self.won : self.won + AD_TOKENS]
+        return worth if self.discount == 1 else worth * self.discount
 
     @property
     def loss(self) -> F64:
         """What leaving at each token from here on loses, as `d_v`."""
-        return self._lost[self.won : self.won + AD_TOKENS] * self.loss_discount
+        lost = self._lost[self.won : self.won + AD_TOKENS]
+        return lost if self.loss_discount == 1 else lost * self.loss_discount
 
     def _padded(self, values: NDArray[np.float32]) -> F64:
         """The whole curve in weight units, f64 [96]."""

@@ -19,9 +19,11 @@ RULE = "agent_probability>=%g"
 """What a receipt calls the rule that made its traffic invalid."""
 
 LEARN_BELOW = 0.5
-"""f from which a showing teaches nothing: it was more likely a program's. Money goes by a rule that is
-seldom wrong (`invalid_at`); training by one that misses little, for a person's row that is left out
-costs it next to nothing, and a program's that stays does not."""
+"""f from which a showing teaches nothing: it was more likely a program's.
+
+Money goes by a rule that is seldom wrong (`invalid_at`), training by one that misses little: what a
+person did is soon done again, and what a program did stays in the model.
+"""
 
 
 class ScoreSource(Protocol):

@@ -86,7 +86,7 @@ def test_a_session_that_turns_out_to_be_an_agent_is_refunded(probe: Probe) -> No
 @pytest.mark.spec("PH-02")
 def test_hosted_ads_bid_less_for_an_agent_and_say_so(probe: Probe) -> None:
     """Selected campaigns are the controller's: their decisions have the discount."""
-    auction = {"auction": {}}
+    auction: dict[str, Any] = {"auction": {}}
     for name, score in (("person", 0.1), ("agent", 0.9)):
         session = {"session_id": f"shop-{name}", "agent_probability": score}
         events = written(probe, asked(name, **auction, **session))
@@ -115,7 +115,7 @@ def test_a_reply_that_is_over_takes_no_score(probe: Probe) -> None:
     assert refused.value.code == "conversation_not_found"
 
 
-def test_the_server_refuses_a_score_without_its_session(probe: Probe) -> None:
+def test_a_score_without_its_session_is_refused() -> None:
     raw = asked("odd").model_dump_json(exclude_none=True)
     with pytest.raises(SkynetError):
         parse_request(

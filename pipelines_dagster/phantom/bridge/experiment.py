@@ -200,7 +200,8 @@ def _forecast_error(
 
     def series(trial: Trial, traffic: Traffic) -> F64:
         moved = trial.log_w + (np.log(np.maximum(traffic.discount, 1e-9)) * discounts)[:, None]
-        return np.maximum(moved, np.log(W_FLOOR))
+        floored: F64 = np.maximum(moved, np.log(W_FLOOR))
+        return floored
 
     weights = fit_forecast(series(*train))
     return forecast_error(weights, series(*test)[~test[1].agent])

@@ -71,7 +71,8 @@ def page(figures: Sequence[Figure], plan: Plan, argv: Sequence[str], commit: str
         f"conversations a seed, regime `{plan.regime}`; agents click with probability "
         f"{plan.eager:g}. f: {roc.origin}, AUC {roc.auc:.3f}, prior {roc.prior:g}. Dials: "
         f"agent_free {dials.free:g}, agent_strength {dials.strength:g}, invalid_at "
-        f"{dials.invalid_at:g}; training leaves out f >= {plan.learn_below:g}. +- is half a 95 % interval over seeds; changes are paired."
+        f"{dials.invalid_at:g}; training leaves out f >= {plan.learn_below:g}. +- is half a 95 % "
+        "interval over seeds; changes are paired."
     )
     return f"{said}\n\n{as_table(figures, plan)}\n"
 

@@ -130,7 +130,7 @@ def test_a_score_that_moves_is_told_while_the_reply_is_written(
 
 
 def test_a_server_that_takes_no_scores_harms_no_reply(
-    gateway: LiveGateway, triton: FakeTriton, book: Book
+    gateway: LiveGateway, triton: FakeTriton, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def script(request: Any) -> Iterator[Step]:
         yield start(request)
@@ -141,7 +141,7 @@ def test_a_server_that_takes_no_scores_harms_no_reply(
         yield end(request, 20)
 
     triton.script = script
-    gateway.state.triton.update = _refuses  # type: ignore[method-assign]
+    monkeypatch.setattr(gateway.state.triton, "update", _refuses)
     answer = ask(gateway, session_id="person")
     assert answer.status_code == 200 and answer.json()["skynet"]["receipt"]["total_micros"] == 250
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def test_every_exit_refunds_what_was_charged(desk: Desk, exit_: str) -> None:
         with pytest.raises(SkynetError):
             desk.run(ListSink(), fail_at=tuple(range(25, 80)), **AGENT)
     elif exit_ == "deadline":
-        desk.run(_Watching(lambda index: index == 30 and desk.reply.abort("deadline")), **AGENT)
+        desk.run(_Watching(_late_abort(desk)), **AGENT)
     else:
         text = "".join(event.text for event in _tokens(desk))
         desk.run(ListSink(), **AGENT, request_id="r2", stop=[_late(text)])
@@ -229,6 +229,16 @@ class _Watching(ListSink):
     def token(self, event: TokenEvent) -> None:
         super().token(event)
         self._seen(event.index)
+
+
+def _late_abort(desk: Desk) -> Callable[[int], None]:
+    """What the watchdog does at the deadline, at token 30."""
+
+    def look(index: int) -> None:
+        if index == 30:
+            desk.reply.abort("deadline")
+
+    return look
 
 
 def _late(text: str) -> str:

@@ -44,8 +44,8 @@ def weights(data: Prefixes, sessions: Flags, prior: float) -> F64:
             mine = sessions & (data.agent == agent) & (data.driver == driver)
             whole[data.of(mine)] = share / len(drivers) / mine.sum()
     prefix = np.bincount(data.session[rows], minlength=len(data.agent))
-    share: F64 = whole / np.maximum(prefix[data.session], 1)
-    return share
+    each: F64 = whole / np.maximum(prefix[data.session], 1)
+    return each
 
 
 def fit_raw(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Fitted:

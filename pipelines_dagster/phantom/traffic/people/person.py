@@ -20,8 +20,9 @@ from pipelines_dagster.phantom.traffic.wants import Wants
 
 _MOST_SESSIONS = 4
 _RETURNS_TO = 0.5
-"""Share of return visits that go straight to the thing remembered (revisits are 46 to 58 % of page
-loads: Tauscher and Greenberg 1997, Obendorf et al. 2007)."""
+"""Share of return visits on which a link from outside, if one is followed, leads to the thing
+remembered: about half of all page loads are revisits (58 %, Tauscher and Greenberg 1997; 46 %,
+Obendorf et al., CHI 2007). How often a link is followed is the same for every driver."""
 
 
 def _about(budget_micros: int) -> int:

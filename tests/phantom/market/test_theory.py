@@ -175,8 +175,10 @@ def test_reconnaissance_costs_the_platform_its_coi():
     game = _game(effort=0.2)
     blind, leader = stackelberg.naive(game), stackelberg.committed(game)
     assert blind.queries > 1
-    assert game.revenue(blind.posted, blind.queries) < game.revenue(blind.posted, 1)
+    found = game.least(blind.posted, np.array([1, blind.queries])) @ game.prices
+    assert found[1] < found[0]
     assert game.coi(leader.posted) < game.coi(blind.posted)
+    assert leader.revenue > blind.revenue
 
 
 def test_alternation_settles_and_commitment_is_worth_no_less():

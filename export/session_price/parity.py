@@ -63,7 +63,7 @@ def states(count: int, seed: int) -> F32:
     return np.where(rng.random((count, STATE)) < 0.1, wild, inside).astype(np.float32)
 
 
-class _Scaled(nn.Module):
+class _Scaled(nn.Module):  # type: ignore[misc]
     def __init__(self, mask: F32) -> None:
         super().__init__()
         self._centre, self._cut = torch.from_numpy(CENTRE), torch.from_numpy(CUT)

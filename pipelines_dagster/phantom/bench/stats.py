@@ -11,7 +11,7 @@ import numpy as np
 
 from bls.audit.bootstrap import RESAMPLES, Estimate
 from bls.errors import SkynetError
-from pipelines_dagster.phantom.policies.policy import F64
+from pipelines_dagster.phantom.policies.policy import F64, I64
 
 _LEVEL = (2.5, 97.5)
 
@@ -52,7 +52,7 @@ def _seeds(values: F64) -> F64:
     return np.asarray(values, np.float64)
 
 
-def _again(count: int, seed: int) -> F64:
+def _again(count: int, seed: int) -> I64:
     """int64[resamples, count]: which seeds each resample has."""
     return np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
 

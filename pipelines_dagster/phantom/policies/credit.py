@@ -56,7 +56,8 @@ class Credit:
         rest = reward - own.reshape(-1, self._products).sum(axis=1)
         usual = self._usual[place] + agent * self._usual[_TABLE + place]
         self._add(place, agent, moved, reward)
-        return own - usual + np.repeat(rest, self._products)
+        given: F64 = own - usual + np.repeat(rest, self._products)
+        return given
 
     def _features(self, state: F32, levels: I64) -> tuple[I64, F64, F64]:
         place = np.digitize(state[:, PriceState.DEMAND], EDGES) * len(LEVELS) + levels

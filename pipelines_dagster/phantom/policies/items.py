@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines_dagster.phantom.market import reward
 from pipelines_dagster.phantom.market.config import MarketConfig
 from pipelines_dagster.phantom.market.env import MarketVecEnv
 from pipelines_dagster.phantom.policies.credit import Credit
@@ -49,7 +50,7 @@ class ItemMarket:
         if robust == "conditional":
             rng = np.random.default_rng((seed, 0xA1))
             shares = (rng.permutation(count) + rng.random(count)) / count
-        kind = "none" if robust == "conditional" else robust
+        kind: reward.Robust = "none" if robust == "conditional" else robust
         self._live, self._twin = (
             MarketVecEnv(config, count, alpha=shares, robust=kind, seed=seed) for _ in range(2)
         )
@@ -86,11 +87,11 @@ class ItemMarket:
         return self._state, shared, terminated, truncated, last
 
     def _play(self, levels: I64) -> tuple[F64, Flags, Flags, F32]:
-        obs, reward, terminated, truncated, infos = self._live.step(
+        obs, earned, terminated, truncated, infos = self._live.step(
             levels.reshape(self.count, self.config.products)
         )
         base = self._twin.step(self._base)[1]
-        self.gained = (reward - base) / (UNIT * self.config.scale)
+        self.gained = (earned - base) / (UNIT * self.config.scale)
         shared = self._credit.share(self._state, levels, self.gained)
         self._state = self._split(obs)
         last = self._split(infos.get("final_obs", obs))

@@ -61,7 +61,12 @@ def read_policy(folder: Path) -> tuple[Policy, Origin, dict[str, Any]]:
 
 
 def _kind(policy: Policy) -> str:
-    kinds = {Static: "static", Surge: "surge", TablePolicy: "table", NetworkPolicy: "network"}
+    kinds: dict[type, str] = {
+        Static: "static",
+        Surge: "surge",
+        TablePolicy: "table",
+        NetworkPolicy: "network",
+    }
     return kinds[type(policy)]
 
 

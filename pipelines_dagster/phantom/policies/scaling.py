@@ -48,4 +48,5 @@ def scaled(rows: F32, mask: F32) -> F32:
     """f32[n, STATE] of rows f32[n, STATE]; not-a-number becomes the middle."""
     cut = np.clip(rows, CUT[0], CUT[1])
     near = (np.where(LOGARITHM, np.log(np.float32(1) + cut), cut) - CENTRE) / HALF * mask
-    return np.nan_to_num(near).astype(np.float32)
+    told: F32 = np.nan_to_num(near).astype(np.float32)
+    return told

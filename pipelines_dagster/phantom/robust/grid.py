@@ -28,7 +28,7 @@ def points(alpha0: ArrayLike, radius: float, count: int) -> F64:
     if not (np.all((believed >= 0) & (believed <= 1)) and radius >= 0 and count >= 1):
         raise invalid("bad_grid", "A grid needs shares in [0, 1], a radius >= 0, a point or more.")
     low, high = np.maximum(believed - radius, 0), np.minimum(believed + radius, 1)
-    grid = np.linspace(low, high, count, axis=-1)
+    grid: F64 = np.linspace(low, high, count, axis=-1)
     nearest = np.abs(grid - believed[..., None]).argmin(axis=-1)[..., None]
     np.put_along_axis(grid, nearest, believed[..., None], axis=-1)
     return grid

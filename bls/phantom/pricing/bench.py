@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -107,21 +107,26 @@ async def served(address: str, catalogue: Catalogue, pages: int, callers: int) -
 
     found = []
     for way, ask in (("session_price over gRPC", alone), ("provider, bounds and all", whole)):
-        each: list[float] = []
-
-        async def caller(number: int, ask=ask, each=each) -> None:  # type: ignore[no-untyped-def]
-            for page in range(pages // callers):
-                began = time.perf_counter()
-                await ask(f"{number}-{page}")
-                each.append(time.perf_counter() - began)
-
-        await asyncio.gather(*(caller(number) for number in range(callers)))
-        each.clear()
+        await _asked(ask, callers, _WARM_UP)
         began = time.perf_counter()
-        await asyncio.gather(*(caller(number) for number in range(callers)))
+        each = await _asked(ask, callers, pages // callers)
         found.append(Times(way, callers, len(items), time.perf_counter() - began, each))
     await triton.close()
     return found
+
+
+async def _asked(ask: Callable[[str], Awaitable[None]], callers: int, pages: int) -> list[float]:
+    """Seconds of every page; each caller asks so many, one after the other."""
+
+    async def caller(number: int) -> list[float]:
+        each = []
+        for page in range(pages):
+            began = time.perf_counter()
+            await ask(f"{number}-{page}")
+            each.append(time.perf_counter() - began)
+        return each
+
+    return [took for each in await asyncio.gather(*map(caller, range(callers))) for took in each]
 
 
 def main() -> int:
@@ -147,8 +152,13 @@ def _serve(folder: Path, model: Path, catalogue: Catalogue, options: argparse.Na
     repository.mkdir()
     name = SESSION_PRICE.name
     (repository / name).symlink_to(REPOSITORY / "model_repository" / name)
-    ports = {"port": 0, "triton_grpc_port": 0, "triton_metrics_port": 0}
-    settings = Settings(state=folder / "state", price_model=str(model.resolve()), **ports)
+    settings = Settings(
+        state=folder / "state",
+        price_model=str(model.resolve()),
+        port=0,
+        triton_grpc_port=0,
+        triton_metrics_port=0,
+    )
     with Stack(settings, repository=repository, gateway=False) as stack:
         for callers in (1, 8):
             coming = served(stack.triton_address, catalogue, options.pages, callers)

@@ -20,7 +20,8 @@ from bls.phantom.pricer import sane
 from export.errors import ExportError
 from pipelines_dagster.lake.lake import Lake
 
-F32, F64 = NDArray[np.float32], NDArray[np.float64]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Of agents among the visitors of a simulated market."""
@@ -134,7 +135,8 @@ def objectives(policy: OnnxModel | None, share: float, profile: str) -> F64:
         )
         observed, _, _, _, told = env.step(_levels(found[:, 0]).reshape(env.num_envs, -1))
         total += told["objective"]
-    return total / STEPS[profile]
+    mean: F64 = total / STEPS[profile]
+    return mean
 
 
 def _levels(multipliers: F32) -> NDArray[np.int64]:

@@ -49,8 +49,8 @@ def observer(
         measured = rows(lake, since, names)
         arms = [arm_of(measured.filter(pl.col("arm") == name)) for name in names]
         replies = asked(lake, since, share)
-        both = (_with(arm, part) for arm, part in zip(arms, replies, strict=True))
-        return Observation(*both, earned=subsystem == PRICE)
+        one, other = (_with(arm, part) for arm, part in zip(arms, replies, strict=True))
+        return Observation(one, other, earned=subsystem == PRICE)
 
     return observe
 

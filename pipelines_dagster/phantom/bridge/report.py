@@ -115,9 +115,12 @@ def plot(figures: Sequence[Figure], plan: Plan, file: Path) -> None:
     pyplot.close(figure)
 
 
+_CHANGED = ("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
+
+
 def sha() -> str:
-    """Of the code that runs; `+` when it was changed since, empty outside a repository."""
-    asked = (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    """Of the code that runs; `+` when it was changed since (pages aside), empty elsewhere."""
+    asked = (("rev-parse", "--short=12", "HEAD"), _CHANGED)
     told = [
         subprocess.run(
             ("git", *words), cwd=REPOSITORY, capture_output=True, text=True, check=False

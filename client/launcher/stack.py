@@ -214,7 +214,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SKYNET_POLICY_RULES": settings.policy_rules,
         "SKYNET_REDIS": settings.redis,
         "SKYNET_PREDICTOR_MODEL": settings.predictor_model,
-        "SKYNET_AGENT_MODEL": settings.agent_model,
         "SKYNET_TVE_MODEL": settings.tve_model,
         "SKYNET_GUARD_MODEL": settings.guard_model,
         "SKYNET_SUMMARISER_MODEL": settings.summariser_model,

@@ -28,7 +28,8 @@ def test_every_topic_arrives_whole_and_says_where_from(
     for topic, found in sent.items():
         publish(broker, topic, found)
     report = drain(ingest)
-    assert (report.rows, report.duplicates, report.dead, report.lost) == (150 * len(TOPICS), 0, 0, 0)
+    assert report.rows == 150 * len(TOPICS)
+    assert (report.duplicates, report.dead, report.lost) == (0, 0, 0)
     for topic, found in sent.items():
         assert ids(lake, topic) == sorted(str(event["event_id"]) for event in found)
         commits = [c for c in lake.origins(bronze(topic)) if c.operation == "WRITE"]

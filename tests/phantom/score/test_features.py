@@ -74,7 +74,7 @@ def oracle(session: Session) -> dict[SessionStat, float]:
 
 
 @pytest.mark.spec("PH-08")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(EVENTS, min_size=1, max_size=40), st.lists(QUOTES, max_size=20))
 def test_event_by_event_is_the_whole_session(
     events: list[SessionEvent], quotes: list[Quote]

@@ -36,7 +36,7 @@ def test_unknown_acts_count_as_their_nearest_by_prefix() -> None:
 
 
 @pytest.mark.spec("PH-08")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(COUNTS, st.floats(0, 100))
 def test_rows_are_stochastic_for_any_counts(counts: np.ndarray, smoothing: float) -> None:
     found = kernel(counts, smoothing)
@@ -79,7 +79,7 @@ def test_a_stationary_distribution_is_kept() -> None:
 
 
 @pytest.mark.spec("PH-08")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.sampled_from(NAMES), max_size=30), st.integers(0, 99))
 def test_divergences_are_not_negative_and_match_the_plain_sum(acts: list[str], seed: int) -> None:
     rng = np.random.default_rng(seed)

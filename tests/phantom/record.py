@@ -57,7 +57,10 @@ class Listener:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                try:
+                    body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                except ValueError:  # who asked has gone, in the middle of it
+                    return
                 self.send_response(listener.take(self.path, body))
                 self.send_header("content-length", "2")
                 self.end_headers()

@@ -34,7 +34,8 @@ def draw(columns: Columns, path: Path) -> None:
     axes = figure.subplots(2, 3).ravel()
     for panel, (name, title) in zip(axes, PANELS, strict=False):
         _panel(panel, columns, name)
-        panel.set(xlabel="alpha, share of agents", title=title)
+        panel.set_title(title, fontsize=9)
+        panel.set_xlabel("alpha, share of agents", fontsize=8)
     _trace(axes[-1], columns)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7)
@@ -58,7 +59,6 @@ def _panel(panel: Axes, columns: Columns, figure: str) -> None:
             alpha=0.08,
             lw=0,
         )
-    panel.title.set_fontsize(9)
     panel.tick_params(labelsize=7)
 
 
@@ -68,8 +68,8 @@ def _trace(panel: Axes, columns: Columns) -> None:
         trace = columns.trace(name, middle)[:_TRACED]
         colour, style = _look(name)
         panel.plot(np.arange(1, len(trace) + 1), trace, style, color=colour, lw=1.1)
-    panel.set(xlabel="step", title=f"multiplier of what sold, alpha {middle:g}")
-    panel.title.set_fontsize(9)
+    panel.set_title(f"multiplier of what sold, alpha {middle:g}", fontsize=9)
+    panel.set_xlabel("step", fontsize=8)
     panel.tick_params(labelsize=7)
 
 

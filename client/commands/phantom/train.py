@@ -33,7 +33,7 @@ def train(
         from pipelines_dagster.phantom.policies.train import TrainPlan  # noqa: PLC0415
 
     plan = TrainPlan(
-        Origin(tier, robust, seed, timesteps),  # type: ignore[arg-type]  (choices)
+        Origin(tier, robust, seed, timesteps),  # type: ignore[arg-type]  # a choice
         MarketConfig(information=information),  # type: ignore[arg-type]
     )
     with progress_bar(f"{tier} {robust}") as show:

@@ -43,7 +43,7 @@ bench: setup     ## measured figures, each beside its bare floor in the same run
 
 phantom-bench: setup  ## pricing policies under agents, short: tables and plots in build/phantom
 	@.venv/bin/skynet phantom bench --tiers static,surge,linear,ppo --robust none,w1,conditional \
-	  --alpha-values 0,0.4,0.8 --seeds 3 --out build/phantom
+	  --alpha-values 0,0.4,0.8 --seeds 3 --timesteps 1200 --out build/phantom_bench
 
 parity: setup    ## the exported model against the fp32 reference
 	$(PY) -m export.llm.parity

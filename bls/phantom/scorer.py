@@ -2,7 +2,7 @@
 """`agent_score` behind its tensors: a served version, its canary, typed errors.
 
 Anything that would make a score wrong is an error of the request instead: counts that are not, a
-version of another feature layout, a probability outside [0, 1]. Source: issue 7 part 3.
+version of another feature layout, a probability outside [0, 1]. Source: PHANTOM's model, "Kernels".
 """
 
 from __future__ import annotations

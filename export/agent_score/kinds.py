@@ -2,7 +2,7 @@
 """A class of actors as a few sub-kernels: K-means over its sessions' kernels.
 
 Agents are of several kinds, and the centroid of a crawler and a planner is like neither. Source:
-issue 7 part 3, "sub-kernels by clustering".
+PHANTOM's model, "Kernels"; K-means of scikit-learn.
 """
 
 from __future__ import annotations

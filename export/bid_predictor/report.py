@@ -35,7 +35,7 @@ TT_TINY = "TT-Tiny int8"
 def baselines(
     dataset: Path, config: TrainConfig, seed: int, progress: bool = False
 ) -> dict[str, Model]:
-    """The three of issue 4, fitted on the training part of `dataset`."""
+    """The three that the report compares with, fitted on the training part of `dataset`."""
     torch.set_num_threads(1)
     training, _ = prepared(dataset, config, seed)
     some = sample(training, 300_000, seed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bls.brain.forecast.predictor import Forecast, Predictor
+from bls.brain.forecast.predictor import Predictor
 from bls.brain.tve.estimator import Estimate, Estimator
 from bls.contracts import CTX, FEATURES
 from bls.jsonlog import JsonLog
@@ -18,6 +18,7 @@ from bls.keys.entry import Entry
 from bls.keys.folder import FolderStore
 from bls.keys.signing import sign
 from bls.keys.stats import counters as key_counters
+from bls.models.batched import Answer
 from bls.models.keys import ModelKeys
 from bls.models.model_key import ModelKey, canary_key, model_key
 from bls.models.models import chosen
@@ -96,8 +97,8 @@ class Served:
         """What each conversation gets: a number of its version, and the version's name."""
         features = np.zeros((len(digests), FEATURES), np.float32)
         (answer,) = self.model.answer([features], [digests])
-        assert isinstance(answer, Forecast)
-        mark = np.round(answer.mixture[:, 4].astype(float), 3).tolist()
+        assert isinstance(answer, Answer)
+        mark = np.round(answer.output[:, 4].astype(float), 3).tolist()
         return mark, [served_name(int(one)) for one in answer.served[:, 0]]
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ def features(rows: int) -> np.ndarray:
 
 def served(folder: Path, log: JsonLog | None = None) -> Predictor:
     predictor = Predictor(FolderPointer(folder), log)
-    predictor.slot.poll()
+    predictor.models.champion.poll()
     return predictor
 
 
@@ -52,8 +52,8 @@ def test_several_requests_are_one_batch(tmp_path: Path, monkeypatch: pytest.Monk
     assert runs == [7]
     for request, answer in zip(requests, answers, strict=True):
         assert not isinstance(answer, SkynetError)
-        np.testing.assert_allclose(answer.mixture[:, 0], request[:, MEAN], rtol=1e-5)
-        np.testing.assert_allclose(answer.mixture[:, 4], 0.7)
+        np.testing.assert_allclose(answer.output[:, 0], request[:, MEAN], rtol=1e-5)
+        np.testing.assert_allclose(answer.output[:, 4], 0.7)
     assert (predictor.stats.requests, predictor.stats.rows) == (3, 7)
     assert predictor.stats.latency.of(le="+Inf") == 1
 
@@ -131,7 +131,7 @@ def test_a_model_that_fails_its_probe_is_not_served(
 
 def test_a_forecast_outside_its_domain_is_an_error(tmp_path: Path) -> None:
     predictor = served(write_version(tmp_path / "v"))
-    model = predictor.slot.current()
+    model = predictor.models.champion.current()
     model.run = lambda tensors: [np.full((len(tensors["FEATURES"]), 5), np.nan, np.float32)]
     assert codes(predictor.answer([features(1), features(2)])) == ["bad_forecast"] * 2
 

@@ -14,13 +14,14 @@ from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
 from bls.keys.entry import Entry
 from bls.keys.folder import FolderStore
+from bls.models.batched import Answer
 from bls.models.keys import ModelKeys
 from bls.models.model_key import PRICE, ModelKey, canary_key, model_key
 from bls.models.models import chosen
 from bls.models.places import Places
 from bls.models.pointer import FolderPointer
 from bls.models.served import served_id
-from bls.phantom.pricer import Answer, Pricer
+from bls.phantom.pricer import Pricer
 from bls.reply.draw import conversation
 from export.manifest import file_sha256
 from tests.keys.operators import PERIOD_S, Remembered
@@ -94,8 +95,8 @@ def test_requests_are_one_run_and_each_gets_its_own(tmp_path: Path) -> None:
     bad[1, 5] = np.nan
     first, wrong, second = pricer.answer([states(3), bad, 2 * states(1)])
     assert isinstance(first, Answer) and isinstance(second, Answer)
-    np.testing.assert_allclose(first.multiplier, np.full((3, 1), 1.1), rtol=1e-6)
-    np.testing.assert_allclose(second.multiplier, [[1.2]], rtol=1e-6)
+    np.testing.assert_allclose(first.output, np.full((3, 1), 1.1), rtol=1e-6)
+    np.testing.assert_allclose(second.output, [[1.2]], rtol=1e-6)
     assert code(wrong) == "bad_state"
     assert set(first.served[:, 0]) == {served_id(file_sha256(folder / "manifest.json"))}
     assert pricer.stats.executions == 1 and pricer.stats.rows == 6
@@ -147,13 +148,13 @@ def test_a_canary_gets_its_share_of_sessions(served: Served) -> None:
     served.name(canary_key(PRICE), canary, 0.3)
     own = chosen(KEYS, 0.3)
     answer = served.ask()
-    np.testing.assert_allclose(answer.multiplier[:, 0], np.where(own, 1.2, 1.0), rtol=1e-6)
+    np.testing.assert_allclose(answer.output[:, 0], np.where(own, 1.2, 1.0), rtol=1e-6)
     assert served.pricer.models.stats.rows == own.sum()
     np.testing.assert_array_equal(served.ask().served, answer.served)
     one = KEYS[own][:1].repeat(5)
     assert len(set(served.ask(one).served[:, 0])) == 1, "a page is of one session: one version"
     served.name(canary_key(PRICE), canary, 0.0)
-    assert set(np.round(served.ask().multiplier[:, 0], 4)) == {np.float32(1.0)}
+    assert set(np.round(served.ask().output[:, 0], 4)) == {np.float32(1.0)}
 
 
 def test_a_canary_that_says_nonsense_is_replaced_by_the_champion(served: Served) -> None:
@@ -163,16 +164,16 @@ def test_a_canary_that_says_nonsense_is_replaced_by_the_champion(served: Served)
     served.name(canary_key(PRICE), canary, 1.0)
     (answer,) = served.pricer.answer([2 * states(200)], [KEYS])
     assert isinstance(answer, Answer)
-    np.testing.assert_allclose(answer.multiplier, 1.1, rtol=1e-6)
+    np.testing.assert_allclose(answer.output, 1.1, rtol=1e-6)
     assert served.pricer.models.stats.fallbacks.of(reason="bad_price") == 200
 
 
 def test_a_version_by_key_that_is_not_what_it_says_changes_nothing(served: Served) -> None:
     folder = write_version(served.models / "price" / "three", 0.9)
     served.name(model_key(PRICE), folder)
-    assert served.ask().multiplier[0, 0] == np.float32(0.9)
+    assert served.ask().output[0, 0] == np.float32(0.9)
     spoilt = write_version(served.models / "price" / "four", 0.8)
     (spoilt / "model.onnx").write_bytes(b"other")
     served.name(model_key(PRICE), spoilt)
-    assert served.ask().multiplier[0, 0] == np.float32(0.9)
+    assert served.ask().output[0, 0] == np.float32(0.9)
     assert served.pricer.models.champion.stats.failures.of(code="model_hash_mismatch") == 1

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -13,7 +15,10 @@ import httpx
 
 from client.storefront.settings import StorefrontSettings
 
-_RETRY = frozenset({408, 425, 429})
+_RETRY = frozenset({401, 403, 404, 408, 425})
+"""About how the two are set up, or the moment; never about what is told."""
+_ENTRY = re.compile(r"(?:events|quotes)\.([0-9]{1,4})(?:\.|$)")
+"""Where a fault is: of which entry."""
 _CHAT_TIMEOUT = httpx.Timeout(10.0, read=30.0)  # heartbeats come every second
 
 
@@ -22,7 +27,15 @@ class Sent(Enum):
 
     DONE = auto()
     LATER = auto()  # try again with the same ids
+    BUSY = auto()  # the same, but it is this session that told too much at once
     REFUSED = auto()  # trying again would be refused again
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A request was refused for its entry number `entry`; without it the rest can be taken."""
+
+    entry: int
 
 
 class GatewayClient:
@@ -49,7 +62,7 @@ class GatewayClient:
         answer.raise_for_status()
         return answer.json()
 
-    async def record(self, path: str, body: dict[str, Any], user_agent: str) -> Sent:
+    async def record(self, path: str, body: dict[str, Any], user_agent: str) -> Sent | Fault:
         """Post what happened; never raises for what the network does."""
         try:
             async with asyncio.timeout(self._send_timeout_s):
@@ -58,11 +71,7 @@ class GatewayClient:
                 )
         except (httpx.HTTPError, TimeoutError):
             return Sent.LATER
-        if answer.is_success:
-            return Sent.DONE
-        if answer.status_code >= 500 or answer.status_code in _RETRY:
-            return Sent.LATER
-        return Sent.REFUSED
+        return _outcome(answer)
 
     @asynccontextmanager
     async def chat(self, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
@@ -71,6 +80,33 @@ class GatewayClient:
             "POST", "/v1/chat/completions", json=body, timeout=_CHAT_TIMEOUT
         ) as answer:
             yield answer
+
+
+def _outcome(answer: httpx.Response) -> Sent | Fault:
+    """A clock of ours that is ahead is waited for: then nothing is in the future any more."""
+    status = answer.status_code
+    if answer.is_success:
+        return Sent.DONE
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return Sent.BUSY
+    if status >= 500 or status in _RETRY:
+        return Sent.LATER
+    if status != httpx.codes.BAD_REQUEST:
+        return Sent.REFUSED
+    code, param = _told(answer)
+    if code == "in_the_future":
+        return Sent.LATER
+    found = _ENTRY.match(param)
+    return Fault(int(found[1])) if found else Sent.REFUSED
+
+
+def _told(answer: httpx.Response) -> tuple[str, str]:
+    """Code and field of a refusal; empty where it names none."""
+    try:
+        error = answer.json()["error"]
+        return str(error["code"]), str(error["param"])
+    except (ValueError, KeyError, TypeError):
+        return "", ""
 
 
 def _of(user_agent: str) -> dict[bytes, bytes]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from bls.errors import SkynetError
 from client.storefront.settings import StorefrontSettings
 
 _RETRY = frozenset({401, 403, 404, 408, 425})
@@ -53,12 +54,17 @@ class GatewayClient:
     async def quotes(self, body: dict[str, Any], user_agent: str) -> Any:
         """The JSON answer of the pricing provider.
 
-        Raises `TimeoutError` when all of it is not here in time, `httpx.HTTPError`, `ValueError`.
+        Raises `TimeoutError` when all of it is not here in time, `httpx.HTTPError`, `ValueError`;
+        `rate_limited`, `session_full` where it is the session that asks too often.
         """
         async with asyncio.timeout(self._quote_timeout_s):
             answer = await self._http.post(
                 "/v1/quotes", json=body, headers=_of(user_agent), timeout=None
             )
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise SkynetError("rate_limited", "Too many pages at once; wait a moment.", 429)
+        if answer.status_code == httpx.codes.CONFLICT:
+            raise SkynetError("session_full", "This visit has seen all the prices it may see.", 429)
         answer.raise_for_status()
         return answer.json()
 

@@ -75,6 +75,21 @@ def test_one_request_of_prices_a_page(visitor: httpx.Client, gateway: StubGatewa
     assert list(shown) == asked["items"] and len(shown) == 6
 
 
+@pytest.mark.spec("PH-04")
+@pytest.mark.parametrize(("status", "wait"), [(429, "1"), (409, "1800")])
+def test_a_page_that_was_never_priced_is_refused_to_a_busy_session(
+    visitor: httpx.Client, gateway: StubGateway, status: int, wait: str
+) -> None:
+    gateway.quote = at(1.1)
+    seen = prices(visitor.get(f"/item/{ROOM}").text)
+    gateway.status = {"/v1/quotes": status}
+    assert prices(visitor.get(f"/item/{ROOM}").text) == seen
+    refused = visitor.get(f"/item/{OTHER}")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, wait)
+    assert "Back to the shop" in refused.text and not prices(refused.text)
+    assert total(add(visitor).text) == seen[ROOM], "the cart goes on"
+
+
 def test_every_page_of_the_catalogue_once(visitor: httpx.Client) -> None:
     seen: list[str] = []
     page = visitor.get("/").text

@@ -35,7 +35,10 @@ class Shown:
 
 @dataclass(slots=True)
 class Visit:
-    """One session. `shown` holds the last price of every item that was shown one."""
+    """One session. `shown` holds the last price of every item that was shown one.
+
+    `secure`: it came over TLS, so its cookie goes nowhere else.
+    """
 
     sid: str
     secret: str
@@ -47,6 +50,7 @@ class Visit:
     offer: Offer | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     chatting: bool = False
+    secure: bool = False
 
     @property
     def cookie(self) -> str:

@@ -219,7 +219,19 @@ def test_every_answer_has_its_security_headers(visitor: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
     cookie = visitor.get("/", headers={"cookie": ""}).headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=lax" in cookie
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie
+
+
+@pytest.mark.spec("PH-03")
+def test_behind_tls_the_cookie_is_for_tls_alone(shop: LiveShop) -> None:
+    over_tls = {"x-forwarded-proto": "https"}
+    front = httpx.get(shop.url, headers=over_tls)
+    assert "; Secure" in front.headers["set-cookie"]
+    cookie = front.headers["set-cookie"].partition(";")[0]
+    told = over_tls | {"cookie": cookie}
+    added = httpx.post(f"{shop.url}/cart/add", data={"item": ROOM}, headers=told)
+    assert added.status_code == 303 and "; Secure" in added.headers["set-cookie"]
+    assert added.headers["set-cookie"].startswith(cookie)
 
 
 def test_pages_hold_no_script_no_style_and_no_key(visitor: httpx.Client) -> None:

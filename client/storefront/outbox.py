@@ -29,6 +29,8 @@ Send = Callable[[str, dict[str, Any], str], Awaitable[Sent | Fault]]
 
 _FIELD: dict[Kind, str] = {"events": "events", "prices": "quotes"}
 _MOST: dict[Kind, int] = {"events": LIMITS.events_per_request, "prices": LIMITS.quotes_per_request}
+_PARTS = 8
+"""A session holds at most so many times what is free: hundreds that flood still leave some free."""
 
 
 @dataclass
@@ -56,9 +58,7 @@ class Outbox:
     def put(self, kind: Kind, sid: str, user_agent: str, entry: dict[str, Any]) -> bool:
         """Take an entry; False when it is dropped: the queue is full, or the session's part."""
         held = self._held.get((sid, kind))
-        if self.waiting >= self._settings.queue or (
-            held is not None and len(held.entries) >= self._settings.session_queue
-        ):
+        if (len(held.entries) if held else 0) >= self._room():
             if not self.dropped:
                 log.warning("more happens than the gateway takes: dropping records")
             self.dropped += 1
@@ -69,6 +69,11 @@ class Outbox:
         self.waiting += 1
         self._ready.set()
         return True
+
+    def _room(self) -> int:
+        """Entries that a session may hold now: fewer, the fuller it is, so others find room."""
+        free = self._settings.queue - self.waiting
+        return min(self._settings.session_queue, _PARTS * free)
 
     async def run(self) -> None:
         """Send what comes; after a failure wait, longer each time."""

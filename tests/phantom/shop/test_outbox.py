@@ -127,6 +127,18 @@ def test_a_session_fills_its_own_part_of_the_queue_alone() -> None:
     assert (outbox.dropped, outbox.waiting) == (2, 5)
 
 
+def test_many_that_flood_leave_room_for_another() -> None:
+    taken: list[bool] = []
+
+    async def flood(outbox: Outbox) -> None:
+        for number in range(20 * 50):
+            outbox.put("events", f"s{number % 20}", "", event(f"e{number}"))
+        taken.append(outbox.put("events", "other", "", event("other")))
+
+    outbox = run(Receiver(*[Sent.LATER] * 1_000), flood, queue=200, session_queue=50)
+    assert taken == [True] and 150 < outbox.waiting <= 200
+
+
 def test_sessions_take_turns() -> None:
     most = LIMITS.events_per_request
     receiver = Receiver()

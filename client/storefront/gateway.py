@@ -28,7 +28,7 @@ class Sent(Enum):
 
     DONE = auto()
     LATER = auto()  # try again with the same ids
-    BUSY = auto()  # the same, but it is this session that told too much at once
+    BUSY = auto()  # the same, but only this session has to wait: it told too much, or too early
     REFUSED = auto()  # trying again would be refused again
 
 
@@ -89,7 +89,7 @@ class GatewayClient:
 
 
 def _outcome(answer: httpx.Response) -> Sent | Fault:
-    """A clock of ours that is ahead is waited for: then nothing is in the future any more."""
+    """Where our clock is ahead of the gateway's, what is in its future will soon be in its past."""
     status = answer.status_code
     if answer.is_success:
         return Sent.DONE
@@ -101,7 +101,7 @@ def _outcome(answer: httpx.Response) -> Sent | Fault:
         return Sent.REFUSED
     code, param = _told(answer)
     if code == "in_the_future":
-        return Sent.LATER
+        return Sent.BUSY
     found = _ENTRY.match(param)
     return Fault(int(found[1])) if found else Sent.REFUSED
 

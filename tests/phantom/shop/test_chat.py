@@ -121,7 +121,8 @@ def test_one_question_at_a_time_and_leaving_frees_it(
     visitor.get("/")
     gateway.slow_chat_s = 0.3
     with visitor.stream("POST", "/chat", json=asked()) as first:
-        next(first.iter_bytes())
+        reply = first.iter_bytes()  # held: to forget it would be to leave
+        next(reply)
         second = visitor.post("/chat", json=asked())
         assert (second.status_code, second.json()["error"]["code"]) == (429, "busy")
     gateway.slow_chat_s = 0.0

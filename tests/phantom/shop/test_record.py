@@ -56,7 +56,7 @@ def test_by_status(status: int, expected: Sent) -> None:
         ("unknown_item", "events.7.item", Fault(7)),
         ("too_old", "quotes.12.ts_ms", Fault(12)),
         ("invalid_value", "events.3", Fault(3)),
-        ("in_the_future", "events.0.ts_ms", Sent.LATER),
+        ("in_the_future", "events.0.ts_ms", Sent.BUSY),
         ("too_many", "events", Sent.REFUSED),
         ("invalid_value", "session_id", Sent.REFUSED),
         ("invalid_value", "events.-1.item", Sent.REFUSED),

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bls.errors import SkynetError, internal
+from bls.limits import LIMITS
 from client.gateway.errors import from_status
 from client.storefront.cart import add, purchase, remove, show_cart, show_checkout
 from client.storefront.chat import post_chat
@@ -42,6 +44,8 @@ ROUTES = [
     *STATIC_ROUTES,
 ]
 _JSON = frozenset({"/events", "/chat", "/healthz"})
+_RETRY_AFTER_S = {"session_full": str(int(LIMITS.session_idle_s))}
+"""By error; any other refusal of too much at once is over in a second."""
 
 _HEADERS = [
     (
@@ -105,8 +109,13 @@ async def _crashed(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, error: SkynetError) -> Response:
-    """JSON for scripts, a page for people."""
+    """JSON for scripts, a page for people; says when to come back where that can help."""
+    response: Response
     if request.url.path in _JSON:
         told = {"code": error.code, "message": error.message, "param": error.param}
-        return JSONResponse({"error": told}, error.status)
-    return page(shop_of(request), None, "error", error.status, error=error)
+        response = JSONResponse({"error": told}, error.status)
+    else:
+        response = page(shop_of(request), None, "error", error.status, error=error)
+    if error.status == httpx.codes.TOO_MANY_REQUESTS:
+        response.headers["retry-after"] = _RETRY_AFTER_S.get(error.code, "1")
+    return response

@@ -3,13 +3,15 @@
 
 The gateway auctions the tokens, marks the sponsored ones and ends with a disclosure and a receipt;
 the shop passes its events on unchanged and adds who is asking (`skynet.session_id`), what the shop
-is, and what the page shows. Nothing that is said is kept or logged here.
+is, and what the page shows. Nothing that is said is kept or logged here. The chat's id at the
+gateway, which bids, charges and clicks are recorded under, tells nobody whose chat it is.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -17,6 +19,7 @@ import orjson
 from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from bls.errors import SkynetError
 from bls.request import Strict, from_validation
@@ -59,14 +62,27 @@ async def post_chat(request: Request) -> Response:
         raise from_validation(error) from None
     if visit.chatting:
         raise SkynetError("busy", "The assistant is still answering; stop it or wait.", 429)
-    return StreamingResponse(
-        _events(shop, visit, asked), media_type="text/event-stream", headers=_HEADERS
-    )
-
-
-async def _events(shop: Shop, visit: Visit, asked: Asked) -> AsyncIterator[bytes]:
-    """The gateway's events. A fault becomes an event too: the page shows its words."""
     visit.chatting = True
+    return _Reply(visit, _events(shop, visit, asked))
+
+
+class _Reply(StreamingResponse):
+    """The visit may ask again once this is over, also where it never began."""
+
+    def __init__(self, visit: Visit, events: AsyncGenerator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._visit, self._events = visit, events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with aclosing(self._events):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._visit.chatting = False
+
+
+async def _events(shop: Shop, visit: Visit, asked: Asked) -> AsyncGenerator[bytes]:
+    """The gateway's events. A fault becomes an event too: the page shows its words."""
     try:
         async with shop.gateway.chat(_request(shop, visit, asked)) as answer:
             if answer.status_code != httpx.codes.OK:
@@ -76,8 +92,6 @@ async def _events(shop: Shop, visit: Visit, asked: Asked) -> AsyncIterator[bytes
                 yield data
     except httpx.HTTPError:
         yield _fault(_away())
-    finally:
-        visit.chatting = False
 
 
 def _request(shop: Shop, visit: Visit, asked: Asked) -> dict[str, Any]:
@@ -88,7 +102,7 @@ def _request(shop: Shop, visit: Visit, asked: Asked) -> dict[str, Any]:
         "stream": True,
         "max_tokens": MAX_TOKENS,
         "messages": [{"role": "system", "content": _setting(shop, visit, asked)}, *turns],
-        "skynet": {"conv_id": f"{visit.sid}:{asked.chat}", "session_id": visit.sid},
+        "skynet": {"conv_id": visit.conversation(asked.chat), "session_id": visit.sid},
     }
 
 

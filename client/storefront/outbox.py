@@ -1,37 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happened in the shop, on its way to the gateway: bounded, in order, never in a page's way.
 
-Entries of one session and kind travel together. An entry keeps its id however often it is sent,
-so the gateway counts it once.
+Entries of one session and kind travel together, and sessions take turns: one that tells more than
+the gateway takes of it waits alone and loses its own entries. An entry keeps its id however often
+it is sent, so the gateway counts it once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bls.limits import LIMITS
-from client.storefront.gateway import Sent
+from client.storefront.gateway import Fault, Sent
 from client.storefront.settings import StorefrontSettings
 
 log = logging.getLogger("skynet.shop")
 
 Kind = Literal["events", "prices"]
-Send = Callable[[str, dict[str, Any], str], Awaitable[Sent]]
+Key = tuple[str, Kind]
+Send = Callable[[str, dict[str, Any], str], Awaitable[Sent | Fault]]
 
 _FIELD: dict[Kind, str] = {"events": "events", "prices": "quotes"}
 _MOST: dict[Kind, int] = {"events": LIMITS.events_per_request, "prices": LIMITS.quotes_per_request}
+_PARTS = 8
+"""A session holds at most so many times what is free: hundreds that flood still leave some free."""
 
 
 @dataclass
 class _Waiting:
-    """Entries of one session and kind, oldest first."""
+    """Entries of one session and kind, oldest first; none is sent before `until`."""
 
     user_agent: str
+    pause_s: float
+    until: float = 0.0
     entries: deque[dict[str, Any]] = field(default_factory=deque)
 
 
@@ -40,60 +48,92 @@ class Outbox:
 
     def __init__(self, settings: StorefrontSettings, send: Send) -> None:
         self._settings, self._send = settings, send
-        self._held: OrderedDict[tuple[str, Kind], _Waiting] = OrderedDict()
+        self._held: OrderedDict[Key, _Waiting] = OrderedDict()
         self._ready = asyncio.Event()
         self.waiting = 0
         self.sent = 0
         self.dropped = 0
-        """Entries that found the queue full, or that the gateway refused."""
+        """Entries that found no room, or that the gateway refused."""
 
     def put(self, kind: Kind, sid: str, user_agent: str, entry: dict[str, Any]) -> bool:
-        """Take an entry; False when the queue is full and it is dropped."""
-        if self.waiting >= self._settings.queue:
+        """Take an entry; False when it is dropped: the queue is full, or the session's part."""
+        held = self._held.get((sid, kind))
+        if (len(held.entries) if held else 0) >= self._room():
             if not self.dropped:
-                log.warning("the gateway takes no events and the queue is full: dropping")
+                log.warning("more happens than the gateway takes: dropping records")
             self.dropped += 1
             return False
-        held = self._held.setdefault((sid, kind), _Waiting(user_agent))
+        if held is None:
+            held = self._held[sid, kind] = _Waiting(user_agent, self._settings.retry_s)
         held.entries.append(entry)
         self.waiting += 1
         self._ready.set()
         return True
 
+    def _room(self) -> int:
+        """Entries that a session may hold now: fewer, the fuller it is, so others find room."""
+        free = self._settings.queue - self.waiting
+        return min(self._settings.session_queue, _PARTS * free)
+
     async def run(self) -> None:
         """Send what comes; after a failure wait, longer each time."""
         pause = self._settings.retry_s
         while True:
-            await self._ready.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._rest_s()):
+                    await self._ready.wait()
+            self._ready.clear()
             await asyncio.sleep(self._settings.gather_s)
-            while self._held:
-                if await self._send_one():
+            while (key := self._next()) is not None:
+                if await self._send_of(key):
                     pause = self._settings.retry_s
                 else:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.retry_max_s)
-            self._ready.clear()
 
-    async def _send_one(self) -> bool:
-        """One request for the session that waits longest; False when it is to come again."""
-        key, held = next(iter(self._held.items()))
+    def _next(self) -> Key | None:
+        """Of those that may send, the one whose turn was longest ago."""
+        now = time.monotonic()
+        return next((key for key, held in self._held.items() if held.until <= now), None)
+
+    def _rest_s(self) -> float | None:
+        """Until the first of those that wait may send again; None: nobody waits."""
+        first = min((held.until for held in self._held.values()), default=None)
+        return None if first is None else max(0.0, first - time.monotonic())
+
+    async def _send_of(self, key: Key) -> bool:
+        """One request, and the turn is over; False when the gateway takes nothing of anybody."""
         sid, kind = key
+        held = self._held[key]
         entries = list(held.entries)[: _MOST[kind]]
         outcome = await self._send(f"/v1/{kind}", self._body(sid, kind, entries), held.user_agent)
+        self._held.move_to_end(key)
         if outcome is Sent.LATER:
-            self._held.move_to_end(key)
             return False
-        for _ in entries:
-            held.entries.popleft()
-        self.waiting -= len(entries)
+        if outcome is Sent.BUSY:
+            held.until = time.monotonic() + held.pause_s
+            held.pause_s = min(2 * held.pause_s, self._settings.retry_max_s)
+            return True
+        held.pause_s = self._settings.retry_s
+        if isinstance(outcome, Fault) and outcome.entry < len(entries):
+            self._gone(key, outcome.entry, outcome.entry + 1, sent=False)
+        else:
+            self._gone(key, 0, len(entries), sent=outcome is Sent.DONE)
+        return True
+
+    def _gone(self, key: Key, first: int, end: int, *, sent: bool) -> None:
+        """Entries `first` to `end` of a session wait no longer."""
+        held, count = self._held[key], end - first
+        for _ in range(count):
+            del held.entries[first]
+        self.waiting -= count
         if not held.entries:
             del self._held[key]
-        if outcome is Sent.DONE:
-            self.sent += len(entries)
+        if sent:
+            self.sent += count
         else:
-            self.dropped += len(entries)
-            log.warning("the gateway refused %d %s", len(entries), kind)
-        return True
+            self.dropped += count
+            log.warning("the gateway refused %d %s", count, key[1])
 
     def _body(self, sid: str, kind: Kind, entries: list[dict[str, Any]]) -> dict[str, Any]:
         return {"session_id": sid, "mode": self._settings.mode, _FIELD[kind]: entries}

@@ -77,7 +77,11 @@ async def healthz(request: Request) -> Response:
             "status": "ok",
             "mode": shop.settings.mode,
             "sessions": len(shop.visits),
-            "quotes": {"provider": shop.prices.quoted, "base": shop.prices.fell_back},
+            "quotes": {
+                "provider": shop.prices.quoted,
+                "repeated": shop.prices.repeated,
+                "base": shop.prices.fell_back,
+            },
             "records": {
                 "sent": shop.outbox.sent,
                 "waiting": shop.outbox.waiting,

@@ -2,7 +2,8 @@
 """Prices of a page: the pricing provider's where it answers in time, else the base price.
 
 Whatever it answers, a price that leaves an item's floor or ceiling is not shown. A price the shop
-had to set itself is reported, so the record of quotes has every price that was shown.
+had to set itself is reported, so the record of quotes has every price that was shown. A session
+that asks too often sees its last prices again, or none: a visitor cannot choose the base price.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from bls.errors import SkynetError
 from bls.phantom.shop import Catalogue, Item
 from client.storefront.gateway import GatewayClient
 from client.storefront.outbox import Outbox
@@ -24,7 +26,7 @@ BASE = "base"
 
 
 class Prices:
-    """Of one shop. `quoted` and `fell_back` count prices shown."""
+    """Of one shop. `quoted`, `repeated` and `fell_back` count prices shown."""
 
     def __init__(
         self,
@@ -38,20 +40,33 @@ class Prices:
         self._gateway, self._outbox, self._clock = gateway, outbox, clock
         self._ask_again_at = 0.0
         self.quoted = 0
+        self.repeated = 0
         self.fell_back = 0
 
     async def quote(self, visit: Visit, items: Iterable[Item]) -> dict[str, Shown]:
-        """A price for each item, asked for in one request and kept in `visit.shown`."""
+        """A price for each item, asked for in one request and kept in `visit.shown`.
+
+        Raises `rate_limited`, `session_full` (429) where none is to be had and none to repeat.
+        """
         wanted = list(items)
         if not wanted:
             return {}
-        told = await self._ask(visit, wanted)
+        try:
+            told = await self._ask(visit, wanted)
+        except SkynetError:
+            if any(item.item not in visit.shown for item in wanted):
+                raise
+            self.repeated += len(wanted)
+            return {item.item: visit.shown[item.item] for item in wanted}
         shown = {item.item: self._shown(visit, item, told.get(item.item)) for item in wanted}
         visit.shown |= shown
         return shown
 
     async def fresh(self, visit: Visit, items: Iterable[Item]) -> dict[str, Shown]:
-        """The last price of each item; only those too old, or never shown, are asked for."""
+        """The last price of each item; only those too old, or never shown, are asked for.
+
+        Raises as `quote`.
+        """
         wanted = list(items)
         oldest = self._clock() - self._settings.quote_max_age_s
         stale = [
@@ -65,7 +80,8 @@ class Prices:
     async def _ask(self, visit: Visit, items: list[Item]) -> Mapping[str, Any]:
         """Item -> the provider's quote, unchecked; empty when it is away, late or makes no sense.
 
-        One that was late is left alone for a moment, so that pages do not all wait for it.
+        One that was late is left alone for a moment, so that pages do not all wait for it. Raises
+        `rate_limited`, `session_full`: the provider is there, and will not answer this session.
         """
         if self._clock() < self._ask_again_at:
             return {}

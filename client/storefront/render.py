@@ -62,5 +62,7 @@ def page(
 
 
 def remember(response: Any, visit: Visit) -> None:
-    """Set the session cookie: not for scripts, not for other sites' requests."""
-    response.set_cookie(COOKIE, visit.cookie, httponly=True, samesite="lax", path="/")
+    """Set the session cookie: not for scripts, other sites' requests, or the clear after TLS."""
+    response.set_cookie(
+        COOKIE, visit.cookie, httponly=True, samesite="lax", secure=visit.secure, path="/"
+    )

@@ -21,6 +21,7 @@ class StorefrontSettings:
         quote_pause_s: after that many seconds the gateway is asked again once it was late.
         quote_max_age_s: an older price is asked for anew before anything is bought.
         queue: events and quotes that may wait for the gateway.
+        session_queue: the same of one session: of its events, and again of its quotes.
         gather_s: how long events wait for company in one request.
         shutdown_s: for what still waits when the shop stops.
     """
@@ -34,6 +35,7 @@ class StorefrontSettings:
     quote_max_age_s: float = 900.0
     send_timeout_s: float = 5.0
     queue: int = 4_096
+    session_queue: int = 256
     gather_s: float = 0.05
     retry_s: float = 0.2
     retry_max_s: float = 5.0

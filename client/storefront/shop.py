@@ -73,7 +73,9 @@ class Shop:
     def visit(self, request: Request) -> Visit:
         """The visit of a request; a new one where its cookie names none."""
         found = self.visits.find(request.cookies.get(COOKIE))
-        return found or self.visits.open(request.headers.get("user-agent", ""))
+        visit = found or self.visits.open(request.headers.get("user-agent", ""))
+        visit.secure |= request.url.scheme == "https"
+        return visit
 
     def known(self, request: Request) -> Visit:
         """The same, for what makes no sense before a page was seen. Raises `no_session`."""

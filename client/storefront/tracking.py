@@ -37,7 +37,10 @@ class Batch(Strict):
 
 
 async def post_events(request: Request) -> Response:
-    """204 once they wait for the gateway. Raises `SkynetError`, `unknown_item` among others."""
+    """204 once they wait for the gateway; those that find no room are dropped and counted.
+
+    Raises `SkynetError`, `unknown_item` among others.
+    """
     shop = shop_of(request)
     body = await read_object(request, EVENTS_BYTES)
     visit = shop.known(request)

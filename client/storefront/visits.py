@@ -7,6 +7,7 @@ prices are recorded under), so nobody who reads records can take over a cart.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from collections import OrderedDict
@@ -34,7 +35,10 @@ class Shown:
 
 @dataclass(slots=True)
 class Visit:
-    """One session. `shown` holds the last price of every item that was shown one."""
+    """One session. `shown` holds the last price of every item that was shown one.
+
+    `secure`: it came over TLS, so its cookie goes nowhere else.
+    """
 
     sid: str
     secret: str
@@ -46,6 +50,7 @@ class Visit:
     offer: Offer | None = None
     orders: dict[str, Order] = field(default_factory=dict)
     chatting: bool = False
+    secure: bool = False
 
     @property
     def cookie(self) -> str:
@@ -55,6 +60,13 @@ class Visit:
     def count(self) -> int:
         """Things in the cart."""
         return sum(self.cart.values())
+
+    def conversation(self, chat: str) -> str:
+        """The gateway's id of one of its chats: the same on every page, and no way back to `sid`.
+
+        Without the secret, which ends with the visit, nobody can tell whose chat it was.
+        """
+        return f"chat-{hmac.digest(self.secret.encode(), chat.encode(), 'sha256').hex()[:32]}"
 
     def add(self, item: str) -> bool:
         """One more of `item`; False where the cart holds no more."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bls.limits import LIMITS
-from client.storefront.gateway import Sent
+from client.storefront.gateway import Fault, Sent
 from client.storefront.outbox import Outbox
 from tests.phantom.shop.conftest import fast
 
@@ -21,11 +21,11 @@ pytestmark = pytest.mark.spec("PH-05")
 class Receiver:
     """Answers from a list, then DONE for ever."""
 
-    def __init__(self, *answers: Sent) -> None:
+    def __init__(self, *answers: Sent | Fault) -> None:
         self.answers = list(answers)
         self.got: list[tuple[str, dict[str, Any], str]] = []
 
-    async def __call__(self, path: str, body: dict[str, Any], user_agent: str) -> Sent:
+    async def __call__(self, path: str, body: dict[str, Any], user_agent: str) -> Sent | Fault:
         self.got.append((path, body, user_agent))
         return self.answers.pop(0) if self.answers else Sent.DONE
 
@@ -112,3 +112,84 @@ def test_a_full_queue_drops_the_newest_and_counts_it() -> None:
     outbox = run(receiver, five, queue=3)
     assert taken == [True, True, True, False, False]
     assert (outbox.dropped, outbox.waiting) == (2, 3)
+
+
+def test_a_session_fills_its_own_part_of_the_queue_alone() -> None:
+    taken: list[bool] = []
+
+    async def flood(outbox: Outbox) -> None:
+        taken.extend(outbox.put("events", "s1", "", event(f"e{n}")) for n in range(5))
+        taken.append(outbox.put("prices", "s1", "", {"quote_id": "q"}))
+        taken.append(outbox.put("events", "s2", "", event("other")))
+
+    outbox = run(Receiver(*[Sent.LATER] * 1_000), flood, session_queue=3)
+    assert taken == [True] * 3 + [False] * 2 + [True] * 2
+    assert (outbox.dropped, outbox.waiting) == (2, 5)
+
+
+def test_many_that_flood_leave_room_for_another() -> None:
+    taken: list[bool] = []
+
+    async def flood(outbox: Outbox) -> None:
+        for number in range(20 * 50):
+            outbox.put("events", f"s{number % 20}", "", event(f"e{number}"))
+        taken.append(outbox.put("events", "other", "", event("other")))
+
+    outbox = run(Receiver(*[Sent.LATER] * 1_000), flood, queue=200, session_queue=50)
+    assert taken == [True] and 150 < outbox.waiting <= 200
+
+
+def test_sessions_take_turns() -> None:
+    most = LIMITS.events_per_request
+    receiver = Receiver()
+
+    async def busy(outbox: Outbox) -> None:
+        for number in range(3 * most):
+            outbox.put("events", "s1", "", event(f"e{number}"))
+        outbox.put("events", "s2", "", event("other"))
+
+    run(receiver, busy)
+    assert [body["session_id"] for _, body, _ in receiver.got] == ["s1", "s2", "s1", "s1"]
+
+
+class Strict(Receiver):
+    """Has heard enough of one session, the first `times` times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def __call__(self, path: str, body: dict[str, Any], user_agent: str) -> Sent | Fault:
+        await super().__call__(path, body, user_agent)
+        if body["session_id"] == "s1" and self.times:
+            self.times -= 1
+            return Sent.BUSY
+        return Sent.DONE
+
+
+def test_a_session_that_told_too_much_waits_alone() -> None:
+    receiver, seen = Strict(2), []
+
+    async def both(outbox: Outbox) -> None:
+        outbox.put("events", "s1", "", event("a"))
+        for name in "bcd":
+            outbox.put("events", "s2", "", event(name))
+            await asyncio.sleep(0.05)
+        seen.extend([outbox.sent, outbox.waiting])
+
+    outbox = run(receiver, both, retry_s=0.3, shutdown_s=5.0)
+    assert seen == [3, 1], "nobody waits for s1"
+    assert (outbox.sent, outbox.dropped, outbox.waiting) == (4, 0, 0)
+    assert receiver.ids().count("a") == 3
+
+
+def test_a_bad_entry_takes_no_other_with_it() -> None:
+    receiver = Receiver(Fault(1))
+    outbox = run(receiver, three)
+    assert receiver.ids() == [*"abc", *"d", *"ac"]
+    assert (outbox.sent, outbox.dropped, outbox.waiting) == (4, 1, 0)
+
+
+def test_a_fault_of_no_entry_is_a_refusal() -> None:
+    outbox = run(Receiver(Fault(3)), three)
+    assert (outbox.sent, outbox.dropped, outbox.waiting) == (2, 3, 0)

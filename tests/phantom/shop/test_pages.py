@@ -75,6 +75,21 @@ def test_one_request_of_prices_a_page(visitor: httpx.Client, gateway: StubGatewa
     assert list(shown) == asked["items"] and len(shown) == 6
 
 
+@pytest.mark.spec("PH-04")
+@pytest.mark.parametrize(("status", "wait"), [(429, "1"), (409, "1800")])
+def test_a_page_that_was_never_priced_is_refused_to_a_busy_session(
+    visitor: httpx.Client, gateway: StubGateway, status: int, wait: str
+) -> None:
+    gateway.quote = at(1.1)
+    seen = prices(visitor.get(f"/item/{ROOM}").text)
+    gateway.status = {"/v1/quotes": status}
+    assert prices(visitor.get(f"/item/{ROOM}").text) == seen
+    refused = visitor.get(f"/item/{OTHER}")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, wait)
+    assert "Back to the shop" in refused.text and not prices(refused.text)
+    assert total(add(visitor).text) == seen[ROOM], "the cart goes on"
+
+
 def test_every_page_of_the_catalogue_once(visitor: httpx.Client) -> None:
     seen: list[str] = []
     page = visitor.get("/").text
@@ -204,7 +219,19 @@ def test_every_answer_has_its_security_headers(visitor: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
     cookie = visitor.get("/", headers={"cookie": ""}).headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=lax" in cookie
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie
+
+
+@pytest.mark.spec("PH-03")
+def test_behind_tls_the_cookie_is_for_tls_alone(shop: LiveShop) -> None:
+    over_tls = {"x-forwarded-proto": "https"}
+    front = httpx.get(shop.url, headers=over_tls)
+    assert "; Secure" in front.headers["set-cookie"]
+    cookie = front.headers["set-cookie"].partition(";")[0]
+    told = over_tls | {"cookie": cookie}
+    added = httpx.post(f"{shop.url}/cart/add", data={"item": ROOM}, headers=told)
+    assert added.status_code == 303 and "; Secure" in added.headers["set-cookie"]
+    assert added.headers["set-cookie"].startswith(cookie)
 
 
 def test_pages_hold_no_script_no_style_and_no_key(visitor: httpx.Client) -> None:
@@ -273,7 +300,7 @@ def test_what_is_searched_for_is_escaped(visitor: httpx.Client) -> None:
 
 def test_unusual_user_agents_are_passed_on(shop: LiveShop, gateway: StubGateway) -> None:
     for agent in (b"", b"caf\xe9/1", b"x" * 3_000):
-        assert httpx.get(shop.url, headers={"user-agent": agent}).status_code == 200  # type: ignore[dict-item]
+        assert httpx.get(shop.url, headers=[(b"user-agent", agent)]).status_code == 200
     assert poll(lambda: len(gateway.events()) == 3)
 
 

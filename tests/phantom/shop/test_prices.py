@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
+from bls.errors import SkynetError
 from bls.phantom.shop import Item, catalogue
 from client.storefront.gateway import GatewayClient, Sent
 from client.storefront.outbox import Outbox
@@ -158,6 +159,31 @@ def test_a_late_provider_is_not_waited_for_and_then_left_alone(gateway: StubGate
         assert shown(desk.visit, ROOM) > ROOM.base_micros
 
     with_desk(gateway.url, use, quote_timeout_s=0.1, quote_pause_s=30.0)
+
+
+@pytest.mark.spec("PH-04")
+@pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (409, "session_full")])
+def test_asking_too_often_does_not_choose_the_base_price(
+    gateway: StubGateway, status: int, code: str
+) -> None:
+    gateway.quote = at(1.1)
+
+    async def use(desk: Desk) -> None:
+        before = await desk.prices.quote(desk.visit, ROOMS[:2])
+        gateway.status = {"/v1/quotes": status}
+        assert await desk.prices.quote(desk.visit, ROOMS[:2]) == before
+        desk.clock.now += 901.0
+        assert await desk.prices.fresh(desk.visit, ROOMS[:2]) == before, "old, but recorded"
+        with pytest.raises(SkynetError) as refused:
+            await desk.prices.quote(desk.visit, ROOMS)
+        assert (refused.value.code, refused.value.status) == (code, 429)
+        assert ROOMS[2].item not in desk.visit.shown
+        assert (desk.prices.quoted, desk.prices.repeated, desk.prices.fell_back) == (2, 4, 0)
+        assert desk.outbox.waiting == 0
+        gateway.status = {}
+        assert len(await desk.prices.quote(desk.visit, ROOMS)) == 3, "the next page is served"
+
+    with_desk(gateway.url, use)
 
 
 def test_nobody_at_the_address() -> None:

@@ -84,15 +84,15 @@ def episodes(config: MarketConfig, prices: F64, seed: int) -> F64:
 def lines_of(config: MarketConfig, choices: F64, seed: int) -> tuple[Line, Line]:
     """The line of the best of `choices` [k, products] at each share, and that of the best at 0.
 
-    The best is so on `SEEDS` seeds, the lines are of the next as many.
+    The lines are of `SEEDS` seeds, the best is so on the next as many.
     """
     count = 1 if len(choices) == 1 else 2  # nothing to choose
     found = [
         [episodes(config, each, seed + one) for each in choices] for one in range(count * SEEDS)
     ]
     revenue = np.stack([np.stack(each) for each in found])  # [seeds, choices, shares]
-    best = revenue[:SEEDS].mean(axis=0).argmax(axis=0)
-    kept = (revenue[-SEEDS:, choice, np.arange(len(SHARES))] for choice in (best, best[:1]))
+    best = revenue[-SEEDS:].mean(axis=0).argmax(axis=0)
+    kept = (revenue[:SEEDS, choice, np.arange(len(SHARES))] for choice in (best, best[:1]))
     free, held = (fitted(SHARES, each) for each in kept)
     return free, held
 

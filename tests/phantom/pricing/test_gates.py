@@ -19,7 +19,14 @@ from bls.settings import Settings
 from export.errors import ExportError
 from pipelines_dagster.defs.promotion import gates
 from pipelines_dagster.defs.promotion import ledger as log
-from pipelines_dagster.defs.promotion.arms import Arm, Decision, Observation, Rules, decide
+from pipelines_dagster.defs.promotion.arms import (
+    Arm,
+    Decision,
+    Observation,
+    Rules,
+    arm_of,
+    decide,
+)
 from pipelines_dagster.defs.promotion.assets import CanaryConfig
 from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
@@ -132,12 +139,43 @@ def earned(champion: float, challenger: float, spread: float = 0.01) -> Observat
         (earned(10, 10), Decision.PROMOTE),
         (earned(10, 7), Decision.WORSE),
         (earned(10, 10, 0.2), Decision.UNDECIDED),
-        (earned(10, 0), Decision.TOO_FEW),
+        (earned(10, 0), Decision.WORSE),
+        (earned(0, 10), Decision.PROMOTE),
+        (earned(10, -1), Decision.WORSE),
+        (earned(0, 0), Decision.TOO_FEW),
     ],
 )
 def test_more_earned_is_better(seen: Observation, decision: Decision) -> None:
     assert decide(seen, Rules(tolerance=0.1), over=True) is decision
     assert "earnings_fall" in seen.as_dict()
+
+
+def of_sales(champion: tuple[int, int], challenger: tuple[int, int]) -> Observation:
+    """(sessions, sales) of either arm; a sale earns 20."""
+    arms = []
+    for count, sold in (champion, challenger):
+        earned = [20.0] * sold + [0.0] * (count - sold)
+        rows = {"conv_id": [f"{at}" for at in range(count)], "squared": earned}
+        arms.append(arm_of(pl.DataFrame(rows)))
+    return Observation(arms[0], arms[1], earned=True)
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "decision"),
+    [
+        ((1000, 60), (1000, 0), Decision.WORSE),
+        ((1000, 5), (1000, 0), Decision.WAIT),
+        ((5000, 30), (50, 0), Decision.WAIT),  # 0.3 sales were to be expected
+        ((1000, 0), (1000, 60), Decision.WAIT),
+        ((1000, 0), (1000, 0), Decision.WAIT),
+        ((20, 20), (20, 0), Decision.WAIT),
+    ],
+)
+def test_a_price_that_sells_nothing_is_stopped_early(
+    champion: tuple[int, int], challenger: tuple[int, int], decision: Decision
+) -> None:
+    seen = of_sales(champion, challenger)
+    assert decide(seen, Rules(tolerance=0.1), over=False) is decision
 
 
 def test_the_tolerance_of_a_price_is_its_own(settings: PipelineSettings) -> None:
@@ -203,7 +241,13 @@ def test_what_sessions_earned() -> None:
     found = earnings(acts, shown, (ONE, OTHER)).sort("conv_id")
     assert found.select("conv_id", "arm").rows() == [("a", ONE), ("b", OTHER)]
     assert found["squared"].to_list() == pytest.approx([margin, 0.0])
-    assert sorted(priced(shown).rows()) == [("a", False)] * 3 + [("b", False), ("c", True)]
+    assert sorted(priced(shown).rows()) == [("a", False), ("b", False), ("c", True)]
+
+
+def test_a_session_fails_once_however_many_prices_it_was_given() -> None:
+    policies = ["base"] * 20 + ["session_price"] * 5
+    shown = frame([{"session_id": "a", "policy": policy} for policy in policies])
+    assert priced(shown).rows() == [("a", True)]
 
 
 # from a gate to the key, and back

@@ -239,7 +239,8 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [["--tiers", "best"], ["--alpha-values", "a"], ["--workers", "moon"]]
+    "odd",
+    [["--tiers", "best"], ["--alpha-values", "a"], ["--workers", "moon"], ["--seeds", "0"]],
 )
 def test_the_command_refuses(odd: list[str], tmp_path: Path) -> None:
     done = CliRunner().invoke(phantom, ["bench", *odd, "--out", str(tmp_path)])

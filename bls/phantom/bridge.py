@@ -11,9 +11,12 @@ Bids that an advertiser fixed are its own choice: they stay, and the receipt say
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from bls.errors import invalid
 
 RULE = "agent_probability>=%g"
 """What a receipt calls the rule that made its traffic invalid."""
@@ -55,12 +58,22 @@ class Dials:
         loss: share of the discount that L takes too, in [0, 1]. At 0 the controller still pays
             not to lose an ad that it began, whoever reads it, until it gives the ad up.
         invalid_at: f from which a reply is invalid traffic; above 1 none ever is.
+
+    Raises:
+        SkynetError: `bad_dial` outside these ranges.
     """
 
     free: float = 0.2
     strength: float = 1.0
     loss: float = 0.0
     invalid_at: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0.0 <= value <= (math.inf if name == "invalid_at" else 1.0):
+                raise invalid("bad_dial", "Dials of the bridge are shares.", name)
+        if self.free == 1.0:
+            raise invalid("bad_dial", "What is free lies below 1.", "free")
 
     def discount(self, score: float | None) -> float:
         """What dV is multiplied by, in [0, 1]: 1 without a score, falling in f."""
@@ -101,10 +114,10 @@ class Ruling:
     @classmethod
     def of(cls, score: float | None, dials: Dials, rows: int, discounted: Sequence[int]) -> Ruling:
         """The ruling on a reply of `rows` advertisers."""
-        invalid = dials.invalid(score)
+        void = dials.invalid(score)
         fixed = tuple(row for row in range(1, rows + 1) if row not in discounted)
-        rule = RULE % dials.invalid_at if invalid else ""
-        return cls(known(score), not invalid, rule, tuple(discounted), fixed)
+        rule = RULE % dials.invalid_at if void else ""
+        return cls(known(score), not void, rule, tuple(discounted), fixed)
 
     def refunds(self, charges: Sequence[int]) -> list[int]:
         """Micro-units given back to each advertiser, in row order: all of it, or nothing."""

@@ -69,9 +69,12 @@ def at_prior(agent: Flags, prior: float) -> F64:
 
 
 def reliability(agent: Flags, score: F64, prior: float) -> list[tuple[float, float, float, int]]:
-    """(mean score, share of agents at the prior, weight, sessions) of each bin that has any."""
+    """(mean score, share of agents at the prior, weight, sessions) of each bin that has any.
+
+    What is outside [0, 1] is in the bin at that end.
+    """
     weight = at_prior(agent, prior)
-    number = np.minimum((score * BINS).astype(int), BINS - 1)
+    number = np.clip((score * BINS).astype(int), 0, BINS - 1)
     rows = []
     for at in range(BINS):
         own = number == at

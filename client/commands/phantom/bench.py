@@ -43,7 +43,7 @@ def _line(share: float, note: str) -> None:
 @click.option("--tiers", default=",".join(TIERS), show_default=True, callback=_words(TIERS))
 @click.option("--robust", default=",".join(ROBUST), show_default=True, callback=_words(ROBUST))
 @click.option("--alpha-values", default="0,0.2,0.4,0.6,0.8,1", show_default=True, callback=_numbers)
-@click.option("--seeds", type=int, default=5, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--timesteps", type=int, default=4000, show_default=True, help="Market steps each.")
 @click.option("--episodes", type=int, default=4, show_default=True, help="Judged at each share.")
 @click.option("--wide", type=int, default=100, show_default=True, help="Products of the slope.")

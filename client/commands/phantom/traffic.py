@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--shop", help="Address of the running shop, for the browser.")
 @click.option("--llm", help="Address of a gateway: its model drives `llm`.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--speed",
     type=click.FloatRange(min=0, min_open=True),

@@ -84,6 +84,23 @@ class Observation:
         worse = math.log(other.mse / one.mse)
         return (-worse, relative) if self.earned else (0.5 * worse, 0.5 * relative)
 
+    def excess(self, tolerance: float) -> tuple[float, float]:
+        """How much more than `tolerance` the challenger is worse, and the standard error; NaN when
+        unknown.
+
+        In the unit of `change`; where an arm earned nothing, which has no logarithm, in money:
+        champion less (1 + tolerance) challenger, variances apart (Welch). An arm whose sessions all
+        earned the same shows no spread of its own and has that of the other's sessions.
+        """
+        one, other = self.champion, self.challenger
+        if not self.earned or (one.mse > 0 and other.mse > 0):
+            change, error = self.change()
+            return change - math.log1p(tolerance), error
+        parts = _spread(one, other), (1 + tolerance) ** 2 * _spread(other, one)
+        if not sum(parts) > 0:
+            return math.nan, math.nan
+        return one.mse - (1 + tolerance) * other.mse, math.sqrt(sum(parts))
+
     def as_dict(self) -> dict[str, Any]:
         change, error = self.change()
         known = {
@@ -119,8 +136,8 @@ def decide(seen: Observation, rules: Rules, over: bool) -> Decision:
     if _errors(seen):
         return Decision.ERRORS
     enough = min(seen.champion.conversations, seen.challenger.conversations) >= rules.conversations
-    change, error = seen.change()
-    if enough and change - _Z_HARM * error > math.log1p(rules.tolerance):
+    excess, error = seen.excess(rules.tolerance)
+    if enough and excess - _Z_HARM * error > 0:
         return Decision.WORSE
     if not over and (not enough or seen.challenger.rows < rules.rows):
         return Decision.WAIT
@@ -128,14 +145,21 @@ def decide(seen: Observation, rules: Rules, over: bool) -> Decision:
 
 
 def _at_the_end(seen: Observation, rules: Rules) -> Decision:
-    change, error = seen.change()
-    if math.isnan(change) or math.isnan(error):
+    excess, error = seen.excess(rules.tolerance)
+    if math.isnan(excess) or math.isnan(error):
         return Decision.TOO_FEW
-    if not _calibrated(seen) or change - _Z_95 * error > math.log1p(rules.tolerance):
+    if not _calibrated(seen) or excess - _Z_95 * error > 0:
         return Decision.WORSE
-    if change + _Z_95 * error <= math.log1p(rules.tolerance):
+    if excess + _Z_95 * error <= 0:
         return Decision.PROMOTE
     return Decision.UNDECIDED
+
+
+def _spread(arm: Arm, other: Arm) -> float:
+    """The variance of an arm's mean."""
+    if arm.variance != 0 or not arm.conversations:
+        return arm.variance
+    return other.variance * other.conversations / arm.conversations
 
 
 def _calibrated(seen: Observation) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,13 @@ from bls.phantom.pricer import sane
 from export.errors import ExportError
 from pipelines_dagster.lake.lake import Lake
 
+if TYPE_CHECKING:
+    from export.agent_score.sessions import Prefixes
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+Bases = Mapping[float, F64]
+"""Objectives f64[markets] by the share of agents."""
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Of agents among the visitors of a simulated market."""
@@ -29,6 +35,8 @@ MARKETS = {"full": 64, "quick": 16}
 """Paired: one market of each policy a seed."""
 STEPS = {"full": 100, "quick": 10}
 SEED = 11
+"""Of the gate's markets; what a trainer compares before it has its own, `TRIED`."""
+TRIED = 12
 STATES = 20_000
 _Z_95 = 1.959964
 _AGENT_GRAPH = ModelContract(
@@ -36,27 +44,37 @@ _AGENT_GRAPH = ModelContract(
 )
 
 
-def agent_figures(version: Path, lake: Lake, profile: str) -> Mapping[str, float]:
-    """auc and auc_low, the lower end of its 95 % interval; ece and brier at the prior share of
-    agents; sessions.
+def held_rows(lake: Lake, profile: str) -> Prefixes:
+    """What every version of `agent_score` is judged by."""
+    from export.agent_score.sessions import prefixes  # noqa: PLC0415
+    from pipelines_dagster.defs.training.sessions import held_out  # noqa: PLC0415  (slow)
 
-    Raises `ExportError` for a folder that is no agent score.
+    return prefixes(held_out(lake, profile))
+
+
+def agent_figures(version: Path, data: Prefixes) -> Mapping[str, float]:
+    """low and high of the scores; auc and auc_low, the lower end of its 95 % interval; ece and
+    brier at the prior share of agents; sessions. Only low and high where they are no probabilities.
+
+    Raises `ExportError` for a folder that is no agent score, and whatever its graph raises.
     """
     from export.agent_score.artefact import verify  # noqa: PLC0415  (slow)
     from export.agent_score.config import TrainConfig  # noqa: PLC0415
     from export.agent_score.scores import auc_interval, brier, ece  # noqa: PLC0415
-    from export.agent_score.sessions import prefixes  # noqa: PLC0415
-    from pipelines_dagster.defs.training.sessions import held_out  # noqa: PLC0415
 
     verify(version)
-    data = prefixes(held_out(lake, profile))
     whole, prior = data.whole(), TrainConfig().prior
     inputs = (data.transitions[whole], data.stats[whole])
     names = (tensor.name for tensor in _AGENT_GRAPH.inputs)
     found, _ = OnnxModel(version, _AGENT_GRAPH).run(dict(zip(names, inputs, strict=True)))
     score = found[:, 0].astype(np.float64)
+    low, high = float(score.min()), float(score.max())
+    if not (low >= 0.0 and high <= 1.0):
+        return {"low": low, "high": high}  # also NaN
     area = auc_interval(data.agent, score)
     return {
+        "low": low,
+        "high": high,
         "auc": area.value,
         "auc_low": area.low,
         "ece": ece(data.agent, score, prior),
@@ -65,20 +83,28 @@ def agent_figures(version: Path, lake: Lake, profile: str) -> Mapping[str, float
     }
 
 
-def price_figures(version: Path, champion: Path | None, profile: str) -> Mapping[str, float]:
+def base_figures(champion: Path | None, profile: str) -> Bases:
+    """What a challenger's objectives are compared to: the champion's, of each share of agents;
+    without one those of the base price.
+
+    Raises `ExportError` for a folder that is no pricing policy.
+    """
+    model = None if champion is None else OnnxModel(champion, PRICE_GRAPH)
+    return {share: objectives(model, share, profile) for share in SHARES}
+
+
+def price_figures(version: Path, bases: Bases, profile: str) -> Mapping[str, float]:
     """low, high, and of each share of agents objective_<share>: see `gates.OBJECTIVE_FALL`.
 
     Raises `ExportError` for a folder that is no pricing policy.
     """
     model = OnnxModel(version, PRICE_GRAPH)
-    other = None if champion is None else OnnxModel(champion, PRICE_GRAPH)
     found = _multipliers(model, states(STATES, SEED))
     figures = {"low": float(found.min()), "high": float(found.max())}
     if not sane(found):
         return figures  # it prices nothing
-    for share in SHARES:
+    for share, base in bases.items():
         own = objectives(model, share, profile)
-        base = objectives(other, share, profile)
         change = own - base
         low = change.mean() - _Z_95 * change.std(ddof=1) / math.sqrt(len(change))
         figures[f"objective_{share:g}"] = float(low / abs(base.mean()))
@@ -87,14 +113,14 @@ def price_figures(version: Path, champion: Path | None, profile: str) -> Mapping
 
 
 def gained(version: Path, champion: Path, profile: str) -> float:
-    """Mean over the shares of agents of the relative change of the objective.
+    """Mean over the shares of agents of the relative change of the objective, in other markets
+    than the gate's: a version is not judged again by the luck it was picked for.
 
     Raises `ExportError` as `price_figures`.
     """
-    one, other = OnnxModel(version, PRICE_GRAPH), OnnxModel(champion, PRICE_GRAPH)
+    models = [OnnxModel(folder, PRICE_GRAPH) for folder in (version, champion)]
     means = [
-        (objectives(one, share, profile).mean(), objectives(other, share, profile).mean())
-        for share in SHARES
+        [objectives(model, share, profile, TRIED).mean() for model in models] for share in SHARES
     ]
     return float(np.mean([(own - base) / abs(base) for own, base in means]))
 
@@ -115,8 +141,9 @@ def states(count: int, seed: int) -> F32:
     return np.where(rng.random((count, 1)) < 0.1, wild, rows).astype(np.float32)
 
 
-def objectives(policy: OnnxModel | None, share: float, profile: str) -> F64:
-    """What each of the markets earned a step: the environment's objective without robustness.
+def objectives(policy: OnnxModel | None, share: float, profile: str, seed: int = SEED) -> F64:
+    """What each of the markets earned a step: the environment's objective without robustness. A
+    market that ended early earns nothing more.
 
     Args:
         policy: None asks the base price.
@@ -125,16 +152,18 @@ def objectives(policy: OnnxModel | None, share: float, profile: str) -> F64:
     from pipelines_dagster.phantom.market.env import MarketVecEnv  # noqa: PLC0415
 
     config = MarketConfig()
-    env = MarketVecEnv(config, MARKETS[profile], alpha=share, seed=SEED, autoreset=False)
-    observed, _ = env.reset(seed=SEED)
+    env = MarketVecEnv(config, MARKETS[profile], alpha=share, seed=seed, autoreset=False)
+    observed, _ = env.reset(seed=seed)
     total = np.zeros(MARKETS[profile])
+    live = np.ones(MARKETS[profile])
     for _ in range(STEPS[profile]):
         rows = observed.reshape(-1, len(PriceState))
         found = (
             np.ones((len(rows), 1), np.float32) if policy is None else _multipliers(policy, rows)
         )
-        observed, _, _, _, told = env.step(_levels(found[:, 0]).reshape(env.num_envs, -1))
-        total += told["objective"]
+        observed, _, ended, _, told = env.step(_levels(found[:, 0]).reshape(env.num_envs, -1))
+        total += told["objective"] * live
+        live = live * ~ended
     mean: F64 = total / STEPS[profile]
     return mean
 

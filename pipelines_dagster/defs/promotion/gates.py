@@ -133,24 +133,19 @@ def tve(version: str, challenger: Figures, champion: Figures | None) -> Verdict:
 
 
 def agent(version: str, challenger: Figures, champion: Figures | None) -> Verdict:
-    """`auc_low` and `ece` on the same sessions, none of which any version was trained on."""
-    if champion is None:
-        auc = _at_least("auc_low", challenger.get("auc_low"), FIRST_AUC_LEAST)
-        return Verdict(
-            "agent", version, (auc, _at_most("ece", challenger.get("ece"), FIRST_ECE_MOST))
-        )
-    limits = (
-        _number(champion.get("auc_low")) - AUC_FALL,
-        _number(champion.get("ece")) + ECE_RISE,
+    """`low` and `high`, the least and the most score, are probabilities; `auc_low` and `ece` on the
+    same sessions, none of which any version was trained on."""
+    least, most = FIRST_AUC_LEAST, FIRST_ECE_MOST
+    if champion is not None:
+        least = _number(champion.get("auc_low")) - AUC_FALL
+        most = _number(champion.get("ece")) + ECE_RISE
+    checks = (
+        _at_least("low", challenger.get("low"), 0.0),
+        _at_most("high", challenger.get("high"), 1.0),
+        _at_least("auc_low", challenger.get("auc_low"), least),
+        _at_most("ece", challenger.get("ece"), most),
     )
-    return Verdict(
-        "agent",
-        version,
-        (
-            _at_least("auc_low", challenger.get("auc_low"), limits[0]),
-            _at_most("ece", challenger.get("ece"), limits[1]),
-        ),
-    )
+    return Verdict("agent", version, checks)
 
 
 def price(version: str, figures: Figures, shares: Sequence[float]) -> Verdict:

@@ -94,10 +94,11 @@ def earnings(acts: pl.LazyFrame, shown: pl.LazyFrame, names: tuple[str, str]) ->
 
 
 def priced(shown: pl.LazyFrame) -> pl.DataFrame:
-    """Rows: conv_id, and whether a model was to price it and the base price was given:
-    `failed`."""
+    """Rows: conv_id, a session that a model was to price, and whether it was ever given a base
+    price: `failed`."""
     return (
         shown.filter(pl.col("policy").is_in([POLICY, BASE]))
-        .select(pl.col("session_id").alias("conv_id"), (pl.col("policy") == BASE).alias("failed"))
+        .group_by(pl.col("session_id").alias("conv_id"))
+        .agg((pl.col("policy") == BASE).any().alias("failed"))
         .collect()
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from bls.errors import SkynetError
 from bls.models.model_key import AGENT, PREDICTOR, PRICE, TVE
-from export.errors import ExportError
 from export.model_manifest import ModelManifest
 from pipelines_dagster.defs.promotion import gates
 from pipelines_dagster.defs.promotion import ledger as log
@@ -22,7 +21,13 @@ from pipelines_dagster.defs.promotion.figures import (
     predictor_figures,
     tve_figures,
 )
-from pipelines_dagster.defs.promotion.figures_shop import SHARES, agent_figures, price_figures
+from pipelines_dagster.defs.promotion.figures_shop import (
+    SHARES,
+    agent_figures,
+    base_figures,
+    held_rows,
+    price_figures,
+)
 from pipelines_dagster.defs.promotion.gates import Verdict
 from pipelines_dagster.defs.promotion.ledger import Event
 from pipelines_dagster.defs.training import bandit
@@ -105,17 +110,16 @@ def _of_the_shop(trained: Event, folder: Path, settings: PipelineSettings, desk:
     version, profile = trained.stored.version, settings.training
     before = _before(trained.stored.subsystem, settings, desk)
     if trained.stored.subsystem == AGENT:
-        champions = None if before is None else agent_figures(before, desk.lake, profile)
-        try:
-            own = agent_figures(folder, desk.lake, profile)
-        except ExportError as fault:
-            return _unusable(trained, fault.code)
-        return gates.agent(version, own, champions)
+        rows = held_rows(desk.lake, profile)
+        champions = None if before is None else agent_figures(before, rows)
+    else:
+        bases = base_figures(before, profile)
     try:
-        figures = price_figures(folder, before, profile)
-    except ExportError as fault:
-        return _unusable(trained, fault.code)
-    return gates.price(version, figures, SHARES)
+        if trained.stored.subsystem == AGENT:
+            return gates.agent(version, agent_figures(folder, rows), champions)
+        return gates.price(version, price_figures(folder, bases, profile), SHARES)
+    except Exception as fault:  # whatever its graph or its files raise: it cannot be served
+        return _unusable(trained, str(getattr(fault, "code", "unusable")))
 
 
 def _by_itself(trained: Event, folder: Path) -> Verdict:

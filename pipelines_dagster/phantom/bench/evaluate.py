@@ -32,7 +32,7 @@ class Outcome:
         coi_realised: mean price paid less the lowest that could be posted for what was bought, over
             that lowest price.
         length: steps until an episode ended.
-        trace: f64[steps], mean multiplier of what sold.
+        trace: f64[steps], mean multiplier of what sold in markets that had not ended.
     """
 
     revenue: float
@@ -67,7 +67,7 @@ def evaluate(
             sums[name] += float((infos[name] * live).sum())
         sums["length"] += float(live.sum())
         sums["floor"] += float((infos["demand"] @ market.ladder[0]) @ live)
-        trace.append(_sold(obs, infos["demand"]))
+        trace.append(_sold(obs, infos["demand"] * live[:, None]))
         live = live * ~terminated
     told = {name: sums[name] / episodes for name in SUMS}
     revenue, floor = sums["revenue"], sums["floor"]

@@ -22,13 +22,14 @@ def page(columns: Columns, trail: Mapping[str, Any]) -> str:
             f"`{trail['argv']}`, code `{trail['git'][:12]}`, seeds {seeds[0]}..{seeds[-1]}, "
             f"{trail['timesteps']:,} market steps of training, {trail['episodes']} episodes a "
             f"share; {market['products']} products, {market['sessions']} sessions a step, "
-            f"information `{market['information']}`. 95 % intervals: bootstrap of seeds, paired.\n",
+            f"information `{market['information']}`. 95 % intervals: Student's t over seeds; "
+            "changes are paired, seed by seed.\n",
             "**Tiers**, means over all shares of agents (`published`: change baseline to robust "
             "there).\n",
             tables.tiers(columns),
             "**Objective against the plain twin** of the same tier and seeds, share by share. "
             "Verdict: `kept`, at most 1 % is lost at alpha <= 0.2; `better`, the interval lies "
-            "above 0 at every alpha >= 0.6.\n",
+            f"above 0 at every alpha >= 0.6; `{tables.TOO_FEW}`, none under {tables.LEAST}.\n",
             tables.against(columns),
             f"**Contamination slope**: least-squares line of revenue over alpha{wide}.\n",
             tables.slopes(columns),

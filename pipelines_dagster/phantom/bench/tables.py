@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from bls.audit.bootstrap import Estimate
 from pipelines_dagster.phantom.bench import stats
 from pipelines_dagster.phantom.bench.columns import Columns, Name
 from pipelines_dagster.phantom.bench.published import MEANS, SLOPE
+from pipelines_dagster.phantom.bench.stats import Estimate
 from pipelines_dagster.phantom.policies.policy import FIXED
 
 SMALL, LARGE = 0.2, 0.6
 """A robust policy should lose at most `CLOSE` up to the first share and win from the second on."""
 CLOSE = 0.01
+LEAST, TOO_FEW = 5, "too few seeds"
+"""Seeds that a verdict takes."""
 
 
 def tiers(columns: Columns) -> str:
@@ -71,13 +73,14 @@ def figures(columns: Columns) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in columns.names:
         lines = stats.line(columns.alphas, columns.figure(name, "revenue", _wide(columns)))
-        told: dict[str, Any] = {"slope": [vars(each) for each in lines]}
+        told: dict[str, Any] = {"slope": [each.as_json() for each in lines]}
         for figure in ("revenue", "objective", "margin", "coi_realised", "coi", "ux", "supra"):
             values = columns.figure(name, figure)
-            told[figure] = [vars(stats.mean(values[:, at])) for at in range(len(columns.alphas))]
+            shares = range(len(columns.alphas))
+            told[figure] = [stats.mean(values[:, at]).as_json() for at in shares]
         if name[1] != "none" and (name[0], "none") in columns.names:
             changes = _changes(columns, name, "objective")
-            told["objective_against_plain"] = [vars(each) for each in changes]
+            told["objective_against_plain"] = [each.as_json() for each in changes]
         found[label(name)] = told
     return found
 
@@ -111,7 +114,9 @@ def _changes(columns: Columns, name: Name, figure: str) -> list[Estimate]:
 
 
 def _verdict(alphas: np.ndarray[Any, np.dtype[np.float64]], changes: Sequence[Estimate]) -> str:
-    """Both halves of the promise, by the intervals."""
+    """Both halves of the promise, by the intervals; none of fewer than `LEAST` seeds."""
+    if any(each.seeds < LEAST for each in changes):
+        return TOO_FEW
     pairs = list(zip(alphas, changes, strict=True))
     close = all(each.low >= -CLOSE for alpha, each in pairs if alpha <= SMALL)
     better = [each for alpha, each in pairs if alpha >= LARGE]
@@ -134,17 +139,20 @@ def _wide(columns: Columns) -> bool:
 
 
 def _share(found: Estimate) -> str:
+    if found.seeds < 2:
+        return f"{found.value:+.2%}"
     return f"{found.value:+.2%} ({found.low:+.2%} .. {found.high:+.2%})"
 
 
 def _whole(found: Estimate, sign: bool = False) -> str:
     mark = "+" if sign else ""
-    half = (found.high - found.low) / 2
-    return f"{found.value:{mark},.0f} ± {half:,.0f}"
+    return f"{found.value:{mark},.0f}{_half(found, 0)}"
 
 
 def _figure(found: Estimate) -> str:
-    half = (found.high - found.low) / 2
-    if abs(found.value) >= 1000:
-        return f"{found.value:,.0f} ± {half:,.0f}"
-    return f"{found.value:.3f} ± {half:.3f}"
+    places = 0 if abs(found.value) >= 1000 else 3
+    return f"{found.value:,.{places}f}{_half(found, places)}"
+
+
+def _half(found: Estimate, places: int) -> str:
+    return f" ± {found.half:,.{places}f}" if found.seeds > 1 else ""

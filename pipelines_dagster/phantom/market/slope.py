@@ -3,11 +3,12 @@
 
 `python -m pipelines_dagster.phantom.market.slope [--write docs/phantom_market.md]`. Published:
 revenue = 348,823 - 90,141 alpha at 100 products, n = 95: -26 % at alpha 1; how those prices were
-set the page does not say. Here too 95 episodes (19 shares x 5 seeds, the same visitors at every
-share), both readings of "then normalised", and constant prices set in four ways: `base`, never
-moved; `one multiplier`, the best at each share for the whole catalogue; `one price`, the best at
-each share anywhere in the range; `one price, held`, the best without agents, kept whatever comes.
-Intervals are 95 %, Student's t of the slope.
+set the page does not say. Here too 19 shares x 5 seeds, the same visitors at every
+share of a seed, both readings of "then normalised", and constant prices set in four ways: `base`,
+never moved; `one multiplier`, the best at each share for the whole catalogue; `one price`, the best
+at each share anywhere in the range; `one price, held`, the best without agents, kept whatever
+comes. "Best" is found on other seeds than the line is fitted on. The episodes of a seed are no
+independent points, so a seed gives one slope; intervals are 95 %, Student's t over those slopes.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ PUBLISHED = (348_823.0, -90_141.0)
 
 @dataclass(frozen=True)
 class Line:
-    """revenue = at_zero + slope alpha, the slope's half-width at 95 %, and the points [n]."""
+    """revenue = at_zero + slope alpha, the slope's half-width at 95 %, and the points.
+
+    Attributes:
+        revenue: f64[seeds, shares], at `SHARES`.
+    """
 
     at_zero: float
     slope: float
     reach: float
-    alpha: F64
     revenue: F64
 
     @property
@@ -53,14 +57,12 @@ class Line:
 
 
 def fitted(alpha: F64, revenue: F64) -> Line:
-    """Least squares over three or more points."""
-    centred = alpha - alpha.mean()
-    spread = float((centred**2).sum())
-    slope = float(centred @ revenue) / spread
-    at_zero = float(revenue.mean() - slope * alpha.mean())
-    left = revenue - at_zero - slope * alpha
-    error = np.sqrt(float((left**2).sum()) / (len(alpha) - 2) / spread)
-    return Line(at_zero, slope, float(student.ppf(0.975, len(alpha) - 2) * error), alpha, revenue)
+    """The mean of the least-squares lines of the seeds, of revenue f64[seeds, shares] at alpha
+    f64[shares]; two or more seeds."""
+    slope, at_zero = np.polyfit(alpha, revenue.T, 1)
+    count = len(revenue)
+    reach = student.ppf(0.975, count - 1) * slope.std(ddof=1) / np.sqrt(count)
+    return Line(float(at_zero.mean()), float(slope.mean()), float(reach), revenue)
 
 
 def episodes(config: MarketConfig, prices: F64, seed: int) -> F64:
@@ -80,13 +82,18 @@ def episodes(config: MarketConfig, prices: F64, seed: int) -> F64:
 
 
 def lines_of(config: MarketConfig, choices: F64, seed: int) -> tuple[Line, Line]:
-    """The line of the best of `choices` [k, products] at each share, and that of the best at 0."""
-    found = [[episodes(config, each, seed + one) for each in choices] for one in range(SEEDS)]
+    """The line of the best of `choices` [k, products] at each share, and that of the best at 0.
+
+    The lines are of `SEEDS` seeds, the best is so on the next as many.
+    """
+    count = 1 if len(choices) == 1 else 2  # nothing to choose
+    found = [
+        [episodes(config, each, seed + one) for each in choices] for one in range(count * SEEDS)
+    ]
     revenue = np.stack([np.stack(each) for each in found])  # [seeds, choices, shares]
-    best = revenue.mean(axis=0).argmax(axis=0)
-    alpha = np.tile(SHARES, SEEDS)
-    kept = (revenue[:, choice, np.arange(len(SHARES))] for choice in (best, best[:1]))
-    free, held = (fitted(alpha, each.reshape(-1)) for each in kept)
+    best = revenue[-SEEDS:].mean(axis=0).argmax(axis=0)
+    kept = (revenue[:SEEDS, choice, np.arange(len(SHARES))] for choice in (best, best[:1]))
+    free, held = (fitted(SHARES, each) for each in kept)
     return free, held
 
 
@@ -130,7 +137,7 @@ def plot(config: MarketConfig, lines: dict[str, Line], file: Path) -> None:
             left.plot(found.best, found.revenue.max(), "o", ms=3, color=left.lines[-1].get_color())
         left.set(xlabel="price", ylabel="p Q(p) of one visitor and item", xlim=(10, 90))
         for name, line in lines.items():
-            mean = line.revenue.reshape(SEEDS, -1).mean(axis=0) / line.at_zero
+            mean = line.revenue.mean(axis=0) / line.at_zero
             right.plot(SHARES, 100 * mean, "o-", ms=2, lw=0.8, label=name)
         whole, steep = PUBLISHED
         right.plot(

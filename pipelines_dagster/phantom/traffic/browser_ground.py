@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -43,8 +44,8 @@ class BrowserGround:
         most: acts of a session at which it is cut.
 
     Raises:
-        SkynetError: `no_browser` on entering without Chromium; `shop_away`, `impossible_act` and
-            what a driver fails with from `sessions`.
+        SkynetError: `no_browser` on entering without a Chromium that starts; `shop_away`,
+            `impossible_act` and what a driver fails with from `sessions`.
     """
 
     def __init__(self, shop: Catalogue, url: str, speed: float = 1.0, most: int = 400) -> None:
@@ -54,10 +55,17 @@ class BrowserGround:
         path = next(filter(None, map(shutil.which, _NAMES)), None)
         if path is None:
             raise SkynetError("no_browser", "There is no Chromium here.", 500)
-        self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        with ExitStack() as begun:
+            playwright = sync_playwright().start()
+            begun.callback(playwright.stop)
+            try:
+                browser = playwright.chromium.launch(
+                    executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+                )
+            except Error:
+                raise SkynetError("no_browser", "Chromium does not start here.", 500) from None
+            begun.callback(browser.close)
+            self._browser, self._begun = browser, begun.pop_all()
         return self
 
     def __exit__(
@@ -66,8 +74,7 @@ class BrowserGround:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._browser.close()
-        self._playwright.stop()
+        self._begun.close()
 
     def sessions(self, driver: Driver, seed: str) -> Iterator[Session]:
         """The sessions of one trip. A seed fixes what a driver decides, not what it meets."""

@@ -40,6 +40,24 @@ def test_no_score_and_a_broken_one_have_no_effect(score: float | None) -> None:
     assert DIALS.discount(score) == 1.0 and not DIALS.invalid(score)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"free": 1.0},
+        {"free": -0.1},
+        {"free": math.nan},
+        {"strength": 1.1},
+        {"loss": -1.0},
+        {"invalid_at": -0.1},
+        {"invalid_at": math.nan},
+    ],
+)
+def test_dials_out_of_range_are_refused(odd: dict[str, float]) -> None:
+    with pytest.raises(SkynetError) as refused:
+        Dials(**odd)
+    assert refused.value.code == "bad_dial" and refused.value.param == next(iter(odd))
+
+
 def test_as_shipped() -> None:
     told = [round(DIALS.discount(f), 6) for f in (0.0, 0.2, 0.6, 1.0)]
     assert told == [1.0, 1.0, 0.5, 0.0]

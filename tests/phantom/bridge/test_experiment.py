@@ -129,6 +129,7 @@ def test_the_page_names_commit_arguments_and_seeds(
         (["--eager", "1.5"], "bad_size"),
         (["--alpha-values", "0,2"], "bad_size"),
         (["--auc", "0.3"], "bad_roc"),
+        (["--agent-free", "1"], "bad_dial"),
     ],
 )
 def test_what_cannot_be_played_is_refused(

@@ -32,11 +32,35 @@ def test_expansion_rows():
 
 
 def test_slope_fits_a_line():
-    alpha = np.tile(np.linspace(0, 1, 19), 5)
-    noise = np.random.default_rng(1).normal(0, 3, len(alpha))
+    alpha = np.linspace(0, 1, 19)
+    noise = np.random.default_rng(1).normal(0, 3, (5, len(alpha)))
     line = slope.fitted(alpha, 200 - 50 * alpha + noise)
     assert abs(line.slope + 50) < 2 * line.reach
     assert line.share == pytest.approx(-0.25, abs=0.02)
+
+
+def test_a_seed_is_one_slope_however_many_shares_it_has():
+    """Slopes -40, -50, -60: t of 2 degrees of freedom times 10 / sqrt(3)."""
+    for shares in (3, 19, 190):
+        alpha = np.linspace(0, 1, shares)
+        line = slope.fitted(alpha, 200 - np.array([[40.0], [50.0], [60.0]]) * alpha)
+        assert line.slope == pytest.approx(-50) and line.at_zero == pytest.approx(200)
+        assert line.reach == pytest.approx(4.3027 * 10 / 3**0.5, rel=1e-4)
+
+
+def test_the_best_price_is_chosen_on_other_seeds(monkeypatch):
+    """Of two prices alike but for luck the lucky one is chosen; the line has none of that luck."""
+    shares = len(slope.SHARES)
+    monkeypatch.setattr(slope, "SEEDS", 2)
+
+    def earned(config, prices, seed):
+        luck = 9.0 if (prices[0] == 2.0) == (seed < 2) else 0.0
+        return np.full(shares, 100.0 + luck)
+
+    monkeypatch.setattr(slope, "episodes", earned)
+    choices = np.array([[1.0], [2.0]])
+    for line in slope.lines_of(MarketConfig(products=1), choices, 0):
+        assert line.at_zero == pytest.approx(100.0) and line.revenue.shape == (2, shares)
 
 
 def test_shares_meet_the_same_visitors():

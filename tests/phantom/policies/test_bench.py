@@ -77,6 +77,21 @@ def test_a_market_that_ended_earns_nothing_more(market: MarketConfig) -> None:
 
 
 @pytest.mark.spec("PH-12")
+def test_a_market_that_ended_is_out_of_the_price_trace(market: MarketConfig) -> None:
+    class Half:
+        """The base price in one market, the least in the other."""
+
+        def act(self, observation: F32) -> I64:
+            levels = Static().act(observation)
+            levels[1:] = 0
+            return levels
+
+    trace = evaluate(Half(), market, 0.0, 0, episodes=2).trace
+    assert all(level < 1 for level in trace[: market.patience])
+    assert trace[market.patience :] == (1.0,) * (market.steps - market.patience)
+
+
+@pytest.mark.spec("PH-12")
 def test_every_policy_has_every_seed_and_share(plan: BenchPlan, results: list[Result]) -> None:
     columns = Columns(results)
     assert columns.names == plan.policies()
@@ -158,9 +173,45 @@ def test_intervals() -> None:
     x = np.array([0.0, 0.5, 1.0])
     start, slope = stats.line(x, base[:, None] - 30 * x)
     assert slope.low == pytest.approx(-30) and start.low < base.mean() < start.high
+    one = stats.mean(base[:1])
+    assert np.isnan(one.low) and np.isnan(one.high) and one.as_json()["low"] is None
     with pytest.raises(SkynetError) as refused:
         stats.mean(np.zeros(0))
     assert refused.value.code == "no_data"
+
+
+@pytest.mark.spec("PH-12")
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_an_interval_has_the_mean_in_95_of_100_draws(seeds: int) -> None:
+    draw = np.random.default_rng(0)
+    found = [stats.mean(draw.normal(1.0, 2.0, seeds)) for _ in range(1000)]
+    assert 0.93 < np.mean([one.low <= 1.0 <= one.high for one in found]) < 0.97
+
+
+@pytest.mark.spec("PH-12")
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_few_seeds_have_no_verdict(plan: BenchPlan, results: list[Result], seeds: int) -> None:
+    text = tables.against(_better(results, seeds))
+    assert tables.TOO_FEW in text and "better" not in text and "nan" not in text
+    assert ("(" in text) == (seeds > 1)
+    assert "better" in tables.against(_better(results, 5))
+    assert "nan" not in tables.tiers(_better(results, seeds)).lower()
+
+
+def _better(results: list[Result], seeds: int) -> Columns:
+    """Grid earns 2 % more than its plain twin, at every share and seed."""
+    found = []
+    for seed in range(seeds):
+        for one in results:
+            if one.origin.tier == "linear" and one.origin.seed == 0:
+                more = 1.02 if one.origin.robust == "grid" else 1.0
+                outcomes = {
+                    alpha: replace(told, objective=more * (1e5 + seed))
+                    for alpha, told in one.outcomes.items()
+                }
+                origin = replace(one.origin, seed=seed)
+                found.append(replace(one, origin=origin, outcomes=outcomes))
+    return Columns(found)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +239,8 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [["--tiers", "best"], ["--alpha-values", "a"], ["--workers", "moon"]]
+    "odd",
+    [["--tiers", "best"], ["--alpha-values", "a"], ["--workers", "moon"], ["--seeds", "0"]],
 )
 def test_the_command_refuses(odd: list[str], tmp_path: Path) -> None:
     done = CliRunner().invoke(phantom, ["bench", *odd, "--out", str(tmp_path)])

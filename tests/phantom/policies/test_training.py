@@ -89,6 +89,13 @@ def test_plans_that_are_none_are_refused(plans: Plans, market: MarketConfig) -> 
     assert refused.value.code == "no_data"
 
 
+@pytest.mark.parametrize("command", ["train", "traffic"])
+def test_a_seed_is_not_negative(command: str, tmp_path: Path) -> None:
+    asked = [command, "--seed", "-1", "--out", str(tmp_path / "p")]
+    done = CliRunner().invoke(phantom, asked)
+    assert done.exit_code == 2 and "--seed" in done.output
+
+
 @pytest.mark.spec("PH-10")
 def test_the_command_trains_into_a_folder(tmp_path: Path) -> None:
     asked = ["train", "--tier", "linear", "--timesteps", "16", "--out", str(tmp_path / "p")]

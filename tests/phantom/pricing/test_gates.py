@@ -11,27 +11,41 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from onnx import helper, numpy_helper
 
-from bls.contracts import MULTIPLIERS
-from bls.models.model_key import PRICE, canary_key, model_key
+from bls.contracts import MULTIPLIERS, PRICE_GRAPH
+from bls.models.model_key import AGENT, PRICE, canary_key, model_key
+from bls.models.onnx_model import OnnxModel
 from bls.phantom.shop import catalogue
 from bls.settings import Settings
 from export.errors import ExportError
-from pipelines_dagster.defs.promotion import gates
+from pipelines_dagster.defs.promotion import figures_shop, gates, validation
 from pipelines_dagster.defs.promotion import ledger as log
-from pipelines_dagster.defs.promotion.arms import Arm, Decision, Observation, Rules, decide
+from pipelines_dagster.defs.promotion.arms import (
+    Arm,
+    Decision,
+    Observation,
+    Rules,
+    decide,
+)
 from pipelines_dagster.defs.promotion.assets import CanaryConfig
 from pipelines_dagster.defs.promotion.champion import champion
 from pipelines_dagster.defs.promotion.desk import Desk, open_desk
-from pipelines_dagster.defs.promotion.figures_shop import SHARES, price_figures, states
+from pipelines_dagster.defs.promotion.figures_shop import (
+    SHARES,
+    base_figures,
+    gained,
+    objectives,
+    price_figures,
+    states,
+)
 from pipelines_dagster.defs.promotion.ledger import Event
 from pipelines_dagster.defs.promotion.live import in_canary, observer
-from pipelines_dagster.defs.promotion.live_shop import earnings, priced, scored, scores
 from pipelines_dagster.defs.promotion.promote import Plan, promote
 from pipelines_dagster.defs.promotion.recover import rollback
 from pipelines_dagster.defs.promotion.validation import validate
 from pipelines_dagster.settings import PipelineSettings
-from tests.phantom.pricing.stub import STATE, linear, write_version
+from tests.phantom.pricing.stub import STATE, graph, linear, write_version
 
 pytestmark = pytest.mark.spec("PH-12")
 ONE, OTHER = "1" * 16, "2" * 16
@@ -43,17 +57,25 @@ ONE, OTHER = "1" * 16, "2" * 16
 )
 def test_an_agent_score_is_no_worse_than_the_champion(auc: float, ece: float, right: bool) -> None:
     before = {"auc_low": 0.90, "ece": 0.05}
-    assert gates.agent("agent_1", {"auc_low": auc, "ece": ece}, before).passed is right
+    figures = {"low": 0.0, "high": 1.0, "auc_low": auc, "ece": ece}
+    assert gates.agent("agent_1", figures, before).passed is right
 
 
 @pytest.mark.parametrize("bad", [None, math.nan, "0.9", True])
-@pytest.mark.parametrize("name", ["auc_low", "ece"])
+@pytest.mark.parametrize("name", ["low", "high", "auc_low", "ece"])
 def test_a_figure_that_is_none_fails(name: str, bad: Any) -> None:
-    figures = {"auc_low": 0.9, "ece": 0.05}
+    figures = {"low": 0.1, "high": 0.9, "auc_low": 0.9, "ece": 0.05}
     assert gates.agent("agent_1", figures, None).passed
     assert not gates.agent("agent_1", figures | {name: bad}, None).passed
     assert not gates.agent("agent_1", figures | {name: bad}, figures).passed
     assert not gates.agent("agent_1", figures, {}).passed
+
+
+@pytest.mark.parametrize("odd", [{"low": -1e-6}, {"high": 1.000001}, {"high": math.inf}])
+def test_a_score_that_is_no_probability_fails(odd: dict[str, float]) -> None:
+    figures = {"low": 0.0, "high": 1.0, "auc_low": 1.0, "ece": 0.0}
+    assert gates.agent("agent_1", figures, None).passed
+    assert not gates.agent("agent_1", figures | odd, None).passed
 
 
 def of_price(**changes: float) -> dict[str, float]:
@@ -92,10 +114,12 @@ def market() -> None:
 def test_figures_of_a_policy_against_itself_and_a_fire_sale(tmp_path: Path) -> None:
     same = write_version(tmp_path / "same", 1.0)
     cheap = write_version(tmp_path / "cheap", MULTIPLIERS[0])
-    figures = price_figures(same, None, "quick")
+    figures = price_figures(same, base_figures(None, "quick"), "quick")
     assert {figures[f"objective_{share:g}"] for share in SHARES} == {0.0}, "it is the base price"
     assert gates.price("price_1", figures, SHARES).passed
-    assert not gates.price("price_1", price_figures(cheap, same, "quick"), SHARES).passed
+    assert not gates.price(
+        "price_1", price_figures(cheap, base_figures(same, "quick"), "quick"), SHARES
+    ).passed
 
 
 @pytest.mark.parametrize("bias", [math.nan, 0.5])
@@ -103,107 +127,47 @@ def test_a_policy_out_of_bounds(tmp_path: Path, bias: float) -> None:
     weight = [0.0] * STATE
     weight[0] = 2.0
     folder = write_version(tmp_path / "wild", content=linear(weight, bias))
-    figures = price_figures(folder, None, "quick") if math.isnan(bias) else {"high": 2.0}
+    figures = price_figures(folder, {}, "quick") if math.isnan(bias) else {"high": 2.0}
     assert not gates.price("price_1", figures, SHARES).passed
+
+
+@pytest.mark.usefixtures("market")
+def test_a_market_that_ended_earns_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the least multiplier the margin is under its floor: 5 steps, however many there are."""
+    cheap = OnnxModel(write_version(tmp_path / "cheap", MULTIPLIERS[0]), PRICE_GRAPH)
+    earned = []
+    for steps in (5, 10):
+        monkeypatch.setitem(figures_shop.STEPS, "quick", steps)
+        earned.append(objectives(cheap, 0.0, "quick") * steps)
+    np.testing.assert_allclose(earned[0], earned[1])
+
+
+def test_a_trainer_compares_in_other_markets_than_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = set()
+
+    def told(policy: object, share: float, profile: str, seed: int = figures_shop.SEED) -> Any:
+        met.add(seed)
+        return np.array([2.0])
+
+    monkeypatch.setattr(figures_shop, "objectives", told)
+    version = write_version(tmp_path / "a")
+    assert gained(version, version, "quick") == 0 and figures_shop.SEED not in met
 
 
 def test_a_folder_that_is_no_policy(tmp_path: Path) -> None:
     with pytest.raises(ExportError):
-        price_figures(tmp_path, None, "quick")
+        price_figures(tmp_path, {}, "quick")
+    with pytest.raises(ExportError):
+        base_figures(tmp_path, "quick")
 
 
 def test_states_are_drawn_the_same_for_every_version() -> None:
     assert states(100, 1).shape == (100, STATE) and np.isfinite(states(100, 1)).all()
     np.testing.assert_array_equal(states(100, 1), states(100, 1))
-
-
-# the canary of a price: what sessions earn
-
-
-def earned(champion: float, challenger: float, spread: float = 0.01) -> Observation:
-    arms = (Arm(500, 500, mean, (spread * mean) ** 2) for mean in (champion, challenger))
-    return Observation(*arms, earned=True)
-
-
-@pytest.mark.parametrize(
-    ("seen", "decision"),
-    [
-        (earned(10, 12), Decision.PROMOTE),
-        (earned(10, 10), Decision.PROMOTE),
-        (earned(10, 7), Decision.WORSE),
-        (earned(10, 10, 0.2), Decision.UNDECIDED),
-        (earned(10, 0), Decision.TOO_FEW),
-    ],
-)
-def test_more_earned_is_better(seen: Observation, decision: Decision) -> None:
-    assert decide(seen, Rules(tolerance=0.1), over=True) is decision
-    assert "earnings_fall" in seen.as_dict()
-
-
-def test_the_tolerance_of_a_price_is_its_own(settings: PipelineSettings) -> None:
-    assert CanaryConfig().plan(settings, PRICE).rules.tolerance == 0.1
-    assert CanaryConfig().plan(settings).rules.tolerance == Rules.tolerance
-
-
-def frame(rows: list[dict[str, Any]], **usual: Any) -> pl.LazyFrame:
-    return pl.LazyFrame([usual | row for row in rows], infer_schema_length=None)
-
-
-def test_scores_are_judged_where_the_actor_is_known() -> None:
-    acts = frame(
-        [
-            {"session_id": "a", "ts": 1.0, "label": "unknown", "agent_probability": 0.25},
-            {"session_id": "a", "ts": 2.0, "label": "human", "kind": "label", "agent_version": ""},
-            {"session_id": "b", "ts": 1.0, "label": "synthetic", "actor": "agent"},
-            {"session_id": "c", "ts": 1.0, "label": "unknown"},
-            {"session_id": "d", "ts": 1.0, "label": "agent", "agent_version": OTHER},
-            {"session_id": "e", "ts": 1.0, "label": "agent", "agent_probability": math.nan},
-            {"session_id": "f", "ts": 1.0, "label": "agent", "agent_version": "3" * 16},
-        ],
-        kind="act",
-        actor="",
-        agent_probability=0.5,
-        agent_version=ONE,
-    )
-    found = scores(acts, (ONE, OTHER)).sort("conv_id")
-    assert found.select("conv_id", "arm", "squared").rows() == [
-        ("a", ONE, 0.0625),
-        ("b", ONE, 0.25),
-        ("d", OTHER, 0.25),
-    ]
-    failed = dict(scored(acts).rows())
-    assert failed["e"] and not failed["a"] and len(failed) == 6
-
-
-def test_what_sessions_earned() -> None:
-    item = next(iter(catalogue("hotel").items.values()))
-    price = item.base_micros
-    shown = frame(
-        [
-            {"session_id": "a", "ts": 1.0, "version": ONE, "price_micros": price},
-            {"session_id": "a", "ts": 5.0, "version": OTHER, "price_micros": price + 10_000_000},
-            {"session_id": "a", "ts": 9.0, "version": OTHER, "price_micros": price + 50_000_000},
-            {"session_id": "b", "ts": 1.0, "version": OTHER, "price_micros": price},
-            {"session_id": "c", "ts": 1.0, "version": "", "policy": "base", "price_micros": price},
-        ],
-        mode="hotel",
-        item=item.item,
-        policy="session_price",
-    )
-    acts = frame(
-        [
-            {"session_id": "a", "ts": 7.0, "action": "purchase"},
-            {"session_id": "b", "ts": 7.0, "action": "view_item"},
-            {"session_id": "c", "ts": 7.0, "action": "purchase"},
-        ],
-        kind="act",
-        item=item.item,
-    )
-    margin = (price - item.cost_micros) / 1e6 + 10.0
-    found = earnings(acts, shown, (ONE, OTHER)).sort("conv_id")
-    assert found.select("conv_id", "arm").rows() == [("a", ONE), ("b", OTHER)]
-    assert found["squared"].to_list() == pytest.approx([margin, 0.0])
-    assert sorted(priced(shown).rows()) == [("a", False)] * 3 + [("b", False), ("c", True)]
 
 
 # from a gate to the key, and back
@@ -228,6 +192,11 @@ def offered(desk: Desk, folder: Path, name: str) -> Event:
     return event
 
 
+def test_the_tolerance_of_a_price_is_its_own(settings: PipelineSettings) -> None:
+    assert CanaryConfig().plan(settings, PRICE).rules.tolerance == 0.1
+    assert CanaryConfig().plan(settings).rules.tolerance == Rules.tolerance
+
+
 @pytest.mark.usefixtures("market")
 def test_a_price_is_promoted_and_rolled_back(
     settings: PipelineSettings, desk: Desk, tmp_path: Path
@@ -237,7 +206,8 @@ def test_a_price_is_promoted_and_rolled_back(
     event = offered(desk, write_version(tmp_path / "a", 1.0, "a"), "price_a")
     assert validate(event, settings, desk).passed
     plan = Plan(share=0.25, watch_s=0.2, poll_s=0.05, rules=Rules(conversations=20, rows=400))
-    done = promote(desk, event.stored, before, plan, observe=lambda: earned(10, 12))
+    seen = Observation(Arm(500, 500, 10.0, 0.01), Arm(500, 500, 12.0, 0.01), earned=True)
+    done = promote(desk, event.stored, before, plan, observe=lambda: seen)
     assert done.promoted
     live = desk.keys.model(PRICE)
     assert live is not None and live.sha256 == event.stored.sha256
@@ -256,6 +226,55 @@ def test_a_price_that_earns_less_never_meets_a_visitor(
     live = champion(PRICE, desk.keys, desk.artefacts, settings)
     assert promote(desk, event.stored, live, Plan(watch_s=0.1)).event == log.REFUSED
     assert desk.keys.get(model_key(PRICE)) is None
+
+
+def broken() -> bytes:
+    """A graph that keeps its contract and fails when it runs."""
+    nodes = [
+        helper.make_node("Reshape", ["STATE", "shape"], ["odd"]),
+        helper.make_node("ReduceMean", ["odd"], ["MULTIPLIER"], axes=[1], keepdims=1),
+    ]
+    return graph(nodes, [numpy_helper.from_array(np.array([-1, 7], np.int64), "shape")])
+
+
+@pytest.mark.usefixtures("market")
+def test_a_graph_that_does_not_run_is_no_price(
+    settings: PipelineSettings, desk: Desk, tmp_path: Path
+) -> None:
+    event = offered(desk, write_version(tmp_path / "c", version="c", content=broken()), "price_c")
+    verdict = validate(event, settings, desk)
+    assert not verdict.passed and verdict.failures == ["artefact: model_contract"]
+
+
+@pytest.mark.parametrize("subsystem", [AGENT, PRICE])
+def test_a_broken_champion_is_not_the_challengers_fault(
+    subsystem: str,
+    settings: PipelineSettings,
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a challenger raises is a verdict on it, whatever it is; what the champion raises is
+    none."""
+    name = f"{subsystem}_d"
+    stored = desk.artefacts.put(subsystem, name, write_version(tmp_path / "d", version="d"))
+    event = Event(name, log.TRAINED, stored)
+    live = tmp_path / "live"
+    at_fault = {"folder": live}
+
+    def measured(folder: Path | None, *_: object) -> dict[str, float]:
+        if (folder == live) == (at_fault["folder"] == live):
+            raise RuntimeError("onnxruntime")
+        return {}
+
+    for measure in ("agent_figures", "price_figures", "base_figures"):
+        monkeypatch.setattr(validation, measure, measured)
+    monkeypatch.setattr(validation, "held_rows", lambda *_: None)
+    monkeypatch.setattr(validation, "_before", lambda *_: live)
+    with pytest.raises(RuntimeError):
+        validate(event, settings, desk)
+    at_fault["folder"] = tmp_path
+    assert validate(event, settings, desk).failures == ["artefact: unusable"]
 
 
 def test_without_lake_rows_a_canary_has_seen_nothing(desk: Desk) -> None:

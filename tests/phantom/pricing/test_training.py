@@ -128,7 +128,7 @@ def test_an_agent_score_is_trained_and_judged(settings: PipelineSettings, desk: 
     assert ModelManifest.load(folder).name == "agent_score"
     assert event.details["lake"]["silver/sessions"] >= 0
     verdict = validate(event, settings, desk)
-    assert {check.name for check in verdict.checks} == {"auc_low", "ece"}
+    assert {check.name for check in verdict.checks} == {"low", "high", "auc_low", "ece"}
     assert all(check.value == check.value for check in verdict.checks), "figures there are"
 
 

@@ -40,6 +40,8 @@ def test_calibration_is_measured_at_the_prior() -> None:
     assert sum(row[2] for row in rows) == pytest.approx(1)
     assert sum(row[3] for row in rows) == 60_000
     assert scores.brier(agent, agent.astype(float), prior) == 0
+    wild = scores.reliability(agent, 4 * truth - 2, prior)
+    assert sum(row[3] for row in wild) == 60_000, "what is no probability counts too"
 
 
 @pytest.mark.spec("PH-12")

@@ -3,6 +3,8 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 from typing import Literal
 
@@ -167,3 +169,19 @@ def test_no_chromium(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SkynetError) as caught, BrowserGround(SHOP, "http://127.0.0.1:9"):
         pass
     assert caught.value.code == "no_browser"
+
+
+def test_a_chromium_that_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of it is left: a thread has one Playwright at most, and a second try is met."""
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(browser_ground, "_NAMES", (str(broken),))
+
+    def enter() -> str:
+        with pytest.raises(SkynetError) as caught, BrowserGround(SHOP, "http://127.0.0.1:9"):
+            pass
+        return caught.value.code
+
+    with ThreadPoolExecutor(1) as thread:
+        assert [thread.submit(enter).result(60) for _ in range(2)] == ["no_browser"] * 2

@@ -31,7 +31,8 @@ class PriceDesk:
         self.provider = Provider(TritonPolicy(triton), live)
 
     async def quotes(self, session_id: str, mode: Mode, names: Sequence[str]) -> list[Given]:
-        """A price an item, in order; when it returns, they are on disk as prices shown.
+        """A price an item, in order; when it returns, they are on disk as prices shown. Lines of
+        a refusal may be written later.
 
         Raises:
             SkynetError: `unknown_item`, `mode_fixed`, `session_full`, `sessions_stalled`.

@@ -194,6 +194,27 @@ def test_naming_another_session_never_helps(book: Book) -> None:
     assert chats.judge("other", "person") == (0.1, False)
 
 
+@pytest.mark.spec("PH-13")
+def test_naming_another_session_helps_no_reply(
+    gateway: LiveGateway, triton: FakeTriton, book: Book
+) -> None:
+    ask(gateway, session_id="agent")
+    ask(gateway, session_id="person")
+    book.scores.clear()  # nobody is known any more: the chat's memory stands
+    ask(gateway, session_id="person")
+    ask(gateway, session_id="new")
+    ask(gateway, "conv-2", session_id="new")
+    said = [(one.session_id, one.agent_probability) for one in triton.requests]
+    assert said == [
+        ("agent", 0.97),
+        ("person", 0.97),
+        ("person", 0.97),
+        ("new", 0.97),
+        ("new", None),
+    ]
+    assert not triton.scores, "what is told while a reply is written goes by the same memory"
+
+
 def test_what_is_remembered_is_bounded(book: Book) -> None:
     chats = Chats(book, most=2)
     for number in range(3):

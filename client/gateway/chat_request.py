@@ -81,6 +81,12 @@ class Ids:
     score: Callable[[str, str], float | None] = lambda conv_id, session_id: None
 
 
+def names_session(body: dict[str, Any]) -> bool:
+    """Whether a body, not checked yet, names a shop session."""
+    options = body.get("skynet")
+    return isinstance(options, dict) and options.get("session_id") is not None
+
+
 def read_chat(body: dict[str, Any], models: tuple[str, ...], ids: Ids) -> Chat:
     """Check a JSON body and translate it. Raises `SkynetError` naming the first fault."""
     fields = served_fields(body)

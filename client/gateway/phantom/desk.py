@@ -42,7 +42,7 @@ from client.gateway.upstream import Triton
 
 
 class SessionDesk:
-    """Made inside the event loop; opening reads nothing until the first request.
+    """Made inside the event loop; it reads nothing before `begin` or the first request.
 
     Args:
         logs: log folder; None refuses every event.
@@ -175,6 +175,14 @@ class SessionDesk:
                 self._record.add(EVENTS, [line])
             await self._record.commit()
             return len(new), len(acts) - len(new)
+
+    def begin(self) -> None:
+        """Make the book again, beside what is served meanwhile. Never raises."""
+        self._record.begin()
+
+    async def restored(self) -> bool:
+        """Whether the book holds what was live before; waits for it a moment, never raises."""
+        return await self._record.restored()
 
     async def ready(self) -> None:
         """The book holds what was live before. Raises as `tell`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ import pytest
 from bls.errors import SkynetError
 from bls.events.from_line import from_line
 from bls.events.schema import decode, encode
+from bls.phantom.features import SessionFeatures
+from bls.phantom.lines import EVENTS, act_line
+from bls.phantom.live import LiveSession
+from bls.phantom.session import SessionEvent
 from bls.request import is_score, is_update, parse_request, parse_score
 from bls.settlement.clicks import CLICKS
 from client.gateway.chats import Chats
@@ -182,6 +187,35 @@ def test_a_click_may_name_its_session(gateway: LiveGateway, tmp_path: Path) -> N
     assert (clicked(tmp_path)["agent_probability"], clicked(tmp_path)["invalid"]) == (0.97, True)
     click(gateway.url, "conv-9", "req-1", "kite", session_id="unknown")
     assert clicked(tmp_path)["agent_probability"] == -1.0
+
+
+@pytest.mark.spec("PH-13")
+def test_a_gateway_that_starts_again_knows_whose_chats_are(
+    triton: FakeTriton, tmp_path: Path
+) -> None:
+    """Nothing asks for the sessions first: the chat, or the click, is what comes first."""
+    now = time.time()
+    session = LiveSession("agent", "hotel", int(now * 1000), now, SessionFeatures())
+    session.scored(0.97, 1)
+    act = SessionEvent("page_view", "", int(now * 1000), 0)
+    line = act_line(session, now, "e-1", act, raw_action="page_view", meta="", scored=True)
+    (tmp_path / EVENTS).write_bytes(line + b"\n")
+    settings = GatewaySettings(triton=triton.address, logs=tmp_path)
+    for first in (True, False):
+        with LiveGateway(settings) as live:
+            if first:
+                assert ask(live, session_id="agent").status_code == 200
+            else:
+                click(live.url, "conv-9", "req-1", "kite", session_id="agent")
+    assert [one.agent_probability for one in triton.requests] == [0.97]
+    assert clicked(tmp_path)["agent_probability"] == 0.97
+
+
+def test_a_book_that_cannot_be_made_again_stops_no_chat(triton: FakeTriton, tmp_path: Path) -> None:
+    (tmp_path / EVENTS).mkdir()
+    with LiveGateway(GatewaySettings(triton=triton.address, logs=tmp_path)) as live:
+        assert ask(live, session_id="agent").status_code == 200
+    assert triton.requests[0].agent_probability is None
 
 
 @pytest.mark.spec("PH-13")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines of `session.events` and `session.prices`, as they are written and as they are read again.
 
-Every line of a session says its mode, experiment, condition and label, so that any part of it can
-be understood alone, and a gateway that starts again knows its sessions from the lines of the last
-day.
+Every line of `session.events` says the session's mode, experiment, condition and label, so that any
+part of it can be understood alone; one of `session.prices` says its mode. A gateway that starts
+again knows its sessions from the lines of the last day; one that was only shown prices gets its
+condition anew, by the same hash.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from bls.phantom.lines import (
     price_line,
 )
 from bls.phantom.live import LiveSession, Standing
+from bls.phantom.past import Was
 from bls.phantom.session import Mode
 from bls.phantom.shop import catalogue
 from client.gateway.ads.limiter import Limiter
@@ -135,14 +136,14 @@ class SessionDesk:
         """Say who a session is. Raises `unknown_session`, `invalid_label`, `synthetic_stays`."""
         await self._record.ready(1)
         async with self._alone(sid):
-            session = self.book.get(sid)
-            if session is None and mode is None:
+            live = self.book.get(sid)
+            if live is not None:
+                mode = mode or live.mode
+            if mode is None:
                 raise unknown_session()
-            if session is not None:
-                session.standing.becomes(standing)
-            else:
-                standing.check()
-            session = self._begin(sid, mode or session.mode)  # type: ignore[union-attr]
+            was = self.book.was(sid, mode)
+            (Standing() if was is None else was.standing).becomes(standing)
+            session = self._begin(sid, mode)
             if session.standing != standing:
                 session.standing = standing
                 line = label_line(session, time.time(), f"~{uuid.uuid4().hex}")
@@ -196,28 +197,34 @@ class SessionDesk:
     def _begin(
         self, sid: str, mode: Mode, placed: Placed | None = None, user_agent: str = ""
     ) -> LiveSession:
-        """The session; a new one gets its condition, which may be named until its first act."""
-        known = self.book.get(sid)
+        """The session, with its condition, which may be named until its first act."""
         if placed is not None:
-            self._check_condition(known, placed, mode)
+            self._check_condition(self.book.was(sid, mode), placed, mode)
+            condition = placed.name, placed.condition
+        else:
+            condition = self.condition(sid, mode)
         session = self.book.open(sid, mode)
-        if placed is not None:
-            session.experiment, session.condition = placed.name, placed.condition
-        elif known is None:
-            assigned = self.experiments.assign(sid, mode, session.heard)
-            session.experiment, session.condition = assigned
+        session.experiment, session.condition = condition
         if not session.user_agent:
             session.user_agent = self._record.hashed(user_agent)
         return session
 
-    def _check_condition(self, known: LiveSession | None, placed: Placed, mode: Mode) -> None:
+    def _check_condition(self, known: Was | None, placed: Placed, mode: Mode) -> None:
         """Raises `unknown_condition`, `condition_fixed`."""
         self.experiments.check(placed.name, placed.condition, mode)
-        if known is None or not known.events:
+        if known is None or not known.acted:
             return
         if (known.experiment, known.condition) != (placed.name, placed.condition):
             why = "This session runs under another condition."
             raise SkynetError("condition_fixed", why, 409, "experiment")
+
+    def condition(self, sid: str, mode: Mode) -> tuple[str, str]:
+        """(experiment, condition) of a session, also of one that came back; of one that has neither
+        acted nor any, what it gets now. Empty for none."""
+        was = self.book.was(sid, mode)
+        if was is not None and (was.experiment or was.acted):
+            return was.experiment, was.condition
+        return self.experiments.assign(sid, mode, time.time())
 
     async def _score(self, session: LiveSession) -> bool:
         found = await ask(self._triton, session, self.score_timeout_s)

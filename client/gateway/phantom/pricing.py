@@ -49,7 +49,7 @@ class PriceDesk:
         return given
 
     def _condition(self, session_id: str, mode: Mode) -> str:
-        return self._sessions.experiments.assign(session_id, mode, time.time())[1]
+        return self._sessions.condition(session_id, mode)[1]
 
 
 def _decided_by(given: Given) -> tuple[str, str]:

@@ -79,7 +79,7 @@ class SessionDesk:
             SkynetError: `session_full`, `mode_fixed`, `condition_fixed`, `unknown_condition`;
                 `sessions_stalled` while it cannot be written, when it is to be told again.
         """
-        await self._record.ready(len(acts))
+        await self._ready(len(acts))
         async with self._alone(sid):
             session = self._begin(sid, mode, placed, user_agent)
             applied = self.book.apply(sid, mode, [act.told for act in acts])
@@ -107,7 +107,7 @@ class SessionDesk:
         Raises:
             SkynetError: as `tell`.
         """
-        await self._record.ready(len(quotes))
+        await self._ready(len(quotes))
         async with self._alone(sid):
             session = self._begin(sid, mode)
             applied = self.book.quoted(sid, mode, quotes)
@@ -134,7 +134,7 @@ class SessionDesk:
 
     async def label(self, sid: str, standing: Standing, mode: Mode | None) -> LiveSession:
         """Say who a session is. Raises `unknown_session`, `invalid_label`, `synthetic_stays`."""
-        await self._record.ready(1)
+        await self._ready(1)
         async with self._alone(sid):
             live = self.book.get(sid)
             if live is not None:
@@ -160,7 +160,7 @@ class SessionDesk:
             SkynetError: `session_live`, `invalid_label`, `sessions_stalled`.
         """
         standing.check()
-        await self._record.ready(len(acts))
+        await self._ready(len(acts))
         async with self._alone(sid):
             if self.book.get(sid) is not None:
                 why = "A session of this name is live: a sheet's are others."
@@ -178,8 +178,10 @@ class SessionDesk:
             return len(new), len(acts) - len(new)
 
     def begin(self) -> None:
-        """Make the book again, beside what is served meanwhile. Never raises."""
+        """Make the book again and look which experiments run, beside what is served meanwhile.
+        Never raises."""
         self._record.begin()
+        self._conditions.begin()
 
     async def restored(self) -> bool:
         """Whether the book holds what was live before; waits for it a moment, never raises."""
@@ -187,12 +189,16 @@ class SessionDesk:
 
     async def ready(self) -> None:
         """The book holds what was live before. Raises as `tell`."""
-        await self._record.ready(0)
+        await self._ready(0)
 
     async def close(self) -> None:
         """Nothing is taken any more; release the files."""
         await self._record.close()
-        self._conditions.close()
+        await self._conditions.close()
+
+    async def _ready(self, count: int) -> None:
+        await self._conditions.looked()
+        await self._record.ready(count)
 
     def _begin(
         self, sid: str, mode: Mode, placed: Placed | None = None, user_agent: str = ""

@@ -6,9 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bls.errors import SkynetError
+from bls.keys.entry import Entry
 from bls.keys.folder import FolderStore
 from bls.keys.publish import Publisher
 from bls.limits import LIMITS
@@ -23,6 +26,7 @@ from bls.phantom.experiments import KEY, Experiments, read_experiments
 from bls.phantom.live import Standing
 from bls.phantom.salt import hashed, read_salt
 from client.commands.phantom import phantom
+from client.gateway.phantom import conditions
 from tests.client.fake_triton import wait_until
 from tests.phantom.ingest.rig import Shop, event, fault, open_shop, quote
 from tests.phantom.ingest.scorer import Scorer
@@ -209,6 +213,32 @@ def test_a_session_that_only_saw_prices_has_its_condition_after_a_restart(
         found = shop.session("looked")
         for name in ("experiment", "condition"):
             assert found[name] == before[name] != ""
+
+
+def test_a_slow_key_store_holds_up_the_first_session_alone(
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+
+    class Slow(FolderStore):
+        def get(self, key: str) -> Entry | None:
+            answers.wait(20)
+            return super().get(key)
+
+    store = FolderStore(tmp_path / "keys")
+    Publisher(store, None).publish(KEY, {"experiments": [RUNNING]}, None)
+    store.close()
+    monkeypatch.setattr(conditions, "open_store", lambda *_: Slow(tmp_path / "keys", 0.02))
+    with (
+        open_shop(scorer.address, tmp_path, keys="slow") as shop,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        told = pool.submit(shop.tell, event(), sid="early")
+        assert shop.http.get("/healthz").is_success
+        assert not told.done() and not answers.is_set()
+        answers.set()
+        assert told.result(20).is_success
+        assert shop.session("early")["experiment"] == "static_or_learned"
 
 
 def test_shares_are_kept_and_experiments_are_independent() -> None:

@@ -90,6 +90,7 @@ class Limits:
     session_events: int = 5_000
     sessions: int = 65_536
     session_idle_s: float = 1_800.0
+    sessions_remembered: int = 262_144
     event_age_s: float = 86_400.0
     event_ahead_s: float = 5.0
     events_remembered: int = 1_000_000

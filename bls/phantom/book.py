@@ -4,7 +4,8 @@
 Everything about a session that other parts of the gateway ask for is here: the price provider and
 the chat bridge read `score`, `demand`, `quotes_of` and `events_of`. A session is forgotten when it
 was idle for `session_idle_s`, or as the longest idle one when there are too many; what it did is in
-the lake. Only the event loop calls it.
+the lake. Who it was and its condition are remembered for a day, should it come back. Only the event
+loop calls it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bls.errors import SkynetError
 from bls.limits import LIMITS, Limits
 from bls.phantom.features import SessionFeatures, places
 from bls.phantom.live import LiveSession
+from bls.phantom.past import Past, Was
 from bls.phantom.seen import Seen
 from bls.phantom.session import Mode, Quote, SessionEvent
 
@@ -54,6 +56,7 @@ class SessionBook:
         self._limits, self._clock = limits, clock
         self._live: OrderedDict[str, LiveSession] = OrderedDict()
         self._seen = Seen(limits.events_remembered, limits.event_age_s)
+        self._past = Past(limits.sessions_remembered, limits.event_age_s)
         self.forgotten = 0
         """Sessions that had to go before they were idle for long."""
 
@@ -93,6 +96,14 @@ class SessionBook:
             return None
         return found
 
+    def was(self, sid: str, mode: Mode) -> Was | None:
+        """Who a session of that mode is, or was when it is over; None for one never seen."""
+        self._drop_idle(self._clock())
+        found = self._live.get(sid)
+        if found is not None and found.mode == mode:
+            return self._past.of(found)
+        return self._past.get(sid, mode)
+
     def sessions(self) -> list[LiveSession]:
         """All that are live, the one heard of last first."""
         self._drop_idle(self._clock())
@@ -108,10 +119,9 @@ class SessionBook:
         self._drop_idle(now)
         found = self._live.get(sid)
         if found is None:
-            found = LiveSession(sid, mode, int(now * 1000), now, SessionFeatures(places(mode)))
-            self._live[sid] = found
+            found = self._live[sid] = self._begun(sid, mode, now)
             if len(self._live) > self._limits.sessions:
-                self._live.popitem(last=False)
+                self._past.note(self._live.popitem(last=False)[1])
                 self.forgotten += 1
         if found.mode != mode:
             raise SkynetError("mode_fixed", "This session is of the other mode.", 409, "mode")
@@ -147,6 +157,15 @@ class SessionBook:
         """This id is taken, of a session that is not live: of an import."""
         self._seen.note(kind, sid, name, now)
 
+    def _begun(self, sid: str, mode: Mode, now: float) -> LiveSession:
+        """A session without acts; one that comes back has its label and its condition."""
+        session = LiveSession(sid, mode, int(now * 1000), now, SessionFeatures(places(mode)))
+        was = self._past.get(sid, mode)
+        if was is not None:
+            session.experiment, session.condition = was.experiment, was.condition
+            session.standing = was.standing
+        return session
+
     def _room(self, count: int) -> None:
         if count > self._limits.session_events:
             raise SkynetError("session_full", "This session has had all it may have.", 409)
@@ -158,8 +177,9 @@ class SessionBook:
         return tuple(sorted(fresh))
 
     def _drop_idle(self, now: float) -> None:
+        self._past.drop(now)
         while self._live:
             oldest = next(iter(self._live.values()))
             if oldest.heard >= now - self._limits.session_idle_s:
                 return
-            self._live.popitem(last=False)
+            self._past.note(self._live.popitem(last=False)[1])

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines of `session.events` and `session.prices`, as they are written and as they are read again.
 
-Every line of a session says its mode, experiment, condition and label, so that any part of it can
-be understood alone, and a gateway that starts again knows its sessions from the lines of the last
-day.
+Every line of `session.events` says the session's mode, experiment, condition and label, so that any
+part of it can be understood alone; one of `session.prices` says its mode. A gateway that starts
+again knows its sessions from the lines of the last day; one that was only shown prices gets its
+condition anew, by the same hash.
 """
 
 from __future__ import annotations
 
 import heapq
+import logging
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,8 @@ from bls.models.served import served_name
 from bls.phantom.live import LiveSession
 from bls.phantom.session import Quote, SessionEvent
 from bls.settlement.segments import files
+
+log = logging.getLogger("skynet.sessions")
 
 EVENTS, PRICES = "session.events", "session.prices"
 ACT, LABEL, IMPORT = "act", "label", "import"
@@ -115,7 +120,8 @@ def price_line(
 def lines_since(folder: Path, since: float) -> Iterator[Line]:
     """Lines of both streams taken from `since` on, in the order they were taken.
 
-    What was erased, torn or is no line of ours is left out.
+    What was erased, torn or is no line of ours is left out; all but the erased are counted, and
+    their number is logged.
     """
     streams = (_stream(folder, name, since) for name in (EVENTS, PRICES))
     yield from heapq.merge(*streams, key=lambda line: float(line["ts"]))
@@ -125,14 +131,20 @@ def _stream(folder: Path, stream: str, since: float) -> Iterator[Line]:
     for path in files(folder, stream):
         if path.stat().st_mtime < since:
             continue
+        left_out = 0
         with path.open("rb") as file:
             file.seek(_first(file.fileno(), since))
             for raw in file:
                 line = _line(raw)
-                if line is not None and line["ts"] >= since:
+                if line is None:
+                    left_out += not raw.startswith(_ERASED)
+                elif line["ts"] >= since:
                     yield line | {"stream": stream}
+        if left_out:
+            log.warning("%d lines of %s are unreadable and left out", left_out, path.name)
 
 
+_ERASED = b'{"erased":'
 _LOOK = 1 << 14
 """Bytes read to find one line's time; the longest line has 2 kB."""
 
@@ -168,6 +180,9 @@ def _line(raw: bytes) -> Line | None:
     except orjson.JSONDecodeError:
         return None
     if not isinstance(line, dict) or line.get("v") != VERSION or "session_id" not in line:
+        return None
+    ts = line.get("ts")
+    if not isinstance(ts, int | float) or isinstance(ts, bool) or not math.isfinite(ts):
         return None
     return line
 

@@ -29,6 +29,7 @@ def create_app(settings: GatewaySettings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         gateway = app.state.gateway = Gateway.start(settings)
+        gateway.sessions.begin()
         try:
             yield
         finally:

@@ -72,12 +72,19 @@ class Chat:
 
 @dataclass(frozen=True)
 class Ids:
-    """What the gateway adds to a request of its own. `score`: f(tau) of a shop session."""
+    """What the gateway adds to a request of its own. `score`: f(tau) of a chat that names a shop
+    session, see `client.gateway.chats.Chats.score`."""
 
     request_id: str
     conv_id: str
     traceparent: str | None = None
-    score: Callable[[str], float | None] = lambda session_id: None
+    score: Callable[[str, str], float | None] = lambda conv_id, session_id: None
+
+
+def names_session(body: dict[str, Any]) -> bool:
+    """Whether a body, not checked yet, names a shop session."""
+    options = body.get("skynet")
+    return isinstance(options, dict) and options.get("session_id") is not None
 
 
 def read_chat(body: dict[str, Any], models: tuple[str, ...], ids: Ids) -> Chat:
@@ -109,10 +116,10 @@ def _check(chat: ChatRequest, models: tuple[str, ...]) -> None:
 
 def _reply_request(chat: ChatRequest, turns: list[Turn], ids: Ids) -> ReplyRequest:
     options = chat.skynet.model_dump(exclude={"conv_id", "session_id", "deadline_ms"})
-    session_id = chat.skynet.session_id
+    conv_id, session_id = chat.skynet.conv_id or ids.conv_id, chat.skynet.session_id
     fields: dict[str, Any] = {
         "request_id": ids.request_id,
-        "conv_id": chat.skynet.conv_id or ids.conv_id,
+        "conv_id": conv_id,
         "messages": turns,
         "max_tokens": chat.max_completion_tokens or chat.max_tokens,
         "temperature": LIMITS.temperature_min if chat.temperature == 0 else chat.temperature,
@@ -123,6 +130,6 @@ def _reply_request(chat: ChatRequest, turns: list[Turn], ids: Ids) -> ReplyReque
         "traceparent": ids.traceparent,
         "auction": options,
         "session_id": session_id,
-        "agent_probability": None if session_id is None else ids.score(session_id),
+        "agent_probability": None if session_id is None else ids.score(conv_id, session_id),
     }
     return parse_request(orjson.dumps({k: v for k, v in fields.items() if v is not None}))

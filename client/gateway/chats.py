@@ -36,10 +36,6 @@ class Chats:
         self._scores, self._most = scores, most
         self._chats: OrderedDict[str, Chat] = OrderedDict()
 
-    def score(self, session_id: str) -> float | None:
-        """f(tau) of a session; None when nobody knows it, or says what is no probability."""
-        return known(self._scores.score(session_id))
-
     def remember(self, conv_id: str, session_id: str, invalid_at: float | None = None) -> None:
         """The chat is of this session; `invalid_at` is the dial of its newest reply."""
         chat = self._chats.pop(conv_id, None)
@@ -54,23 +50,33 @@ class Chats:
         if len(self._chats) > self._most:
             self._chats.popitem(last=False)
 
-    def judge(self, conv_id: str, session_id: str | None) -> tuple[float | None, bool]:
-        """f(tau) behind a click, and whether that makes it invalid.
+    def score(self, conv_id: str, session_id: str | None) -> float | None:
+        """f(tau) that a reply or a click of the chat goes by; None when nobody knows any.
 
         Args:
-            session_id: what the click names. It never lowers the score: of it and the chat's own
-                session the one that looks more like a program counts.
+            session_id: what is named. It never lowers the score: of it, the chat's own session
+                (its last score, once it is over) and those the chat was of earlier, the one that
+                looks most like a program counts.
         """
         chat = self._chats.get(conv_id)
-        named = None if session_id is None else self.score(session_id)
-        own, before = (None, None) if chat is None else (self._look(chat), chat.before)
-        worst = _worst(named, own, before)
+        named = None if session_id is None else self._known(session_id)
+        if chat is None:
+            return named
+        return _worst(named, self._look(chat), chat.before)
+
+    def judge(self, conv_id: str, session_id: str | None) -> tuple[float | None, bool]:
+        """f(tau) behind a click, as `score` has it, and whether that makes it invalid."""
+        score, chat = self.score(conv_id, session_id), self._chats.get(conv_id)
         invalid_at = DIALS.invalid_at if chat is None else chat.invalid_at
-        return worst, worst is not None and worst >= invalid_at
+        return score, score is not None and score >= invalid_at
+
+    def _known(self, session_id: str) -> float | None:
+        """f(tau) of a session; None when nobody knows it, or says what is no probability."""
+        return known(self._scores.score(session_id))
 
     def _look(self, chat: Chat) -> float | None:
         """The newest score of the chat's session; the last one once the session is over."""
-        score = self.score(chat.session_id)
+        score = self._known(chat.session_id)
         chat.score = chat.score if score is None else score
         return chat.score
 

@@ -37,6 +37,8 @@ async def post_click(request: Request) -> Response:
     gateway = gateway_of(request)
     require_key(request, gateway)
     click = read_click(await read_json(request, gateway.settings.body_timeout_s))
+    if click.session_id is not None:
+        await gateway.sessions.restored()
     outcome = "done"
     try:
         await gateway.clicks.put(_line(gateway, click))

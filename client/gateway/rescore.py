@@ -34,9 +34,10 @@ class Rescore:
 
     def look(self) -> None:
         """Tell the score if it is another one; never waits, never raises."""
-        if self._request.session_id is None or self._telling is not None:
+        request = self._request
+        if request.session_id is None or self._telling is not None:
             return
-        score = self._chats.score(self._request.session_id)
+        score = self._chats.score(request.conv_id, request.session_id)
         if score is not None and score != self._told:
             self._telling = asyncio.create_task(self._tell(score))
 

@@ -13,7 +13,7 @@ from bls.errors import SkynetError
 from client.gateway.ads.routes import AD_ROUTES
 from client.gateway.bids import put_bids
 from client.gateway.body import read_json
-from client.gateway.chat_request import Ids, read_chat
+from client.gateway.chat_request import Ids, names_session, read_chat
 from client.gateway.clicks import post_click
 from client.gateway.explain import post_explain
 from client.gateway.keys import require_key
@@ -37,6 +37,8 @@ class ChatRoute:
         parent = request.headers.get("traceparent")
         with gateway.tracing.reply(parent, {"skynet.request_id": request_id}) as span:
             conv_id = "conv-" + request_id.removeprefix("req-")
+            if names_session(body):
+                await gateway.sessions.restored()
             ids = Ids(request_id, conv_id, span.traceparent, gateway.chats.score)
             chat = read_chat(body, gateway.settings.models, ids)
             span.set("skynet.conv_id", chat.request.conv_id)

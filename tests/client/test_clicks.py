@@ -93,7 +93,7 @@ def test_bad_clicks_are_refused_by_name(gateway: LiveGateway, logs: Path, case: 
     answer = post(gateway, body)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (400, code, param)
-    assert not logs.exists()
+    assert not (logs / CLICKS).exists()
 
 
 def test_the_key_is_asked_for(triton: FakeTriton, logs: Path) -> None:

@@ -54,7 +54,7 @@ class LiveSessions:
     """The provider's `Sessions`.
 
     Args:
-        condition: that a session which begins now comes under.
+        condition: that a session which is not live, or has neither acted nor any, is under.
         clock: Unix seconds.
     """
 
@@ -71,7 +71,10 @@ class LiveSessions:
             return Sight(condition=self._condition(session_id, mode))
         since = live.unscored_since
         behind = max(self._clock() - since, 0.0) if since else 0.0
-        return Sight(live.score, live.events, behind, live.condition)
+        condition = live.condition
+        if not condition and not live.events:
+            condition = self._condition(session_id, mode)
+        return Sight(live.score, live.events, behind, condition)
 
     def demand(self, mode: Mode) -> Mapping[str, float]:
         now = self._clock()

@@ -31,6 +31,7 @@ from bls.phantom.lines import (
     price_line,
 )
 from bls.phantom.live import LiveSession, Standing
+from bls.phantom.past import Was
 from bls.phantom.session import Mode
 from bls.phantom.shop import catalogue
 from client.gateway.ads.limiter import Limiter
@@ -42,7 +43,7 @@ from client.gateway.upstream import Triton
 
 
 class SessionDesk:
-    """Made inside the event loop; opening reads nothing until the first request.
+    """Made inside the event loop; it reads nothing before `begin` or the first request.
 
     Args:
         logs: log folder; None refuses every event.
@@ -78,7 +79,7 @@ class SessionDesk:
             SkynetError: `session_full`, `mode_fixed`, `condition_fixed`, `unknown_condition`;
                 `sessions_stalled` while it cannot be written, when it is to be told again.
         """
-        await self._record.ready(len(acts))
+        await self._ready(len(acts))
         async with self._alone(sid):
             session = self._begin(sid, mode, placed, user_agent)
             applied = self.book.apply(sid, mode, [act.told for act in acts])
@@ -106,7 +107,7 @@ class SessionDesk:
         Raises:
             SkynetError: as `tell`.
         """
-        await self._record.ready(len(quotes))
+        await self._ready(len(quotes))
         async with self._alone(sid):
             session = self._begin(sid, mode)
             applied = self.book.quoted(sid, mode, quotes)
@@ -133,16 +134,16 @@ class SessionDesk:
 
     async def label(self, sid: str, standing: Standing, mode: Mode | None) -> LiveSession:
         """Say who a session is. Raises `unknown_session`, `invalid_label`, `synthetic_stays`."""
-        await self._record.ready(1)
+        await self._ready(1)
         async with self._alone(sid):
-            session = self.book.get(sid)
-            if session is None and mode is None:
+            live = self.book.get(sid)
+            if live is not None:
+                mode = mode or live.mode
+            if mode is None:
                 raise unknown_session()
-            if session is not None:
-                session.standing.becomes(standing)
-            else:
-                standing.check()
-            session = self._begin(sid, mode or session.mode)  # type: ignore[union-attr]
+            was = self.book.was(sid, mode)
+            (Standing() if was is None else was.standing).becomes(standing)
+            session = self._begin(sid, mode)
             if session.standing != standing:
                 session.standing = standing
                 line = label_line(session, time.time(), f"~{uuid.uuid4().hex}")
@@ -159,7 +160,7 @@ class SessionDesk:
             SkynetError: `session_live`, `invalid_label`, `sessions_stalled`.
         """
         standing.check()
-        await self._record.ready(len(acts))
+        await self._ready(len(acts))
         async with self._alone(sid):
             if self.book.get(sid) is not None:
                 why = "A session of this name is live: a sheet's are others."
@@ -176,40 +177,60 @@ class SessionDesk:
             await self._record.commit()
             return len(new), len(acts) - len(new)
 
+    def begin(self) -> None:
+        """Make the book again and look which experiments run, beside what is served meanwhile.
+        Never raises."""
+        self._record.begin()
+        self._conditions.begin()
+
+    async def restored(self) -> bool:
+        """Whether the book holds what was live before; waits for it a moment, never raises."""
+        return await self._record.restored()
+
     async def ready(self) -> None:
         """The book holds what was live before. Raises as `tell`."""
-        await self._record.ready(0)
+        await self._ready(0)
 
     async def close(self) -> None:
         """Nothing is taken any more; release the files."""
         await self._record.close()
-        self._conditions.close()
+        await self._conditions.close()
+
+    async def _ready(self, count: int) -> None:
+        await self._conditions.looked()
+        await self._record.ready(count)
 
     def _begin(
         self, sid: str, mode: Mode, placed: Placed | None = None, user_agent: str = ""
     ) -> LiveSession:
-        """The session; a new one gets its condition, which may be named until its first act."""
-        known = self.book.get(sid)
+        """The session, with its condition, which may be named until its first act."""
         if placed is not None:
-            self._check_condition(known, placed, mode)
+            self._check_condition(self.book.was(sid, mode), placed, mode)
+            condition = placed.name, placed.condition
+        else:
+            condition = self.condition(sid, mode)
         session = self.book.open(sid, mode)
-        if placed is not None:
-            session.experiment, session.condition = placed.name, placed.condition
-        elif known is None:
-            assigned = self.experiments.assign(sid, mode, session.heard)
-            session.experiment, session.condition = assigned
+        session.experiment, session.condition = condition
         if not session.user_agent:
             session.user_agent = self._record.hashed(user_agent)
         return session
 
-    def _check_condition(self, known: LiveSession | None, placed: Placed, mode: Mode) -> None:
+    def _check_condition(self, known: Was | None, placed: Placed, mode: Mode) -> None:
         """Raises `unknown_condition`, `condition_fixed`."""
         self.experiments.check(placed.name, placed.condition, mode)
-        if known is None or not known.events:
+        if known is None or not known.acted:
             return
         if (known.experiment, known.condition) != (placed.name, placed.condition):
             why = "This session runs under another condition."
             raise SkynetError("condition_fixed", why, 409, "experiment")
+
+    def condition(self, sid: str, mode: Mode) -> tuple[str, str]:
+        """(experiment, condition) of a session, also of one that came back; of one that has neither
+        acted nor any, what it gets now. Empty for none."""
+        was = self.book.was(sid, mode)
+        if was is not None and (was.experiment or was.acted):
+            return was.experiment, was.condition
+        return self.experiments.assign(sid, mode, time.time())
 
     async def _score(self, session: LiveSession) -> bool:
         found = await ask(self._triton, session, self.score_timeout_s)

@@ -31,7 +31,8 @@ class PriceDesk:
         self.provider = Provider(TritonPolicy(triton), live)
 
     async def quotes(self, session_id: str, mode: Mode, names: Sequence[str]) -> list[Given]:
-        """A price an item, in order; when it returns, they are on disk as prices shown.
+        """A price an item, in order; when it returns, they are on disk as prices shown. Lines of
+        a refusal may be written later.
 
         Raises:
             SkynetError: `unknown_item`, `mode_fixed`, `session_full`, `sessions_stalled`.
@@ -48,7 +49,7 @@ class PriceDesk:
         return given
 
     def _condition(self, session_id: str, mode: Mode) -> str:
-        return self._sessions.experiments.assign(session_id, mode, time.time())[1]
+        return self._sessions.condition(session_id, mode)[1]
 
 
 def _decided_by(given: Given) -> tuple[str, str]:

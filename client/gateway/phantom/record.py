@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is recorded of sessions, and what a gateway that starts again reads of it.
 
-The files are taken, and the book made again, with the first request; until then, and while another
-process has them, nothing is recorded.
+The files are taken, and the book made again, when the gateway starts, beside what it serves. What
+fails then, as while another process has the files, is tried again by the next request; until it
+worked nothing is recorded.
 """
 
 from __future__ import annotations
@@ -31,9 +32,12 @@ _CHUNK = 2_000
 _START_S = 5.0
 """How long a request waits for the book to be made again."""
 
+_GLANCE_S = 0.5
+"""How long one waits that can do without it."""
+
 
 class SessionRecord:
-    """Made inside the event loop; it opens nothing before `ready`.
+    """Made inside the event loop; it opens nothing before `begin`, `ready` or `restored`.
 
     Args:
         logs: log folder; None refuses everything.
@@ -49,21 +53,43 @@ class SessionRecord:
 
     async def ready(self, count: int) -> None:
         """There is room for so many lines. Raises `sessions_stalled`."""
-        if self._logs is None:
-            raise _stalled()
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open(self._logs))
-        try:
-            spool = await asyncio.wait_for(asyncio.shield(self._opening), _START_S)
-        except TimeoutError:
-            raise _stalled() from None
-        except (OSError, SkynetError) as fault:
-            if self._opening is not None and self._opening.done():
-                self._opening = None  # the next request tries again
-                self._tell_once(fault)
-            raise _stalled() from None
+        spool = await self._opened(_START_S)
         if not spool.has_room(count):
             raise _stalled()
+
+    def begin(self) -> asyncio.Task[Spool] | None:
+        """Take the files and make the book again, unless that is done or under way; a failure is
+        logged and the next call tries again. None without a log folder."""
+        if self._opening is None and self._logs is not None:
+            self._opening = asyncio.create_task(self._open(self._logs))
+            self._opening.add_done_callback(self._ended)
+        return self._opening
+
+    async def restored(self) -> bool:
+        """Whether the book is made again; waits for it a moment, never raises."""
+        with contextlib.suppress(SkynetError):
+            await self._opened(_GLANCE_S)
+            return True
+        return False
+
+    async def _opened(self, timeout_s: float) -> Spool:
+        """Raises `sessions_stalled`, whatever the fault."""
+        opening = self.begin()
+        if opening is None:
+            raise _stalled()
+        try:
+            return await asyncio.wait_for(asyncio.shield(opening), timeout_s)
+        except Exception:  # told by `_ended`
+            raise _stalled() from None
+
+    def _ended(self, opening: asyncio.Task[Spool]) -> None:
+        """A failure is told, and forgotten: the next request tries again."""
+        if opening.cancelled():
+            return
+        fault = opening.exception()
+        if fault is not None:
+            self._opening = None
+            self._tell_once(fault)
 
     def add(self, stream: str, lines: Sequence[bytes]) -> None:
         """Lines that `commit` writes; `ready` was asked before."""
@@ -86,7 +112,7 @@ class SessionRecord:
         """Nothing is taken any more; release the files."""
         if self._opening is not None:
             self._opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError, SkynetError):
+            with contextlib.suppress(asyncio.CancelledError, Exception):  # `_ended` tells it
                 await self._opening
         if self._spool is not None:
             self._spool.close()
@@ -111,7 +137,7 @@ class SessionRecord:
             log.warning("%d lines of sessions read again in %.1f s", count, seconds)
         return self._spool
 
-    def _tell_once(self, fault: Exception) -> None:
+    def _tell_once(self, fault: BaseException) -> None:
         """Why nothing can be recorded; not again with every request that finds it so."""
         why = fault.code if isinstance(fault, SkynetError) else type(fault).__name__
         if why != self._why:

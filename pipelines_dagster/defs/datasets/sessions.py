@@ -2,8 +2,9 @@
 """`silver/sessions`: what visitors of the shop did, one row an act, each once, in its order.
 
 An act that was told twice, by a client that was not sure or through another gateway, is the first
-telling. Who acted is a session's last label, said up to a day after the act; but what a driver once
-said it made is `synthetic` for good.
+telling. Who acted is a session's last label, said up to a day after the act: an act that says
+`unknown` says nothing of it, only a label line takes a label back. What a driver once said it made
+is `synthetic` for good.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PRICES = f"{PREFIX}session_prices"
 LABEL_S = 86_400.0
 """How long after an act its session may be labelled, and how long an act may be told again."""
 
-SYNTHETIC = "synthetic"
+SYNTHETIC, UNKNOWN = "synthetic", "unknown"
 _STANDING = ("label", "origin", "actor")
 
 
@@ -39,8 +40,13 @@ def build(frames: Frames, day: str) -> pl.DataFrame:
 def standing(told: pl.LazyFrame) -> pl.LazyFrame:
     """Label, origin and actor of every session; `told` is in order."""
     made = pl.col("label") == SYNTHETIC
+    says = (pl.col("label") != UNKNOWN) | (pl.col("kind") == "label")
     last = [
-        pl.when(made.any()).then(pl.col(name).filter(made).last()).otherwise(pl.col(name).last())
+        pl.when(made.any())
+        .then(pl.col(name).filter(made).last())
+        .when(says.any())
+        .then(pl.col(name).filter(says).last())
+        .otherwise(pl.col(name).last())
         for name in _STANDING
     ]
     return told.group_by("session_id").agg(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ import pytest
 from bls.errors import SkynetError
 from bls.events.from_line import from_line
 from bls.events.schema import decode, encode
+from bls.phantom.features import SessionFeatures
+from bls.phantom.lines import EVENTS, act_line
+from bls.phantom.live import LiveSession
+from bls.phantom.session import SessionEvent
 from bls.request import is_score, is_update, parse_request, parse_score
 from bls.settlement.clicks import CLICKS
 from client.gateway.chats import Chats
@@ -185,6 +190,35 @@ def test_a_click_may_name_its_session(gateway: LiveGateway, tmp_path: Path) -> N
 
 
 @pytest.mark.spec("PH-13")
+def test_a_gateway_that_starts_again_knows_whose_chats_are(
+    triton: FakeTriton, tmp_path: Path
+) -> None:
+    """Nothing asks for the sessions first: the chat, or the click, is what comes first."""
+    now = time.time()
+    session = LiveSession("agent", "hotel", int(now * 1000), now, SessionFeatures())
+    session.scored(0.97, 1)
+    act = SessionEvent("page_view", "", int(now * 1000), 0)
+    line = act_line(session, now, "e-1", act, raw_action="page_view", meta="", scored=True)
+    (tmp_path / EVENTS).write_bytes(line + b"\n")
+    settings = GatewaySettings(triton=triton.address, logs=tmp_path)
+    for first in (True, False):
+        with LiveGateway(settings) as live:
+            if first:
+                assert ask(live, session_id="agent").status_code == 200
+            else:
+                click(live.url, "conv-9", "req-1", "kite", session_id="agent")
+    assert [one.agent_probability for one in triton.requests] == [0.97]
+    assert clicked(tmp_path)["agent_probability"] == 0.97
+
+
+def test_a_book_that_cannot_be_made_again_stops_no_chat(triton: FakeTriton, tmp_path: Path) -> None:
+    (tmp_path / EVENTS).mkdir()
+    with LiveGateway(GatewaySettings(triton=triton.address, logs=tmp_path)) as live:
+        assert ask(live, session_id="agent").status_code == 200
+    assert triton.requests[0].agent_probability is None
+
+
+@pytest.mark.spec("PH-13")
 def test_naming_another_session_never_helps(book: Book) -> None:
     chats = Chats(book)
     chats.remember("c", "agent", 0.9)
@@ -192,6 +226,27 @@ def test_naming_another_session_never_helps(book: Book) -> None:
     chats.remember("c", "person")  # the chat moves to a clean session
     assert chats.judge("c", None) == (0.97, True)
     assert chats.judge("other", "person") == (0.1, False)
+
+
+@pytest.mark.spec("PH-13")
+def test_naming_another_session_helps_no_reply(
+    gateway: LiveGateway, triton: FakeTriton, book: Book
+) -> None:
+    ask(gateway, session_id="agent")
+    ask(gateway, session_id="person")
+    book.scores.clear()  # nobody is known any more: the chat's memory stands
+    ask(gateway, session_id="person")
+    ask(gateway, session_id="new")
+    ask(gateway, "conv-2", session_id="new")
+    said = [(one.session_id, one.agent_probability) for one in triton.requests]
+    assert said == [
+        ("agent", 0.97),
+        ("person", 0.97),
+        ("person", 0.97),
+        ("new", 0.97),
+        ("new", None),
+    ]
+    assert not triton.scores, "what is told while a reply is written goes by the same memory"
 
 
 def test_what_is_remembered_is_bounded(book: Book) -> None:

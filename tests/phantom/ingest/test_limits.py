@@ -11,6 +11,9 @@ import pytest
 from bls.errors import SkynetError
 from bls.limits import LIMITS
 from bls.phantom.book import SessionBook, ToldEvent, ToldQuote
+from bls.phantom.features import SessionFeatures
+from bls.phantom.live import LiveSession, Standing
+from bls.phantom.past import Past, Was
 from bls.phantom.seen import Seen
 from bls.phantom.session import Quote, SessionEvent
 from client.gateway.ads.limiter import Limiter
@@ -142,6 +145,22 @@ def test_ids_are_remembered_in_bounded_memory() -> None:
     assert not seen.knows("quote", "s", "3") and not seen.knows("event", "t", "3")
     seen.note("event", "s", "9", 500.0)
     assert len(seen) == 1
+
+
+def test_sessions_that_are_over_are_remembered_in_bounded_memory() -> None:
+    past = Past(2, 100.0)
+    for number in range(3):
+        sid = f"s-{number}"
+        session = LiveSession(sid, "hotel", 0, float(number), SessionFeatures())
+        session.experiment, session.condition = "one", sid
+        past.note(session)
+    assert len(past) == 2 and past.get("s-0", "hotel") is None
+    assert past.get("s-2", "hotel") == Was("one", "s-2", Standing(), False)
+    assert past.get("s-2", "airline") is None
+    past.drop(101.5)
+    assert len(past) == 1
+    past.drop(500.0)
+    assert not len(past)
 
 
 def test_no_more_lines_wait_than_may(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from bls.phantom.lines import EVENTS, lines_since
 from bls.settlement.spool import Spool
+from client.gateway.phantom import record
 from client.gateway.phantom.record import LOCK
 from tests.phantom.ingest.rig import ITEMS, Shop, event, fault, lines, open_shop, quote
 from tests.phantom.ingest.scorer import Scorer
@@ -107,6 +108,37 @@ def test_a_torn_or_erased_line_is_nobodys(scorer: Scorer, tmp_path: Path) -> Non
         assert shop.tell(event(), sid="whole").is_success
     rows = path.read_bytes().splitlines()
     assert rows[2] == b'{"v":1,"ts"' and orjson.loads(rows[3])["session_id"] == "whole"
+
+
+@pytest.mark.parametrize("ts", [None, '"soon"', "true", "[]"])
+def test_a_line_without_its_time_stops_nobody(
+    scorer: Scorer, tmp_path: Path, caplog: pytest.LogCaptureFixture, ts: str | None
+) -> None:
+    with open_shop(scorer.address, tmp_path) as shop:
+        shop.tell(event(), sid="whole")
+    path = tmp_path / "logs" / EVENTS
+    told = b'{"v":1,' if ts is None else f'{{"v":1,"ts":{ts},'.encode()
+    with path.open("ab") as file:
+        file.write(told + b'"session_id":"odd"}\n')
+    with open_shop(scorer.address, tmp_path) as shop:
+        assert shop.session("whole")["events"] == 1
+        assert shop.tell(event(), sid="whole").is_success
+    assert f"1 lines of {EVENTS} are unreadable" in caplog.text
+
+
+def test_any_fault_of_reading_is_tried_again(
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("none of ours")
+
+    with open_shop(scorer.address, tmp_path) as shop:
+        shop.tell(event())
+    monkeypatch.setattr(record, "apply_line", broken)
+    with open_shop(scorer.address, tmp_path) as shop:
+        assert fault(shop.http.get("/v1/sessions"))[:2] == (503, "sessions_stalled")
+        monkeypatch.undo()
+        assert shop.session()["events"] == 1
 
 
 @pytest.mark.parametrize("since", [0, 1, 700, 701, 1_999, 2_000])

@@ -33,6 +33,14 @@ class Rig:
         self.book.apply(sid, mode, [ToldEvent(f"e{self.told}", event)])
 
 
+def test_a_session_that_has_only_seen_prices_comes_under_its_condition() -> None:
+    rig = Rig()
+    session = rig.book.open("s", "hotel")
+    assert rig.live.sight("s", "hotel").condition == "of s"
+    session.push(SessionEvent("page_view", "", 0, 0))
+    assert rig.live.sight("s", "hotel").condition == "", "it began when there was none"
+
+
 def test_a_session_that_is_not_there_yet_comes_under_its_condition() -> None:
     assert Rig().live.sight("s", "hotel") == Sight(condition="of s")
 

@@ -4,8 +4,8 @@
 Fitted on answers about held-out sessions: three quarters of their weight on drivers that the
 answering classifier knew, one quarter on drivers it had not seen (`apart`), about which it is far
 less right. So f takes it that every fourth visitor is of a kind that was not in the training.
-`unseen` fits both anew for each part that is held out, so no session is scored by a calibration that
-saw it. Source: Platt 1999, with the prior as a fixed offset.
+`unseen` fits both anew for each part that is held out, so no session is scored by a calibration
+that saw it. Source: Platt 1999, with the prior as a fixed offset.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 A fifth of the lake's sessions, chosen by the digest of their names, is never trained on: the same
 fifth for every version, so champion and challenger are judged on rows that neither has seen. The
 drivers' sessions of the judgement have a seed of their own. Those of a training may have been sent
-to the shop too (`skynet phantom traffic --post` with its seed), so the same fifth of them is dropped.
+to the shop too (`skynet phantom traffic --post` with its seed): the same fifth of them is dropped.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def test_a_threshold_is_judged_where_it_was_not_chosen() -> None:
     found = scores.promised(agent, score, fold, 0.3)
     truth = scores.detected(agent, score, 0.3, found.threshold)
     assert found.precision.low < truth.precision < found.precision.high
-    assert 0.93 < found.precision.value < 0.97 and found.recall == pytest.approx(truth.recall, abs=0.02)
+    assert 0.93 < found.precision.value < 0.97
+    assert found.recall == pytest.approx(truth.recall, abs=0.02)
 
 
 def test_noise_does_not_keep_what_its_best_threshold_promises() -> None:
@@ -165,10 +166,10 @@ def test_the_sessions_left_out_are_counted(data: Prefixes) -> None:
         data.driver[few],
     )
     plan = Plan(TrainConfig(steps=2), folds=2, alone=1_000, methods=(OURS,))
-    bar = [0]
-    result = evaluate(small, plan, lambda done: bar.append(done))
+    done: list[int] = []
+    result = evaluate(small, plan, done.append)
     assert result.loso is not None and result.loso[1] == few.sum()
-    assert sum(bar) == steps(small, plan)
+    assert sum(done) == steps(small, plan)
     assert sorted(np.unique(result.fold)) == [0, 1]
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bls.errors import SkynetError
-from export.agent_score.config import TrainConfig
+from export.agent_score.config import TrainConfig, natural
 from export.agent_score.training import train
 from export.errors import ExportError
 
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export.agent_score", description=__doc__)
     parser.add_argument("--sessions", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--version", default="1")
     parser.add_argument("--prior", type=float, default=default.prior, help="share of agents")
     parser.add_argument("--steps", type=int, default=default.steps)

@@ -19,7 +19,7 @@ from bls.phantom.kernels import F64
 from export.agent_score import inputs, published
 from export.agent_score.calibrate import fit
 from export.agent_score.config import TrainConfig
-from export.agent_score.fitting import fit_raw, weights
+from export.agent_score.fitting import weights
 from export.agent_score.sessions import F32, Flags, Prefixes
 
 Score = Callable[[F32, F32], F64]
@@ -29,12 +29,8 @@ Method = Callable[[Prefixes, Flags, TrainConfig, int], Score]
 
 
 def ours(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Score:
+    """As it is served: calibrated, and held back while there is little evidence."""
     return fit(data, sessions, config, seed).probability
-
-
-def raw(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Score:
-    """Our classifier without its calibration, which changes no ranking: for AUC."""
-    return fit_raw(data, sessions, config, seed).probability
 
 
 def formula(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Score:

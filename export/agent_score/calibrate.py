@@ -4,7 +4,8 @@
 Fitted on answers about held-out sessions: three quarters of their weight on drivers that the
 answering classifier knew, one quarter on drivers it had not seen (`apart`), about which it is far
 less right. So f takes it that every fourth visitor is of a kind that was not in the training.
-Source: Platt 1999, with the prior as a fixed offset.
+`unseen` fits both anew for each part that is held out, so no session is scored by a calibration
+that saw it. Source: Platt 1999, with the prior as a fixed offset.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ _STRANGE = 0.25
 
 
 def fit(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Fitted:
-    """A calibrated classifier of the marked sessions."""
+    """A calibrated classifier of the marked sessions; not calibrated where a class has but one."""
+    fitted = fit_raw(data, sessions, config, seed)
+    agents = int(data.agent[sessions].sum())
+    if min(agents, int(sessions.sum()) - agents) < 2:
+        return fitted
     rows = data.of(sessions)
     parts = apart(data, sessions, seed), session_folds(data, sessions, seed, _KNOWN)
     z = np.concatenate([_held_out(data, sessions, part, config, seed)[rows] for part in parts])
@@ -39,16 +44,19 @@ def fit(data: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Fitt
     gate, labels = np.tile(gate, 2), np.tile(labels, 2)
     weight = np.concatenate([_STRANGE * weight, (1 - _STRANGE) * weight])
     slope, offset = platt(z, gate, labels, weight, log_odds(config.prior))
-    return replace(fit_raw(data, sessions, config, seed), slope=slope, offset=offset)
+    return replace(fitted, slope=slope, offset=offset)
 
 
-def unseen(data: Prefixes, sessions: Flags, fitted: Fitted, seed: int) -> F64:
-    """Calibrated scores of all rows by classifiers that had not seen their drivers."""
-    parts = apart(data, sessions, seed)
-    z = _held_out(data, sessions, parts, fitted.config, seed)
-    z = fitted.slope * z + fitted.offset
-    held = inputs.evidence(data.transitions, fitted.config.patience)
-    return sigmoid(log_odds(fitted.config.prior) + held * z)
+def unseen(data: Prefixes, config: TrainConfig, seed: int) -> F64:
+    """Scores of all rows [n] by classifiers whose training and calibration knew nothing of their
+    drivers: each part of `apart` is scored by a whole `fit` of the others."""
+    everything = np.ones(len(data.agent), bool)
+    found = np.zeros(len(data.length))
+    for held in apart(data, everything, seed):
+        rows = data.of(held)
+        fitted = fit(data, ~held, config, seed)
+        found[rows] = fitted.probability(data.transitions[rows], data.stats[rows])
+    return found
 
 
 def _held_out(
@@ -83,7 +91,7 @@ def apart(data: Prefixes, sessions: Flags, seed: int, folds: int = 4) -> Sequenc
 
 
 def session_folds(data: Prefixes, sessions: Flags, seed: int, folds: int) -> Sequence[Flags]:
-    """Parts of the sessions with the same share of every driver."""
+    """Parts of the sessions with the same share of every driver; fewer where sessions are few."""
     rng = np.random.default_rng(seed)
     number = np.full(len(data.agent), -1)
     for agent in (False, True):
@@ -91,7 +99,7 @@ def session_folds(data: Prefixes, sessions: Flags, seed: int, folds: int) -> Seq
         at = np.flatnonzero(own)
         order = at[np.lexsort((rng.random(len(at)), data.driver[at]))]
         number[order] = np.arange(len(order)) % folds
-    return [number == fold for fold in range(folds)]
+    return [number == fold for fold in range(folds) if (number == fold).any()]
 
 
 def platt(z: F64, gate: F64, labels: F64, weight: F64, base: float) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from bls.phantom.kernels import SMOOTHING
@@ -43,3 +44,10 @@ class TrainConfig:
             raise ExportError("config_invalid", "prior and dropout lie between 0 and 1")
         if min(self.learning_rate, self.weight_decay) < 0:
             raise ExportError("config_invalid", "rates are not negative")
+
+
+def natural(text: str) -> int:
+    """A seed or a count of a command line. Raises `ArgumentTypeError` below 0 and from 2^32 on."""
+    if not (text.isascii() and text.isdecimal() and int(text[:12]) < 2**32):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)

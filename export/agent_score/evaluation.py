@@ -10,12 +10,12 @@ import numpy as np
 
 from bls.phantom.kernels import F64
 from export.agent_score import published, scores
-from export.agent_score.baselines import METHODS, Method, raw
-from export.agent_score.calibrate import fit, unseen
+from export.agent_score.baselines import METHODS, Method
+from export.agent_score.calibrate import unseen
 from export.agent_score.config import TrainConfig
 from export.agent_score.folds import Fold, answers, by_driver, by_session, one_by_one, together
-from export.agent_score.scores import Interval
-from export.agent_score.sessions import LENGTHS, Flags, Prefixes
+from export.agent_score.scores import Interval, Promised
+from export.agent_score.sessions import LENGTHS, Flags, Ints, Prefixes
 from export.errors import ExportError
 
 OURS = next(iter(METHODS))
@@ -54,13 +54,15 @@ class Evaluation:
     Attributes:
         session: method -> out-of-fold scores; every session is held once.
         driver: method -> driver -> AUC of its held-out sessions, whole.
-        strange: our calibrated scores by a classifier that had not seen the session's driver.
+        fold: that a session [s] was held in, for `session`.
+        strange: our scores by a classifier and calibration that had not seen the session's driver.
         blocks: what was read -> (AUC on session folds, mean and least AUC of drivers).
         loso: exact leave-one-session-out, of so many sessions.
     """
 
     data: Prefixes
     config: TrainConfig
+    fold: Ints
     session: dict[str, F64] = field(default_factory=dict)
     driver: dict[str, dict[str, Interval]] = field(default_factory=dict)
     strange: F64 = field(default_factory=lambda: np.zeros(0))
@@ -77,37 +79,44 @@ class Evaluation:
         rows = rows[~np.isnan(found[rows])]
         return self.data.agent[self.data.session[rows]], found[rows]
 
+    def promised(self, found: F64, events: int) -> Promised:
+        """What a threshold for 95 % precision finds after `events` events in the fold that it was
+        not chosen on."""
+        fold = self.fold[self.data.session[self.data.at(events)]]
+        return scores.promised(*self.after(found, events), fold, self.config.prior)
+
 
 def steps(data: Prefixes, plan: Plan) -> int:
     """How often a bar is told of a fold by `evaluate`."""
     each = plan.folds + len(by_driver(data, plan.seed))
-    return (len(plan.methods) + len(WITHOUT)) * each + plan.alone
+    return (len(plan.methods) + len(WITHOUT)) * each + min(plan.alone, len(data.agent))
 
 
 def evaluate(data: Prefixes, plan: Plan, bar: Bar) -> Evaluation:
     """Everything, on folds of sessions and on held-out drivers, and sessions one by one."""
-    result = Evaluation(data, plan.config)
     sessions, drivers = by_session(data, plan.folds, plan.seed), by_driver(data, plan.seed)
+    fold = np.argmax([one.held for one in sessions], axis=0)
+    result = Evaluation(data, plan.config, fold)
     for name in plan.methods:
         method = METHODS[name]
         result.session[name] = together(_scored(method, data, sessions, plan, bar))
-        found = _scored(raw if name == OURS else method, data, drivers, plan, bar)
+        found = _scored(method, data, drivers, plan, bar)
         result.driver[name] = {
             fold.name: scores.auc_interval(*result.whole(part))
             for fold, part in zip(drivers, found, strict=True)
         }
-    everything = np.ones(len(data.agent), bool)
-    fitted = fit(data, everything, plan.config, plan.seed)
-    result.strange = unseen(data, everything, fitted, plan.seed)
+    result.strange = unseen(data, plan.config, plan.seed)
+    ours = METHODS[OURS]
     for name, blocks in WITHOUT.items():
         less = replace(plan, config=replace(plan.config, blocks=blocks))
-        pooled = together(_scored(raw, data, sessions, less, bar))
-        each = [scores.auc(*result.whole(part)) for part in _scored(raw, data, drivers, less, bar)]
+        pooled = together(_scored(ours, data, sessions, less, bar))
+        each = [scores.auc(*result.whole(part)) for part in _scored(ours, data, drivers, less, bar)]
         interval = scores.auc_interval(*result.whole(pooled))
         result.blocks[name] = interval, float(np.mean(each)), min(each)
     if plan.alone:
-        one = together(_scored(raw, data, one_by_one(data, plan.alone, plan.seed), plan, bar))
-        result.loso = scores.auc_interval(*result.whole(one)), plan.alone
+        alone = one_by_one(data, plan.alone, plan.seed)
+        one = together(_scored(ours, data, alone, plan, bar))
+        result.loso = scores.auc_interval(*result.whole(one)), len(alone)
     return result
 
 
@@ -177,10 +186,10 @@ def small_tests(
     return {own: (float(a), float(b), float(c)) for own, (a, b, c) in means.items()}
 
 
-def first_sure(result: Evaluation, found: F64, recall: float) -> int | None:
-    """Fewest events after which a threshold has 95 % precision at that recall or more."""
+def first_sure(result: Evaluation, found: F64, recall: float) -> tuple[int, float] | None:
+    """Fewest events after which `promised` finds that recall or more, and its precision then."""
     for events in LENGTHS:
-        seen = scores.most_recall(*result.after(found, events), result.config.prior)
+        seen = result.promised(found, events)
         if seen.recall >= recall:
-            return events
+            return events, seen.precision.value
     return None

@@ -29,11 +29,9 @@ def draw(result: Evaluation, path: Path) -> None:
     left.plot([0, 1], [0, 1], color="0.6", lw=0.8)
     left.set(xlabel="mean score", ylabel="share of agents", title=f"Calibration at {prior:.0%}")
     left.legend(fontsize=6)
-    sure = [
-        scores.most_recall(*result.after(result.session[OURS], events), prior).recall
-        for events in LENGTHS
-    ]
-    right.plot(LENGTHS, sure, color="0.3", ls="--", label=f"{OURS}: recall at 95 % precision")
+    sure = [result.promised(result.session[OURS], events).recall for events in LENGTHS]
+    label = f"{OURS}: recall at the others' threshold for 95 % precision"
+    right.plot(LENGTHS, sure, color="0.3", ls="--", label=label)
     right.set(xlabel="events", ylabel="AUC", title="After so many events", xscale="log")
     right.legend(fontsize=6)
     figure.savefig(path, format="svg", metadata={"Date": None})

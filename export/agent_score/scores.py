@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu, rankdata
 
 from bls.phantom.kernels import F64
-from export.agent_score.sessions import Flags
+from export.agent_score.sessions import Flags, Ints
 
 BINS = 10
 PRECISION = 0.95
@@ -35,6 +35,20 @@ class Detection(NamedTuple):
 
     threshold: float
     precision: float
+    recall: float
+
+
+class Promised(NamedTuple):
+    """What thresholds keep of their promise, on sessions that they were not chosen on.
+
+    Attributes:
+        threshold: the median of the folds'.
+        precision: that was reached; not a number where nothing was flagged. Its interval is a
+            bootstrap over sessions, the thresholds as they are.
+    """
+
+    threshold: float
+    precision: Interval
     recall: float
 
 
@@ -104,7 +118,8 @@ def detected(agent: Flags, score: F64, prior: float, threshold: float) -> Detect
 
 
 def most_recall(agent: Flags, score: F64, prior: float, least: float = PRECISION) -> Detection:
-    """The threshold with the most recall among those with at least that precision."""
+    """The threshold with the most recall among those with at least that precision: both are too
+    high for other sessions (`promised`)."""
     order = np.argsort(-score, kind="stable")
     weight = at_prior(agent, prior)[order]
     found = np.cumsum(weight * agent[order])
@@ -116,6 +131,39 @@ def most_recall(agent: Flags, score: F64, prior: float, least: float = PRECISION
     best = usable[-1]
     recall = float(agent[order][: best + 1].sum() / agent.sum())
     return Detection(float(score[order][best]), float(precision[best]), recall)
+
+
+def promised(
+    agent: Flags, score: F64, fold: Ints, prior: float, least: float = PRECISION
+) -> Promised:
+    """Every fold flagged at the threshold that has that precision on the others."""
+    flagged = np.zeros(len(agent), bool)
+    thresholds = []
+    for at in np.unique(fold):
+        rest = fold != at
+        chosen = most_recall(agent[rest], score[rest], prior, least).threshold
+        flagged[~rest] = score[~rest] >= chosen
+        thresholds.append(chosen)
+    precision = precision_interval(agent, flagged, prior)
+    return Promised(float(np.median(thresholds)), precision, float(flagged[agent].mean()))
+
+
+def precision_interval(
+    agent: Flags, flagged: Flags, prior: float, draws: int = 1000, seed: int = 0
+) -> Interval:
+    """Precision at the prior, with a bootstrap interval; sessions of each class are drawn apart."""
+    if not flagged.any():
+        return Interval(np.nan, np.nan, np.nan)
+    rng = np.random.default_rng(seed)
+    right, wrong = (
+        share * np.append(flagged[side].mean(), rng.binomial(n, flagged[side].mean(), draws) / n)
+        for side, share in ((agent, prior), (~agent, 1 - prior))
+        for n in [int(side.sum())]
+    )
+    some = right + wrong > 0
+    found = right[some] / (right + wrong)[some]
+    low, high = np.percentile(found[1:], [2.5, 97.5])
+    return Interval(float(found[0]), float(low), float(high))
 
 
 def rank_test(agent: Flags, score: F64) -> float:

@@ -70,24 +70,28 @@ def early(result: Evaluation) -> str:
     prior, found, rows = result.config.prior, result.session[OURS], []
     for events in (one for one in LENGTHS if one <= _MOST):
         seen = result.after(found, events)
-        half = scores.detected(*seen, prior, 0.5)
-        sure = scores.most_recall(*seen, prior)
+        half, sure = scores.detected(*seen, prior, 0.5), result.promised(found, events)
         auc = str(scores.auc_interval(*seen, draws=300))
-        figures = [half.precision, half.recall, sure.threshold, sure.recall]
+        reached = "-" if np.isnan(sure.precision.value) else str(sure.precision)
+        figures = [half.precision, half.recall, sure.threshold]
         shown = [f"{value:.2f}" if np.isfinite(value) else "-" for value in figures]
-        rows.append([str(events), auc, *shown])
-    head = ["events", "AUC", "precision at 0.5", "recall at 0.5"]
-    return table([*head, "threshold for 95 % precision", "recall there"], rows)
+        rows.append([str(events), auc, *shown, reached, f"{sure.recall:.2f}"])
+    head = ["events", "AUC", "precision at 0.5", "recall at 0.5", "threshold of the other folds"]
+    return table([*head, "precision reached", "recall there"], rows)
 
 
 def sure_after(result: Evaluation) -> str:
-    """Events until 95 % precision at some recall, method by method."""
+    """Events until a threshold for 95 % precision, chosen on the other folds, has some recall."""
     recalls = (0.1, 0.25, 0.5, 0.75)
     rows = []
     for name, found in result.session.items():
-        counts = [first_sure(result, found, recall) for recall in recalls]
-        rows.append([name, *("never" if one is None else str(one) for one in counts)])
+        shown = (first_sure(result, found, recall) for recall in recalls)
+        rows.append([name, *("never" if one is None else _told(*one) for one in shown)])
     return table(["method", *(f"{recall:.0%} of the agents" for recall in recalls)], rows)
+
+
+def _told(events: int, precision: float) -> str:
+    return f"{events} ({precision:.2f})"
 
 
 def calibration(result: Evaluation) -> str:

@@ -58,8 +58,7 @@ def train(
 
 
 def _metrics(data: Prefixes, fitted: Fitted, model: Path, seed: int) -> dict[str, float]:
-    everything = np.ones(len(data.agent), bool)
-    scores = unseen(data, everything, fitted, seed)[data.whole()]
+    scores = unseen(data, fitted.config, seed)[data.whole()]
     found = {
         "sessions": float(len(data.agent)),
         "prefixes": float(len(data.length)),

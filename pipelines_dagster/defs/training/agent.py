@@ -29,7 +29,7 @@ def run(job: Job) -> Made:
     own = sessions.learnt(job.lake)
     if len(own) < LEAST:
         raise SkynetError("no_data", "The lake has too few labelled sessions.", 409)
-    rows = [*own, *sessions.generated(sessions.GENERATED[job.profile], job.seed)]
+    rows = [*own, *sessions.taught(sessions.GENERATED[job.profile], job.seed)]
     file = job.out / "sessions.jsonl.gz"
     write_sessions(file, rows)
     made = train([file], job.out / "model", config, job.seed)

@@ -3,7 +3,8 @@
 
 A fifth of the lake's sessions, chosen by the digest of their names, is never trained on: the same
 fifth for every version, so champion and challenger are judged on rows that neither has seen. The
-drivers' sessions of the judgement have a seed of their own.
+drivers' sessions of the judgement have a seed of their own. Those of a training may have been sent
+to the shop too (`skynet phantom traffic --post` with its seed): the same fifth of them is dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ TABLE, PRICES = "silver/sessions", "bronze/session_prices"
 HELD_SEED = 2**31 + 11
 """No training has it."""
 GENERATED = {"full": 4_000, "quick": 120}
-"""Sessions of our drivers in a training, half of each mode; a quarter as many in a judgement."""
+"""Sessions of our drivers made for a training, half of each mode (a fifth of them is dropped); a
+quarter as many in a judgement."""
 NEWEST = 20_000
 """Sessions of the lake at most."""
 _EVERY = 5
@@ -31,13 +33,18 @@ _EVENTS = 2
 
 
 def is_held(session_id: str) -> bool:
-    """Whether a session of the lake is kept for judging."""
+    """Whether a session is kept for judging, where the lake has it."""
     return conversation(session_id) % _EVERY == 0
 
 
 def learnt(lake: Lake) -> list[Session]:
     """What a version learns from, besides our drivers'."""
     return [one for one in lake_sessions(lake) if not is_held(one.sid)]
+
+
+def taught(count: int, seed: int) -> list[Session]:
+    """Of so many sessions of our drivers those that no judgement can hold."""
+    return [one for one in generated(count, seed) if not is_held(one.sid)]
 
 
 def held_out(lake: Lake, profile: str) -> list[Session]:

@@ -156,7 +156,8 @@ def _done(
         for item in before.cart:
             diary.act(at, "purchase", item)
     else:
-        diary.act(at, recorded(act, asked), act.item)
+        for action in recorded(act, asked):
+            diary.act(at, action, act.item)
     if act.action in ("add_item", "remove", "purchase"):
         diary.act(at, "page_view")
     diary.quoted(view)

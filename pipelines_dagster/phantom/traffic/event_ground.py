@@ -20,6 +20,7 @@ START_MS = 1_767_225_600_000
 """2026-01-01: the simulated fortnight begins."""
 _SPAN_MS = 14 * 86_400_000
 _ADVERTS = 6
+_NAMES = "phantom-traffic"
 _AFTER = 64
 """One act may be written down as more than one event."""
 
@@ -41,7 +42,8 @@ class EventGround:
         object.__setattr__(self, "_shelf", Shelf(self.shop))
 
     def sessions(self, driver: Driver, seed: str) -> Iterator[Session]:
-        """The sessions of one trip. Equal seeds make equal trips.
+        """The sessions of one trip. Equal seeds make equal trips of equal names; those of another
+        mode have other names.
 
         Raises:
             SkynetError: what the driver fails with; `impossible_act` from a driver at fault.
@@ -49,7 +51,8 @@ class EventGround:
         rng = Random(f"{seed}/{driver.name}")
         clock = START_MS + rng.randrange(_SPAN_MS)
         for number, enter in enumerate(driver.trip(self.shop, rng)):
-            sid = hashlib.sha256(f"{seed}/{driver.name}/{number}".encode()).hexdigest()[:20]
+            name = f"{_NAMES}/{self.shop.mode}/{seed}/{driver.name}/{number}"
+            sid = hashlib.sha256(name.encode()).hexdigest()[:20]
             session = self._session(driver, enter, sid, clock, rng)
             yield session
             last = session.events[-1].ts_ms

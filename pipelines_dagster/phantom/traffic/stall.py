@@ -79,7 +79,8 @@ class Stall:
     def _click(self, act: Act) -> None:
         before = self.view.place
         self._clock += act.aim_ms
-        self._record(recorded(act, self._asked), act.item)
+        for action in recorded(act, self._asked):
+            self._record(action, act.item)
         wait = int(self._rng.lognormvariate(5.2, 0.5))
         self._clock += wait
         self._open(act)
@@ -167,17 +168,27 @@ class Stall:
         return self._told.get(item.item, item.base_micros)
 
 
-def recorded(act: Act, before: Query) -> str:
-    """The action the shop writes down: asking for a list again as it was is a page view."""
-    now = act.query
-    changed = {
-        "search": now.words != before.words,
-        "filter_date": now.date != before.date,
-        "filter_price": (now.max_price_micros, now.facets)
-        != (before.max_price_micros, before.facets),
-        "sort": now.order != before.order,
+def recorded(act: Act, before: Query) -> list[str]:
+    """The actions the shop writes down: for a list every part of the query that is not as before,
+    in the shop's order. The front page, another page of a list and the same again are page views.
+    """
+    if act.action not in ASKING and not (act.action == "page_view" and act.place == "list"):
+        return [act.action]
+    now, was = asked(act.query), asked(before)
+    if now == asked(ALL):
+        return ["page_view"]
+    changed = (name for name in now if now[name] != was[name])
+    return [*changed] or ["page_view"]
+
+
+def asked(query: Query) -> dict[str, object]:
+    """What a query asks for, by the action that asks it."""
+    return {
+        "search": query.words.split(),
+        "filter_date": query.date,
+        "filter_price": (query.max_price_micros, sorted(query.facets)),
+        "sort": query.order,
     }
-    return act.action if changed.get(act.action, True) else "page_view"
 
 
 def impossible() -> SkynetError:

@@ -96,6 +96,16 @@ def test_sessions_come_back_out_of_the_lake(desk: Desk) -> None:
     assert {one.sid for one in sessions.learnt(desk.lake)} == wanted.keys() - held
 
 
+def test_what_the_shop_was_sent_is_not_both_taught_and_judged(desk: Desk) -> None:
+    """The traffic that a training makes has been posted with the same seed."""
+    into(desk.lake, list(sessions.generated(60, 0)))
+    judged = {one.sid for one in sessions.held_out(desk.lake, "quick")}
+    learnt = {one.sid for one in sessions.learnt(desk.lake)}
+    taught = {one.sid for one in sessions.taught(60, 0)}
+    assert judged and learnt <= taught
+    assert not judged & (learnt | taught)
+
+
 def test_prices_shown_go_with_their_session(desk: Desk) -> None:
     made = list(sessions.generated(4, 3))
     into(desk.lake, made)

@@ -10,7 +10,9 @@ import pytest
 
 from bls.phantom.kernels import kernel, transition_counts
 from export.agent_score import folds, published, scores
+from export.agent_score.config import TrainConfig
 from export.agent_score.evaluate import BEGIN, FINISH, main, written
+from export.agent_score.evaluation import OURS, Plan, evaluate, steps
 from export.agent_score.sessions import Prefixes
 from export.errors import ExportError
 
@@ -55,6 +57,42 @@ def test_the_threshold_with_most_recall_at_a_precision() -> None:
     assert scores.most_recall(~agent, score, 0.5).recall == 0
     assert scores.detected(agent, score, 0.5, 2.0).precision == 1
     assert scores.rank_test(agent, score) > 0.05
+
+
+@pytest.mark.spec("PH-12")
+def test_a_threshold_is_judged_where_it_was_not_chosen() -> None:
+    agent = np.array([True, False, True, False])
+    score = np.array([0.9, 0.1, 0.6, 0.8])
+    found = scores.promised(agent, score, np.array([0, 0, 1, 1]), 0.5)
+    assert found.recall == 0 and np.isnan(found.precision.value), "the other fold's does not fit"
+    score = np.array([0.9, 0.6, 0.5, 0.7])
+    found = scores.promised(agent, score, np.array([0, 0, 1, 1]), 0.5)
+    assert found.recall == 0.0
+    agent = np.arange(4_000) % 2 == 0
+    score = RNG.normal(size=4_000) + 2.5 * agent
+    fold = np.arange(4_000) // 2 % 5
+    found = scores.promised(agent, score, fold, 0.3)
+    truth = scores.detected(agent, score, 0.3, found.threshold)
+    assert found.precision.low < truth.precision < found.precision.high
+    assert 0.93 < found.precision.value < 0.97
+    assert found.recall == pytest.approx(truth.recall, abs=0.02)
+
+
+def test_noise_does_not_keep_what_its_best_threshold_promises() -> None:
+    agent, score = RNG.random(200) < 0.5, RNG.random(200)
+    best = scores.most_recall(agent, score, 0.5, 0.6)
+    kept = scores.promised(agent, score, np.arange(200) % 5, 0.5, 0.6)
+    assert best.precision >= 0.6
+    assert np.isnan(kept.precision.value) or kept.precision.value < best.precision
+
+
+def test_precision_is_drawn_at_the_prior() -> None:
+    agent = np.arange(200) < 100
+    flagged = np.concatenate([np.arange(100) < 60, np.arange(100) < 10])
+    found = scores.precision_interval(agent, flagged, 0.3)
+    assert found.value == pytest.approx(0.18 / 0.25)
+    assert found.low < found.value < found.high
+    assert np.isnan(scores.precision_interval(agent, flagged & False, 0.3).value)
 
 
 @pytest.mark.spec("PH-08")
@@ -112,8 +150,29 @@ def test_one_command_writes_tables_and_plot_between_the_marks(
     for told in ("published formula", "Mann-Whitney", "crawler", "seed 0", "Exact leave-one"):
         assert told in text
     assert page.with_suffix(".svg").read_text().startswith("<?xml")
+    assert "Exact leave-one-session-out over 4 sessions" in text
     assert main(["--sessions", str(tmp_path / "none.jsonl")]) == 2
     assert main([*asked[:2], "--methods", "another"]) == 2
+
+
+def test_the_sessions_left_out_are_counted(data: Prefixes) -> None:
+    few = np.isin(np.arange(len(data.agent)) % 20, (0, 1, 2))
+    keep = data.of(few)
+    number = np.cumsum(few) - 1
+    small = Prefixes(
+        data.transitions[keep],
+        data.stats[keep],
+        number[data.session[keep]],
+        data.length[keep],
+        data.agent[few],
+        data.driver[few],
+    )
+    plan = Plan(TrainConfig(steps=2), folds=2, alone=1_000, methods=(OURS,))
+    done: list[int] = []
+    result = evaluate(small, plan, done.append)
+    assert result.loso is not None and result.loso[1] == few.sum()
+    assert sum(done) == steps(small, plan)
+    assert sorted(np.unique(result.fold)) == [0, 1]
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:

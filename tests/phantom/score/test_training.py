@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,13 @@ from bls.contracts import ACTIONS, SessionStat
 from bls.phantom.divergence import nearest
 from bls.phantom.recorded import write_sessions
 from bls.phantom.session import Session
-from export.agent_score import calibrate, graph, inputs
+from export.agent_score import calibrate, evaluate, graph, inputs
 from export.agent_score.__main__ import main
 from export.agent_score.artefact import MODEL_FILE, SHIPPED, verify
 from export.agent_score.config import TrainConfig
-from export.agent_score.fitted import log_odds, sigmoid
+from export.agent_score.fitted import Fitted, log_odds, sigmoid
 from export.agent_score.fitting import fit_raw, weights
-from export.agent_score.sessions import LENGTHS, Prefixes, prefixes, read
+from export.agent_score.sessions import LENGTHS, Flags, Prefixes, prefixes, read
 from export.agent_score.training import train
 from export.errors import ExportError
 from tests.phantom.score.conftest import CONFIG
@@ -150,6 +151,35 @@ def test_parts_share_no_driver_with_the_rest(data: Prefixes) -> None:
     assert (np.sum(calibrate.apart(data, single, 0), axis=0) == single).all()
 
 
+@pytest.mark.spec("PH-12")
+def test_an_unseen_driver_is_neither_trained_nor_calibrated_on(
+    data: Prefixes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = calibrate.apart(data, np.ones(len(data.agent), bool), 0)
+    seen, fit_one = [], calibrate.fit_raw
+
+    def watched(whole: Prefixes, sessions: Flags, config: TrainConfig, seed: int) -> Fitted:
+        seen.append(sessions)
+        return fit_one(whole, sessions, config, seed)
+
+    monkeypatch.setattr(calibrate, "fit_raw", watched)
+    config = replace(CONFIG, steps=3)
+    found = calibrate.unseen(data, config, 0)
+    for part in held:
+        fitted = calibrate.fit(data, ~part, config, 0)
+        rows = data.of(part)
+        own = fitted.probability(data.transitions[rows], data.stats[rows])
+        np.testing.assert_array_equal(found[rows], own)
+        assert fitted.offset != 0
+    assert all(any(not (some & part).any() for part in held) for some in seen)
+
+
+def test_one_session_of_a_class_is_not_calibrated_on(data: Prefixes) -> None:
+    few = ~data.agent | (np.cumsum(data.agent) == 1)
+    fitted = calibrate.fit(data, few, replace(CONFIG, steps=3), 0)
+    assert (fitted.slope, fitted.offset) == (1, 0)
+
+
 def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
     rng = np.random.default_rng(0)
     z, gate = rng.normal(size=40_000), rng.random(40_000)
@@ -187,6 +217,17 @@ def test_one_command_trains(
     assert verify(out).details["config"]["prior"] == 0.2
     assert main(["--sessions", str(tmp_path / "none"), "--out", str(out)]) == 2
     assert "unreadable_sessions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [main, evaluate.main])
+@pytest.mark.parametrize("seed", ["-1", "half", "4294967296", "1.5"])
+def test_a_seed_that_is_none_is_refused(
+    command: Callable[[list[str]], int], seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        command(["--sessions", "s", "--out", "o", "--seed", seed])
+    assert left.value.code == 2
+    assert "is not a whole number from 0" in capsys.readouterr().err
 
 
 @pytest.mark.spec("PH-13")

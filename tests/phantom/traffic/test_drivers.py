@@ -90,6 +90,15 @@ def test_another_seed_other_sessions() -> None:
     assert first.events != second.events
 
 
+def test_another_mode_other_names() -> None:
+    names = [
+        {one.sid for one in traffic(EventGround(made_up(mode)), [*KNOWN.values()], 40, 7)}
+        for mode in MODES
+    ]
+    assert all(len(some) == 40 for some in names)
+    assert not set.intersection(*names)
+
+
 def test_no_driver_gives_itself_away(made: dict[str, list[Session]]) -> None:
     """Nothing that a rule of one line could tell agents by: the first act, a steady beat, hovers
     that only one side has, who buys."""

@@ -6,14 +6,31 @@ from random import Random
 import pytest
 
 from bls.errors import SkynetError
+from client.storefront.search import Criteria, acts, read_criteria
 from pipelines_dagster.phantom.traffic.prices import Interest, base_price, bounded, surge_price
 from pipelines_dagster.phantom.traffic.shelf import Shelf
-from pipelines_dagster.phantom.traffic.stall import LEAST_HOVER_MS, PAGE, Stall
+from pipelines_dagster.phantom.traffic.stall import LEAST_HOVER_MS, PAGE, Stall, recorded
 from pipelines_dagster.phantom.traffic.view import ALL, Act, Query
 from pipelines_dagster.phantom.traffic.wares import made_up
 
 SHOP = made_up("hotel")
 FIRST = next(iter(SHOP.items))
+QUERIES = [
+    ALL,
+    Query(page=2),
+    Query(words="Brine"),
+    Query(words=" Brine ", order="price"),
+    Query(facets=(("city", "Brine"), ("board", "none")), max_price_micros=90_000_000),
+    Query(facets=(("board", "none"), ("city", "Brine")), date="2026-05-01", page=3),
+]
+
+
+def criteria(query: Query) -> Criteria:
+    """As the shop reads the query of a list."""
+    asked = dict(query.facets) | {"q": query.words, "sort": query.order, "date": query.date}
+    if query.max_price_micros is not None:
+        asked["max_price"] = f"{query.max_price_micros / 1e6:f}"
+    return read_criteria(asked, {"city": ("Brine",), "board": ("none",)})
 
 
 @pytest.fixture
@@ -58,6 +75,25 @@ def test_asking_again_is_a_page_view(stall: Stall) -> None:
         stall.perform(Act("search", query=query))
     stall.perform(Act("sort", query=ALL))
     assert actions(stall) == ["search", "page_view", "page_view"]
+
+
+@pytest.mark.spec("PH-07")
+def test_every_part_of_a_list_that_changed_is_told(stall: Stall) -> None:
+    stall.perform(Act("search", query=Query(words="Brine")))
+    stall.perform(Act("sort", query=Query(order="price", facets=(("city", "Brine"),))))
+    stall.perform(Act("page_view", query=Query(order="name", page=2)))
+    stall.perform(Act("search", query=ALL))
+    told = ["search", "search", "filter_price", "sort", "filter_price", "sort", "page_view"]
+    assert actions(stall) == told
+
+
+@pytest.mark.spec("PH-07")
+@pytest.mark.parametrize("before", QUERIES)
+@pytest.mark.parametrize("now", QUERIES)
+def test_a_list_is_told_as_the_shop_tells_it(before: Query, now: Query) -> None:
+    told = [name for name, _ in acts(criteria(before), criteria(now))]
+    for action in ("search", "filter_date", "filter_price", "sort", "page_view"):
+        assert recorded(Act(action, query=now), before) == told
 
 
 @pytest.mark.spec("PH-07")

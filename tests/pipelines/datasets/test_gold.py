@@ -219,7 +219,7 @@ def test_a_set_names_the_offsets_it_came_from(tmp_path: Path) -> None:
     assert card["lake"]["bronze/click_logs"] == last["click_logs"]
     spans = [("0", 3, 40), ("1", 0, 9)]
     expected = [{"cluster": "c1", "partition": p, "first": a, "last": b} for p, a, b in spans]
-    assert card["offsets"] == {"tve.feedback": expected, "click.logs": []}
+    assert card["offsets"] == {"tve.feedback": expected, "click.logs": [], "e2e.trace": []}
     assert len(card["code"].split("+")[1]) == 16
     older = offsets_of(lake, {"bronze/tve_feedback": last["tve_feedback"] - 1})
     assert older["tve.feedback"][0]["last"] == 19

@@ -73,19 +73,15 @@ def test_features_that_are_not_finite_are_a_typed_error(server: ModelServer, bad
 
 @pytest.mark.spec("CBP-C-02")
 def test_latency_on_a_cpu(server: ModelServer) -> None:
-    """1,000 one-row requests; the seed's p95 of 25 ms on 16 cores, here on whatever there is. A
-    machine that was busy for a moment is asked again."""
-    client, values, rounds = server.client(), features(1), list[float]()
-    while len(rounds) < 3 and min(rounds, default=np.inf) > 25:
-        took = []
-        for _ in range(1_000):
-            began = time.perf_counter()
-            ask(server, client, values)
-            took.append(time.perf_counter() - began)
-        p50, p95, p99 = np.percentile(np.array(took) * 1e3, [50, 95, 99])
-        print(f"bid_predictor over gRPC, 1 row: p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} ms")
-        rounds.append(float(p95))
-    assert min(rounds) <= 25
+    """1,000 one-row requests; the seed's p95 of 25 ms on 16 cores, here on whatever there is."""
+    client, values, took = server.client(), features(1), []
+    for _ in range(1_000):
+        began = time.perf_counter()
+        ask(server, client, values)
+        took.append(time.perf_counter() - began)
+    p50, p95, p99 = np.percentile(np.array(took) * 1e3, [50, 95, 99])
+    print(f"bid_predictor over gRPC, 1 row: p50 {p50:.2f} p95 {p95:.2f} p99 {p99:.2f} ms")
+    assert p95 <= 25
     server.until(lambda: server.series("cbp_requests_total")[""] >= 1_000)
     buckets = server.series("cbp_latency_seconds_bucket")
     assert 0 < buckets['le="0.025"'] <= buckets['le="+Inf"']

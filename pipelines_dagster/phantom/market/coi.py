@@ -13,6 +13,7 @@ has `f x info_value`; with the COI as the information's value it is in currency,
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -44,14 +45,15 @@ class PriceLaw(Protocol):
         """E[p_(1)] of N independent queries, by the erosion law; N may be a fraction."""
 
 
-class _Smooth:
+class _Smooth(ABC):
     """A law with a survival function that Simpson's rule can integrate."""
 
     lowest: float
     highest: float
 
+    @abstractmethod
     def survival(self, prices: F64) -> F64:
-        raise NotImplementedError
+        """1 - F at prices."""
 
     def expected_minimum(self, queries: F64) -> F64:
         ranks = np.linspace(0.0, 1.0, _NODES)

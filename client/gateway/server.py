@@ -8,12 +8,9 @@ their upstream calls are cancelled, and the process ends within `SHUTDOWN_S` sec
 from __future__ import annotations
 
 import argparse
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,6 +18,7 @@ from starlette.applications import Starlette
 from bls.errors import SkynetError
 from bls.explain.options import ExplainOptions
 from bls.settings import Settings, load_settings
+from client.clean_exit import CleanExitServer
 from client.gateway.app import create_app, with_request_id
 from client.gateway.settings import GatewaySettings
 
@@ -29,26 +27,12 @@ CONNECTIONS = 512
 """Open connections at most; past it uvicorn answers 503 by itself."""
 
 
-class GatewayServer(uvicorn.Server):
+class GatewayServer(CleanExitServer):
     """Ends open replies first: uvicorn alone would wait for readers to leave."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette):
         super().__init__(config)
         self._app = app
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's, but a stop that was asked for is a clean exit, not a death by signal."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in signals}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell every open reply to end, then close as usual."""

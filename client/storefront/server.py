@@ -7,17 +7,15 @@ One process, loopback by default. The gateway's key comes from `SKYNET_API_KEY`.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import uvicorn
 
 from bls.errors import SkynetError
 from bls.phantom.session import MODES
 from bls.settings import Settings, load_settings
+from client.clean_exit import CleanExitServer
 from client.storefront.app import create_app, with_security_headers
 from client.storefront.settings import StorefrontSettings
 
@@ -26,24 +24,7 @@ CONNECTIONS = 256
 """Open connections at most; past it uvicorn answers 503 by itself."""
 
 
-class ShopServer(uvicorn.Server):
-    """A stop that was asked for is a clean exit, not a death by signal."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in signals}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def make_server(settings: StorefrontSettings, host: str, port: int) -> ShopServer:
+def make_server(settings: StorefrontSettings, host: str, port: int) -> CleanExitServer:
     """A server ready to `run()`."""
     config = uvicorn.Config(
         with_security_headers(create_app(settings)),
@@ -59,7 +40,7 @@ def make_server(settings: StorefrontSettings, host: str, port: int) -> ShopServe
         timeout_keep_alive=30,
         lifespan="on",
     )
-    return ShopServer(config)
+    return CleanExitServer(config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

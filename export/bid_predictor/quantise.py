@@ -8,7 +8,6 @@ measured on training windows. Both leave centring, PCA and the linear path to th
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from onnxruntime import quantization
 
 from export.bid_predictor.graph import EXACT, write
+from export.quiet import quiet
 
 F32 = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 def dynamic(model: onnx.ModelProto) -> bytes:
     """Weights int8 per channel, activations quantised call by call."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         source, target = _paths(folder, model)
         quantization.quantize_dynamic(
             source,
@@ -52,7 +52,7 @@ def dynamic(model: onnx.ModelProto) -> bytes:
 
 def static(model: onnx.ModelProto, features: F32) -> bytes:
     """Weights int8 per channel, activations int8 with fixed ranges (QDQ)."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, quiet():
         source, target = _paths(folder, model)
         quantization.quantize_static(
             source,
@@ -68,7 +68,6 @@ def static(model: onnx.ModelProto, features: F32) -> bytes:
 
 
 def _paths(folder: str, model: onnx.ModelProto) -> tuple[Path, Path]:
-    logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises on the root logger
     source = Path(folder) / "f32.onnx"
     write(model, source)
     return source, Path(folder) / "int8.onnx"

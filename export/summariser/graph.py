@@ -8,7 +8,6 @@ all windows. Steps after the end cost the same as steps before it, and nearly ev
 from __future__ import annotations
 
 import io
-import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from bls.condense.summariser import GRAPHS, SELECTION
 from bls.contracts import SUMMARY_TOKENS, SUMMARY_WINDOW
+from export.quiet import quiet
 from export.summariser.network import END, Summariser, addressed, distinct
 from export.tve.onnx_export import plain
 
@@ -146,13 +146,12 @@ def _write(whole: Path, path: Path, int8: bool) -> None:
         path.write_bytes(whole.read_bytes())
         return
     rough = whole.with_name("int8.onnx")
-    logging.disable(logging.WARNING)  # it asks for a pre-processing that changes nothing here
-    quantize_dynamic(
-        str(whole),
-        str(rough),
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-        extra_options={"MatMulConstBOnly": True},
-    )
-    logging.disable(logging.NOTSET)
+    with quiet():
+        quantize_dynamic(
+            str(whole),
+            str(rough),
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            extra_options={"MatMulConstBOnly": True},
+        )
     onnx.save(plain(onnx.load(str(rough))), str(path))

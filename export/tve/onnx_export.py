@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from bls.contracts import AD_TOKENS, CTX
+from export.quiet import quiet
 from export.tve.model import DualTower
 
 MODEL = "model.onnx"
@@ -66,16 +66,15 @@ def write_int8(f32: Path, path: Path) -> None:
     """Weights as int8 with one scale per column; activations are quantised as they come."""
     with tempfile.TemporaryDirectory() as folder:
         rough = Path(folder) / MODEL
-        logging.disable(logging.WARNING)  # it asks for a pre-processing that changes nothing here
-        quantize_dynamic(
-            str(f32),
-            str(rough),
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-            extra_options={"MatMulConstBOnly": True},
-        )
-        logging.disable(logging.NOTSET)
+        with quiet():
+            quantize_dynamic(
+                str(f32),
+                str(rough),
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+                extra_options={"MatMulConstBOnly": True},
+            )
         onnx.save(plain(onnx.load(str(rough))), str(path))
 
 

@@ -18,6 +18,11 @@ from tests.system.probe import Probe
 
 MODELS = REPOSITORY / "model_repository"
 
+BIDS = {
+    "bidders": [{"advertiser": "alpine_rail", "bid": 20}, {"advertiser": "harbor_hotels", "bid": 9}]
+}
+"""Stated bids: what is compared is the auction, not the moment at which a controller answered."""
+
 
 @pytest.fixture(scope="module")
 def fault(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -49,21 +54,22 @@ def accelerated(fault: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.mark.spec("AUC-I-06")
 def test_a_reply_outlives_its_accelerator(accelerated: Probe, fault: Path) -> None:
-    calm = accelerated.tokens(max_tokens=12)
+    calm = accelerated.tokens(max_tokens=12, skynet=BIDS)
     assert accelerated.metric("auc_device_tokens_total") == 12
     shaken = []
-    for event in accelerated.events(max_tokens=12):
+    for event in accelerated.events(max_tokens=12, skynet=BIDS):
         if "token_id" in event.get("skynet", {}):
             shaken.append(event["skynet"])
             if len(shaken) == 5:
                 fault.write_text("hang")
     assert decisions(shaken) == decisions(calm)
+    assert any(charge > 0 for row in (0, 1) for charge in charges(calm, row))
     for row in range(len(calm[0]["rows"])):
         np.testing.assert_allclose(charges(shaken, row), charges(calm, row), rtol=1e-6)
     assert accelerated.metric("auc_failovers_total") == 1
     assert accelerated.metric("auc_failover_seconds_total") < 1.0
     assert 12 < accelerated.metric("auc_device_tokens_total") < 24
-    assert decisions(accelerated.tokens(max_tokens=4)) == decisions(calm)[:4]
+    assert decisions(accelerated.tokens(max_tokens=4, skynet=BIDS)) == decisions(calm)[:4]
 
 
 def decisions(tokens: list[dict[str, Any]]) -> list[tuple[int, str | None]]:

@@ -86,11 +86,12 @@ class BrowserGround:
             )
             context.set_default_timeout(_TIMEOUT_MS)
             try:
-                yield self._session(driver, enter, context, rng)
+                session = self._session(driver, enter, context, rng)
             except Error:
                 raise SkynetError("shop_away", "The shop did not show the page.", 502) from None
             finally:
                 context.close()
+            yield session
 
     def _session(
         self, driver: Driver, enter: Enter, context: BrowserContext, rng: Random

@@ -153,7 +153,9 @@ def test_impossible_acts(run: Run, act: Act) -> None:
 
 @pytest.mark.parametrize("name", ["goal_planner", "mobile"])
 def test_real_drivers(ground: BrowserGround, name: str) -> None:
-    session = next(ground.sessions(drivers()[name], "3"))
+    trip = ground.sessions(drivers()[name], "3")
+    session = next(trip)
+    assert not ground._browser.contexts, "open until somebody asks for the next session"
     assert session.events
     assert session.origin == name
 

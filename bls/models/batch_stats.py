@@ -3,37 +3,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bls.totals import Latency, Totals
+from bls.models.run_stats import RunStats
 
 Series = dict[str, tuple[str, str]]
 
 
 @dataclass
-class BatchStats:
-    """Written by the model's one thread.
+class BatchStats(RunStats):
+    """A run is an execution."""
 
-    Attributes:
-        latency: executions that took at most `le` seconds, cumulative.
-        errors: requests refused, by code.
-        alerts: by name.
-    """
-
-    latency: Latency
-    requests: int = 0
-    rows: int = 0
     executions: int = 0
-    seconds: float = 0.0
-    errors: Totals = field(default_factory=Totals)
-    alerts: Totals = field(default_factory=Totals)
 
     def executed(self, requests: int, rows: int, seconds: float) -> None:
         self.executions += 1
-        self.requests += requests
-        self.rows += rows
-        self.seconds += seconds
-        self.latency.took(seconds)
+        self.answered(rows, seconds, requests)
 
 
 def counters(prefix: str, requests: str, rows: str) -> Series:

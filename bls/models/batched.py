@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,11 @@ from numpy.typing import NDArray
 
 from bls.contracts import ModelContract
 from bls.errors import SkynetError, invalid
-from bls.jsonlog import JsonLog
 from bls.models.batch_stats import BatchStats
-from bls.models.keys import ModelKeys
-from bls.models.models import Digests, Models
+from bls.models.models import Digests
 from bls.models.onnx_model import OnnxModel
-from bls.models.places import Places
-from bls.models.pointer import Pointer, Target
 from bls.models.served import served_id
+from bls.models.serving import Kind, Serving
 
 F32 = NDArray[np.float32]
 
@@ -44,34 +42,22 @@ class Faults(NamedTuple):
     output_text: str
 
 
-class Batched:
-    """One per process; `answer` is called by one thread.
-
-    Args:
-        graph: what `model.onnx` takes and gives.
-        load: a version that has passed every check.
-        sane: whether an output may be passed on.
-        pointer: says which version serves while no key does.
+@dataclass(frozen=True)
+class BatchedKind(Kind[OnnxModel, BatchStats]):
+    """Attributes:
+    graph: what `model.onnx` takes and gives.
+    sane: whether an output may be passed on.
     """
 
-    def __init__(
-        self,
-        graph: ModelContract,
-        load: Callable[[Target], OnnxModel],
-        sane: Callable[[F32], bool],
-        faults: Faults,
-        stats: BatchStats,
-        *,
-        pointer: Pointer,
-        log: JsonLog | None = None,
-        keys: ModelKeys | None = None,
-        places: Places | None = None,
-    ) -> None:
-        self.stats = stats
-        self._graph, self._sane, self._faults, self._log = graph, sane, faults, log
-        self.models = Models(
-            graph.name, load, pointer, keys, places=places, log=log, refused=self._refused
-        )
+    graph: ModelContract
+    sane: Callable[[F32], bool]
+    faults: Faults
+
+
+class Batched(Serving[OnnxModel, BatchStats]):
+    """See the module."""
+
+    kind: BatchedKind
 
     def answer(
         self, requests: Sequence[F32], keys: Sequence[Digests] | None = None
@@ -116,32 +102,26 @@ class Batched:
         rows = self.models.for_canary(digests)
         canary = None if rows is None else self.models.canary(int(rows.sum()))
         if rows is None or canary is None:
-            return Answer(output(champion, self._graph, batch), served)
-        own = output(canary, self._graph, batch[rows])
-        if not self._sane(own):
-            self.models.missed(len(own), self._faults.bad_output)
-            return Answer(output(champion, self._graph, batch), served)
+            return Answer(output(champion, self.kind.graph, batch), served)
+        own = output(canary, self.kind.graph, batch[rows])
+        if not self.kind.sane(own):
+            self.models.missed(len(own), self.kind.faults.bad_output)
+            return Answer(output(champion, self.kind.graph, batch), served)
         self.models.answered(len(own))
         served[rows] = served_id(canary.sha256)
         if rows.all():
             return Answer(own, served)
         whole = np.empty((len(batch), own.shape[1]), np.float32)
-        whole[rows], whole[~rows] = own, output(champion, self._graph, batch[~rows])
+        whole[rows], whole[~rows] = own, output(champion, self.kind.graph, batch[~rows])
         return Answer(whole, served)
 
-    def _refused(self, error: SkynetError, why: str) -> None:
-        name = error.code.upper()
-        self.stats.alerts.add(alert=name)
-        if self._log is not None:
-            self._log.write("alerts", alert=name, model=self._graph.name, why=why)
-
     def _checked(self, found: F32, served: Digests) -> Answer | SkynetError:
-        if self._sane(found):
+        if self.kind.sane(found):
             return Answer(found, served)
-        return SkynetError(self._faults.bad_output, self._faults.output_text, 500)
+        return SkynetError(self.kind.faults.bad_output, self.kind.faults.output_text, 500)
 
     def _bad_input(self) -> SkynetError:
-        return invalid(self._faults.bad_input, self._faults.input_text)
+        return invalid(self.kind.faults.bad_input, self.kind.faults.input_text)
 
 
 def output(model: OnnxModel, graph: ModelContract, batch: F32) -> F32:

@@ -10,12 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from bls.contracts import PRICE_GRAPH
-from bls.jsonlog import JsonLog
-from bls.models.batched import F32, Batched, Faults, probe
-from bls.models.keys import ModelKeys
+from bls.models.batched import F32, Batched, BatchedKind, Faults, probe
 from bls.models.onnx_model import OnnxModel
-from bls.models.places import Places
-from bls.models.pointer import Pointer, Target
+from bls.models.pointer import Target
 from bls.phantom.pricer_stats import pricer_stats
 from export.errors import ExportError
 
@@ -23,29 +20,6 @@ _PROBE = np.array([[1.0, 1.0, 0.8, 1.2, 0.7, 0.3, 0.4, 0.2]], np.float32)
 """The average item of an average session, in the places of `PriceState`."""
 
 _FAULTS = Faults("bad_state", "STATE must be finite.", "bad_price", "The price failed.")
-
-
-class Pricer(Batched):
-    """States [n, 8] to multipliers [n, 1]; keys are the rows' session."""
-
-    def __init__(
-        self,
-        pointer: Pointer,
-        log: JsonLog | None = None,
-        keys: ModelKeys | None = None,
-        places: Places | None = None,
-    ) -> None:
-        super().__init__(
-            PRICE_GRAPH,
-            load,
-            sane,
-            _FAULTS,
-            pricer_stats(),
-            pointer=pointer,
-            log=log,
-            keys=keys,
-            places=places,
-        )
 
 
 def load(target: Target) -> OnnxModel:
@@ -61,3 +35,9 @@ def load(target: Target) -> OnnxModel:
 def sane(multiplier: F32) -> bool:
     """Finite and above 0, on every row."""
     return bool(np.isfinite(multiplier).all() and (multiplier > 0).all())
+
+
+class Pricer(Batched):
+    """States [n, 8] to multipliers [n, 1]; keys are the rows' session."""
+
+    kind = BatchedKind(PRICE_GRAPH.name, load, pricer_stats, PRICE_GRAPH, sane, _FAULTS)

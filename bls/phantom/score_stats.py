@@ -5,36 +5,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bls.totals import Latency, Totals
+from bls.models.run_stats import RunStats
+from bls.totals import Latency
 
 _BUCKETS_S = (0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05)
 """Upper bounds; 0.002 is the goal of an update, 0.05 is when the gateway stops waiting."""
 
 
 @dataclass
-class ScoreStats:
-    """Written by the model's one thread.
+class ScoreStats(RunStats):
+    """A run is a request.
 
     Attributes:
-        latency: requests that took at most `le` seconds, cumulative.
         agents: scores of at least one half, whose sessions are rather agents.
-        errors: requests refused, by code.
-        alerts: by name.
     """
 
-    requests: int = 0
-    rows: int = 0
-    agents: int = 0
-    seconds: float = 0.0
     latency: Latency = field(default_factory=lambda: Latency(*_BUCKETS_S))
-    errors: Totals = field(default_factory=Totals)
-    alerts: Totals = field(default_factory=Totals)
-
-    def answered(self, rows: int, seconds: float) -> None:
-        self.requests += 1
-        self.rows += rows
-        self.seconds += seconds
-        self.latency.took(seconds)
+    agents: int = 0
 
 
 COUNTERS = {

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from bls.contracts import AGENT_GRAPH
 from bls.errors import SkynetError, invalid
-from bls.jsonlog import JsonLog
-from bls.models.keys import ModelKeys
-from bls.models.models import Digests, Models
+from bls.models.models import Digests
 from bls.models.onnx_model import OnnxModel, zeros
-from bls.models.places import Places
-from bls.models.pointer import Pointer, Target
+from bls.models.pointer import Target
 from bls.models.served import served_id
+from bls.models.serving import Kind, Serving
 from bls.phantom.score_stats import ScoreStats
 from export.agent_score.artefact import verify
 
@@ -38,25 +36,29 @@ class Scores(NamedTuple):
     served: Digests
 
 
-class Scorer:
-    """One per process; `answer` is called by one thread.
+def load(target: Target) -> OnnxModel:
+    """A version that has passed every check, warmed up. Raises `ExportError`, `model_missing`."""
+    verify(target.folder)
+    model = OnnxModel(target.folder, AGENT_GRAPH, target.sha256)
+    for rows in (1, 4):
+        probe = zeros(AGENT_GRAPH, rows)
+        found = _run(model, probe[_TRANSITIONS], probe[_STATS])
+        if found.probability.shape != (rows, 1) or not sane(found):
+            raise SkynetError("model_missing", "The model failed its probe.", 503)
+    return model
 
-    Args:
-        pointer: says which version serves while no key does.
-    """
 
-    def __init__(
-        self,
-        pointer: Pointer,
-        log: JsonLog | None = None,
-        keys: ModelKeys | None = None,
-        places: Places | None = None,
-    ) -> None:
-        self.stats = ScoreStats()
-        self._log = log
-        self.models = Models(
-            "agent_score", load, pointer, keys, places=places, log=log, refused=self._refused
-        )
+def sane(scores: Scores) -> bool:
+    """Probabilities in [0, 1], divergences finite, on every row."""
+    probability = scores.probability
+    inside = ((probability >= 0) & (probability <= 1)).all()
+    return bool(inside and np.isfinite(scores.divergence).all())
+
+
+class Scorer(Serving[OnnxModel, ScoreStats]):
+    """Sessions to probabilities; keys are the rows' sessions."""
+
+    kind = Kind("agent_score", load, ScoreStats)
 
     def answer(self, counts: F32, stats: F32, keys: Digests | None = None) -> Scores | SkynetError:
         """The scores of sessions, or why there are none.
@@ -99,31 +101,6 @@ class Scorer:
             _merged(rows, theirs.divergence, ours.divergence),
             _merged(rows, theirs.served, ours.served),
         )
-
-    def _refused(self, error: SkynetError, why: str) -> None:
-        name = error.code.upper()
-        self.stats.alerts.add(alert=name)
-        if self._log is not None:
-            self._log.write("alerts", alert=name, model="agent_score", why=why)
-
-
-def load(target: Target) -> OnnxModel:
-    """A version that has passed every check, warmed up. Raises `ExportError`, `model_missing`."""
-    verify(target.folder)
-    model = OnnxModel(target.folder, AGENT_GRAPH, target.sha256)
-    for rows in (1, 4):
-        probe = zeros(AGENT_GRAPH, rows)
-        found = _run(model, probe[_TRANSITIONS], probe[_STATS])
-        if found.probability.shape != (rows, 1) or not sane(found):
-            raise SkynetError("model_missing", "The model failed its probe.", 503)
-    return model
-
-
-def sane(scores: Scores) -> bool:
-    """Probabilities in [0, 1], divergences finite, on every row."""
-    probability = scores.probability
-    inside = ((probability >= 0) & (probability <= 1)).all()
-    return bool(inside and np.isfinite(scores.divergence).all())
 
 
 def _check(counts: F32, stats: F32) -> None:

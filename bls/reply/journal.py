@@ -20,8 +20,10 @@ from opentelemetry import trace
 
 from bls.jsonlog import JsonLog
 from bls.policy.reply import STREAM as REFUSED
-from bls.reply.loop import Reply, TokenEvent
+from bls.reply.loop import TokenEvent
+from bls.reply.reply import Reply
 from bls.reply.stats import ReplyStats
+from bls.reply.told import receipt
 from bls.settlement.ledger import Ledger
 from bls.settlement.record import VERSION, Head, ReceiptRecord, TokenRecord
 from bls.tracing import parent_context
@@ -76,7 +78,7 @@ class Journal:
                 self._close(reply, span)
 
     def _close(self, reply: Reply, span: trace.Span) -> None:
-        stats, receipt, policy = self.stats, reply.receipt(), reply.policy
+        stats, told, policy = self.stats, receipt(reply), reply.policy
         with stats.lock:
             stats.live -= 1
             stats.replies += 1
@@ -114,7 +116,7 @@ class Journal:
                 "total_micros": reply.account.total_micros,
             }
         )
-        self.ledger.put(ReceiptRecord(time.time(), receipt))
+        self.ledger.put(ReceiptRecord(time.time(), told))
 
 
 def head(reply: Reply) -> Head:

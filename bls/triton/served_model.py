@@ -5,48 +5,50 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import triton_python_backend_utils as pb_utils
 
 from bls.contracts import ModelContract
 from bls.errors import SkynetError
 from bls.jsonlog import JsonLog
-from bls.models.models import Models
+from bls.models.keys import ModelKeys
+from bls.models.places import Places
+from bls.models.pointer import FolderPointer
+from bls.models.serving import Serving
 from bls.settings import Settings, load_settings
 from bls.triton.stats_exporter import StatsExporter, Table
 
-
-class Served(Protocol):
-    """What a class serves; `stats` has the attributes that its `counters` name."""
-
-    models: Models[Any]
-
-    @property
-    def stats(self) -> object: ...
-
-
-S = TypeVar("S", bound=Served)
+S = TypeVar("S", bound=Serving[Any, Any])
 
 
 class ServedModel(ABC, Generic[S]):
     """Answers with an error, and stays up, while it has no usable model.
 
-    A class says the `prefix` and `counters` of its series, and how its model is made.
+    A class says what is `served`, as which `subsystem` of the key store, and the `prefix` and
+    `counters` of its series; these name attributes of the model's `stats`.
     """
 
+    served: type[S]
+    subsystem: str
     prefix: str
     counters: Table
     model: S
 
     @abstractmethod
-    def make(self, settings: Settings, log: JsonLog) -> S:
-        """The served model, not started."""
+    def folder(self, settings: Settings) -> Path:
+        """Of the version that serves while no key names one."""
 
     def initialize(self, args: dict[str, str]) -> None:
         settings = load_settings()
         self._log = JsonLog(settings.logs, settings.limits.log_queue)
-        self.model = self.make(settings, self._log)
+        self.model = self.served(
+            FolderPointer(self.folder(settings)),
+            self._log,
+            ModelKeys.open(settings, self.subsystem, self._log),
+            Places(settings.models_folder, settings.models_fetched),
+        )
         self.model.models.start()
         series = [(self.model.stats, self.counters, {}), *self.model.models.series(self.prefix)]
         self._metrics = [StatsExporter(*each, pb_utils) for each in series]

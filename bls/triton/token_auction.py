@@ -31,7 +31,8 @@ from bls.prompt.template import ChatTemplate
 from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
 from bls.reply.live import LiveReplies
-from bls.reply.loop import ReplyServices, open_reply, run_reply
+from bls.reply.loop import run_reply
+from bls.reply.reply import ReplyServices, open_reply
 from bls.reply.stats import COUNTERS, GAUGES, ReplyStats
 from bls.reply.watchdog import Watchdog
 from bls.request import (

@@ -34,5 +34,8 @@ def _route(path: str, name: str) -> Route:
 
 PAGE_ROUTES = [
     _route("/", "index.html"),
-    *(_route(f"/web/{name}", name) for name in ("app.js", "explain.js", "stream.js", "style.css")),
+    *(
+        _route(f"/web/{name}", name)
+        for name in ("app.js", "explain.js", "stream.js", "events.js", "style.css")
+    ),
 ]

@@ -21,6 +21,7 @@ from bls.settings import Settings, load_settings
 from client.clean_exit import CleanExitServer
 from client.gateway.app import create_app, with_request_id
 from client.gateway.settings import GatewaySettings
+from client.http_config import http_config
 
 SHUTDOWN_S = 4
 CONNECTIONS = 512
@@ -43,20 +44,13 @@ class GatewayServer(CleanExitServer):
 def make_server(settings: GatewaySettings, host: str, port: int) -> GatewayServer:
     """A server ready to `run()`."""
     app = create_app(settings)
-    config = uvicorn.Config(
+    config = http_config(
         with_request_id(app),
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        timeout_keep_alive=30,
+        host,
+        port,
+        connections=CONNECTIONS,
+        shutdown_s=SHUTDOWN_S,
         h11_max_incomplete_event_size=16 * 1024,
-        lifespan="on",
     )
     return GatewayServer(config, app)
 

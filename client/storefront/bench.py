@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +49,7 @@ def ways(shop: httpx.Client, gateway: httpx.Client) -> Iterator[tuple[httpx.Clie
 
         return made
 
-    def told(path: str, field: str, entries: Callable[[int], list[dict[str, object]]]) -> Way:
+    def told(path: str, field: str, entries: Callable[[int], Sequence[object]]) -> Way:
         def made(_: int) -> httpx.Request:
             number = next(turn)
             body = {"session_id": f"bench-{number // _VISIT}", "mode": "hotel"}
@@ -87,8 +87,15 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=500, help="of each kind")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as state:
-        free = {"port": 0, "store_port": 0, "triton_grpc_port": 0, "triton_metrics_port": 0}
-        settings = Settings(state=Path(state), store_mode="hotel", kafka_port=0, **free)
+        settings = Settings(
+            state=Path(state),
+            store_mode="hotel",
+            port=0,
+            store_port=0,
+            triton_grpc_port=0,
+            triton_metrics_port=0,
+            kafka_port=0,
+        )
         with Stack(settings) as stack:
             print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {options.requests} each")
             print("| request | ms p50 | p95 | p99 |\n| --- | ---: | ---: | ---: |")

@@ -10,12 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import uvicorn
-
 from bls.errors import SkynetError
 from bls.phantom.session import MODES
 from bls.settings import Settings, load_settings
 from client.clean_exit import CleanExitServer
+from client.http_config import http_config
 from client.storefront.app import create_app, with_security_headers
 from client.storefront.settings import StorefrontSettings
 
@@ -26,19 +25,12 @@ CONNECTIONS = 256
 
 def make_server(settings: StorefrontSettings, host: str, port: int) -> CleanExitServer:
     """A server ready to `run()`."""
-    config = uvicorn.Config(
+    config = http_config(
         with_security_headers(create_app(settings)),
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        loop="uvloop",
-        http="httptools",
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        timeout_keep_alive=30,
-        lifespan="on",
+        host,
+        port,
+        connections=CONNECTIONS,
+        shutdown_s=SHUTDOWN_S,
     )
     return CleanExitServer(config)
 

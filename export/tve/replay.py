@@ -80,7 +80,7 @@ def values(curve: F32) -> F32:
 def _answers(folder: Path, events: Events, batch: int = 8) -> Estimate:
     """A freshly loaded version's answers to all events, a reply's worth at a time."""
     estimator = Estimator(FolderPointer(folder))
-    estimator.slot.poll()
+    estimator.models.champion.poll()
     parts: list[Estimate] = []
     for start in range(0, len(events.ads), batch):
         answer = estimator.answer(

@@ -9,7 +9,7 @@ from bls.bidding import requested_seats
 from bls.prelude.prelude import Prelude
 from bls.prompt.rows import PromptBuilder
 from bls.prompt.template import ChatTemplate
-from bls.reply.loop import ReplyServices
+from bls.reply.reply import ReplyServices
 from bls.request import ReplyRequest
 
 _TEMPLATE = (

@@ -26,8 +26,10 @@ from bls.llm.engine import Engine
 from bls.llm.session import LLMSession, SessionOptions
 from bls.reply.bids import Bids
 from bls.reply.draw import DrawKey
-from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
+from bls.reply.loop import TokenEvent, run_reply
 from bls.reply.outcome import Outcome
+from bls.reply.reply import Reply, ReplyServices, open_reply
+from bls.reply.told import receipt
 from bls.reply.watchdog import Watchdog
 from bls.request import ReplyRequest
 from export.llm.tiny import ensure_tiny_llm
@@ -186,7 +188,7 @@ def test_cancellation_within_one_token(client: EngineClient, services: ReplyServ
     assert len(sink.tokens) == 4
     assert decoder.calls <= 4
     assert not sink.ends and reply.finish_reason == "cancelled"
-    assert reply.receipt()["completion_tokens"] == 4
+    assert receipt(reply)["completion_tokens"] == 4
     assert decoder.ended >= 1 and free(client)
 
 

@@ -18,6 +18,7 @@ from tests.client.harness import LiveGateway
         ("/web/app.js", "text/javascript; charset=utf-8"),
         ("/web/explain.js", "text/javascript; charset=utf-8"),
         ("/web/stream.js", "text/javascript; charset=utf-8"),
+        ("/web/events.js", "text/javascript; charset=utf-8"),
         ("/web/style.css", "text/css; charset=utf-8"),
     ],
 )

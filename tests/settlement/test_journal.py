@@ -19,8 +19,9 @@ from bls.limits import LIMITS
 from bls.reply.bids import Bids
 from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
-from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
+from bls.reply.loop import TokenEvent, run_reply
 from bls.reply.outcome import Outcome
+from bls.reply.reply import Reply, ReplyServices, open_reply
 from bls.reply.stats import ReplyStats
 from bls.reply.watchdog import Watchdog
 from bls.request import AuctionOptions, BidderRequest, Message, ReplyRequest

@@ -28,7 +28,7 @@ ADS = (
 @pytest.fixture(scope="module")
 def estimator() -> Estimator:
     found = Estimator(FolderPointer(FOLDER))
-    found.slot.poll()
+    found.models.champion.poll()
     return found
 
 

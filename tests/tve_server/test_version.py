@@ -96,7 +96,7 @@ def test_a_damaged_version_is_refused(
 
 def test_without_a_version_there_is_a_typed_error(tmp_path: Path) -> None:
     estimator = Estimator(FolderPointer(tmp_path))
-    estimator.slot.poll()
+    estimator.models.champion.poll()
     answer = estimator.answer(np.zeros((1, CTX), np.float32), ["an ad"])
     assert isinstance(answer, SkynetError) and answer.code == "model_missing"
     assert estimator.stats.errors.of(code="model_missing") == 1
@@ -105,7 +105,7 @@ def test_without_a_version_there_is_a_typed_error(tmp_path: Path) -> None:
 def test_texts_and_bytes_are_the_same_ad(tmp_path: Path) -> None:
     write_version(tmp_path)
     estimator = Estimator(FolderPointer(tmp_path))
-    estimator.slot.poll()
+    estimator.models.champion.poll()
     ctx = np.zeros((2, CTX), np.float32)
     answer = estimator.answer(ctx, ["Ein schönes Hotel", "Ein schönes Hotel".encode()])
     assert isinstance(answer, Estimate)
@@ -117,6 +117,6 @@ def test_texts_and_bytes_are_the_same_ad(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, CTX), (2, CTX - 1)])
 def test_contexts_of_another_shape_are_refused(shape: tuple[int, int], tmp_path: Path) -> None:
     estimator = Estimator(FolderPointer(write_version(tmp_path)))
-    estimator.slot.poll()
+    estimator.models.champion.poll()
     answer = estimator.answer(np.zeros(shape, np.float32), ["one", "two"])
     assert isinstance(answer, SkynetError) and answer.code == "bad_ctx"

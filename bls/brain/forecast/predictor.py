@@ -12,44 +12,13 @@ import numpy as np
 from bls.brain.forecast.predictor_stats import predictor_stats
 from bls.contracts import PREDICTOR_GRAPH
 from bls.errors import SkynetError
-from bls.jsonlog import JsonLog
-from bls.models.batched import F32, Batched, Faults, probe
-from bls.models.keys import ModelKeys
+from bls.models.batched import F32, Batched, BatchedKind, Faults, probe
 from bls.models.onnx_model import OnnxModel
-from bls.models.places import Places
-from bls.models.pointer import Pointer, Target
+from bls.models.pointer import Target
 from export.bid_predictor.artefact import verify
 from export.errors import ExportError
 
 _FAULTS = Faults("bad_features", "FEATURES must be finite.", "bad_forecast", "The forecast failed.")
-
-
-class Predictor(Batched):
-    """Features [R, 150] to mixtures [R, 5]; keys are the rows' conversations."""
-
-    def __init__(
-        self,
-        pointer: Pointer,
-        log: JsonLog | None = None,
-        keys: ModelKeys | None = None,
-        places: Places | None = None,
-    ) -> None:
-        super().__init__(
-            PREDICTOR_GRAPH,
-            load,
-            sane,
-            _FAULTS,
-            predictor_stats(),
-            pointer=pointer,
-            log=log,
-            keys=keys,
-            places=places,
-        )
-
-    def _refused(self, error: SkynetError, why: str) -> None:
-        super()._refused(error, why)
-        if self._log is not None:
-            self._log.write("feature_builder.error", code=error.code, why=why)
 
 
 def load(target: Target) -> OnnxModel:
@@ -75,3 +44,13 @@ def sane(mixture: F32) -> bool:
     sigma, alpha = mixture[:, [1, 3]], mixture[:, 4]
     domain = (sigma > 0).all() and (alpha >= 0).all() and (alpha <= 1).all()
     return bool(domain and np.isfinite(mixture).all())
+
+
+class Predictor(Batched):
+    """Features [R, 150] to mixtures [R, 5]; keys are the rows' conversations."""
+
+    kind = BatchedKind(PREDICTOR_GRAPH.name, load, predictor_stats, PREDICTOR_GRAPH, sane, _FAULTS)
+
+    def _refused(self, error: SkynetError, why: str) -> None:
+        super()._refused(error, why)
+        self._note("feature_builder.error", code=error.code, why=why)

@@ -15,12 +15,9 @@ from bls.brain.tve.stats import TveStats
 from bls.brain.tve.version import Version, load
 from bls.contracts import CTX
 from bls.errors import SkynetError, internal, invalid
-from bls.jsonlog import JsonLog
-from bls.models.keys import ModelKeys
-from bls.models.models import Digests, Models
-from bls.models.places import Places
-from bls.models.pointer import Pointer
+from bls.models.models import Digests
 from bls.models.served import served_id
+from bls.models.serving import Kind, Serving
 
 
 class Estimate(NamedTuple):
@@ -34,26 +31,10 @@ class Estimate(NamedTuple):
     served: Digests
 
 
-class Estimator:
-    """One per process; `answer` is called by one thread.
+class Estimator(Serving[Version, TveStats]):
+    """Contexts and ads to value curves; keys are the rows' conversations."""
 
-    Args:
-        pointer: says which version serves while no key does.
-    """
-
-    def __init__(
-        self,
-        pointer: Pointer,
-        log: JsonLog | None = None,
-        keys: ModelKeys | None = None,
-        places: Places | None = None,
-    ) -> None:
-        self.stats = TveStats()
-        self._log = log
-        self.models = Models(
-            "tve", load, pointer, keys, places=places, log=log, refused=self._refused
-        )
-        self.slot = self.models.champion
+    kind = Kind("tve", load, TveStats)
 
     def answer(
         self,
@@ -90,7 +71,7 @@ class Estimator:
     ) -> Estimate:
         if ctx.shape != (len(ads), CTX) or not np.isfinite(ctx).all():
             raise invalid("bad_ctx", f"CTX must be {CTX} finite numbers a row.")
-        champion, texts = self.slot.current(), [_text(ad) for ad in ads]
+        champion, texts = self.models.champion.current(), [_text(ad) for ad in ads]
         rows = self.models.for_canary(keys)
         canary = None if rows is None else self.models.canary(int(rows.sum()))
         mine = [False] * len(texts) if rows is None or canary is None else rows.tolist()
@@ -132,11 +113,7 @@ class Estimator:
 
     def _refused(self, error: SkynetError, why: str) -> None:
         self._note("tve.error", code=error.code, why=why)
-        self._note("alerts", alert=error.code.upper(), model="tve")
-
-    def _note(self, stream: str, **fields: object) -> None:
-        if self._log is not None:
-            self._log.write(stream, **fields)
+        self._alert(error)
 
 
 class _Row(NamedTuple):

@@ -5,33 +5,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bls.totals import Latency, Totals
+from bls.models.run_stats import RunStats
+from bls.totals import Latency
 
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.06, 0.1, 0.25)
 """Upper bounds; 0.01 and 0.06 are the seed's targets on a GPU and on a CPU."""
 
 
 @dataclass
-class TveStats:
-    """Written by the model's one thread.
+class TveStats(RunStats):
+    """A run is a request.
 
     Attributes:
-        latency: requests that took at most `le` seconds, cumulative.
-        errors: requests refused, by code; `param_errors` are those of the curve's guard.
+        param_errors: those of the `errors` that are of the curve's guard.
     """
 
-    requests: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    param_errors: int = 0
     latency: Latency = field(default_factory=lambda: Latency(*_BUCKETS_S))
-    errors: Totals = field(default_factory=Totals)
-
-    def answered(self, rows: int, seconds: float) -> None:
-        self.requests += 1
-        self.rows += rows
-        self.seconds += seconds
-        self.latency.took(seconds)
+    param_errors: int = 0
 
 
 COUNTERS = {

@@ -42,7 +42,7 @@ class Placed(Strict):
     condition: Name
 
 
-class EventBody(Strict):
+class ActBody(Strict):
     """One act; `action` may have another name, see `bls.phantom.actions.canonical`."""
 
     event_id: Identifier
@@ -50,6 +50,11 @@ class EventBody(Strict):
     item: Identifier | None = None
     ts_ms: Millis
     dwell_ms: Annotated[int, Field(ge=0, le=DWELL_MS)] = 0
+
+
+class EventBody(ActBody):
+    """One act that comes as it happens."""
+
     meta: Meta | None = None
 
 
@@ -103,14 +108,8 @@ class Act(NamedTuple):
     meta: str
 
 
-class ImportedEvent(Strict):
+class ImportedEvent(ActBody):
     """One act of a sheet, of any time and any catalogue."""
-
-    event_id: Identifier
-    action: Annotated[str, Field(pattern=ACTION)]
-    item: Identifier | None = None
-    ts_ms: Millis
-    dwell_ms: Annotated[int, Field(ge=0, le=DWELL_MS)] = 0
 
     def act(self) -> Act:
         action = canonical(self.action)

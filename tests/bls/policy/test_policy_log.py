@@ -15,7 +15,8 @@ from opentelemetry import trace
 from bls.jsonlog import JsonLog
 from bls.policy.filter import PolicyFilter
 from bls.reply.journal import Journal
-from bls.reply.loop import ReplyServices, TokenEvent, open_reply, run_reply
+from bls.reply.loop import TokenEvent, run_reply
+from bls.reply.reply import ReplyServices, open_reply
 from bls.reply.stats import COUNTERS, ReplyStats
 from bls.reply.watchdog import Watchdog
 from bls.settlement.ledger import Ledger

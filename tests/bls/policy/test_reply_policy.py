@@ -18,7 +18,8 @@ from bls.policy.filter import PolicyFilter, load_filter
 from bls.policy.rule_file import load_terms
 from bls.policy.rules import Rules
 from bls.reply.draw import DrawKey
-from bls.reply.loop import Reply, ReplyServices, open_reply, run_reply
+from bls.reply.loop import run_reply
+from bls.reply.reply import Reply, ReplyServices, open_reply
 from bls.reply.watchdog import Watchdog
 from export.manifest import LLMManifest
 from tests.bls.policy.scripted import EOS, TEMPERATURE, Scripted, Step, say, token_id

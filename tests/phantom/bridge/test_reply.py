@@ -18,8 +18,10 @@ from bls.llm.session import LLMSession, SessionOptions
 from bls.reply.draw import DrawKey
 from bls.reply.journal import Journal
 from bls.reply.live import LiveReplies
-from bls.reply.loop import Reply, ReplyServices, TokenEvent, open_reply, run_reply
+from bls.reply.loop import TokenEvent, run_reply
+from bls.reply.reply import Reply, ReplyServices, open_reply
 from bls.reply.stats import ReplyStats
+from bls.reply.told import receipt
 from bls.reply.watchdog import Watchdog
 from bls.settlement.faults import Faults
 from bls.settlement.ledger import Ledger
@@ -207,7 +209,7 @@ def test_what_counts_is_the_score_at_the_end(desk: Desk) -> None:
     reply = desk.run(_Watching(rise), **PERSON)
     assert not reply.ruling.valid and reply.net == [0, 0]
     reply.score.value = 0.0
-    assert reply.receipt()["net_micros"] == 0
+    assert receipt(reply)["net_micros"] == 0
     with pytest.raises(SkynetError, match="No such reply"):
         desk.live.rescore("c", 0.5)
     desk.close()

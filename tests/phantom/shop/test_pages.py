@@ -243,6 +243,19 @@ def test_pages_hold_no_script_no_style_and_no_key(visitor: httpx.Client) -> None
     assert visitor.get("/static/../app.py").status_code == 404
 
 
+def test_scripts_load_only_scripts_that_are_served(visitor: httpx.Client) -> None:
+    page = visitor.get("/").text
+    waiting, seen = re.findall(r'<script[^>]*\ssrc="([^"]+)"', page), set[str]()
+    while waiting:
+        path = waiting.pop()
+        answer = visitor.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+        seen.add(path)
+        waiting += set(re.findall(r'from "([^"]+)"', answer.text)) - seen
+    assert seen >= {"/static/chat.js", "/static/stream.js", "/static/events.js"}
+
+
 @pytest.mark.parametrize(
     "headers",
     [

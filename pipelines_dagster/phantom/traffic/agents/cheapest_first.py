@@ -3,16 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from random import Random
-from typing import Literal
 
-from bls.phantom.shop import Catalogue
-from pipelines_dagster.phantom.traffic.driver import Enter, Step, Visit
+from pipelines_dagster.phantom.traffic.agents.script import Script
+from pipelines_dagster.phantom.traffic.driver import Step, Visit
 from pipelines_dagster.phantom.traffic.steps import Hands
-from pipelines_dagster.phantom.traffic.tempo import SCRIPT
 from pipelines_dagster.phantom.traffic.view import Query, View
 from pipelines_dagster.phantom.traffic.wants import Wants
 
@@ -20,15 +15,10 @@ _BUYS = 0.3
 """Share of trips that are to buy; the others are to learn a price."""
 
 
-class CheapestFirst:
+class CheapestFirst(Script):
     """See the module."""
 
-    name = "cheapest_first"
-    actor: Literal["agent", "human"] = "agent"
-    touch = False
-
-    def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
-        yield partial(self._visit, Wants.draw(shop, rng), Hands(SCRIPT, rng, rng.uniform(0.0, 0.6)))
+    name, hovers = "cheapest_first", (0.0, 0.6)
 
     def _visit(self, wants: Wants, hands: Hands, outside: View) -> Visit:
         view = yield hands.land(outside, wants)

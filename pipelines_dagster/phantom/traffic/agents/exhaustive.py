@@ -3,31 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from random import Random
-from typing import Literal
 
-from bls.phantom.shop import Catalogue
-from pipelines_dagster.phantom.traffic.driver import Enter, Visit
+from pipelines_dagster.phantom.traffic.agents.script import Script
+from pipelines_dagster.phantom.traffic.driver import Visit
 from pipelines_dagster.phantom.traffic.steps import Hands
-from pipelines_dagster.phantom.traffic.tempo import SCRIPT
 from pipelines_dagster.phantom.traffic.view import Query, Shown, View
 from pipelines_dagster.phantom.traffic.wants import Wants
 
 _BUYS = 0.2
 
 
-class Exhaustive:
+class Exhaustive(Script):
     """See the module."""
 
-    name = "exhaustive"
-    actor: Literal["agent", "human"] = "agent"
-    touch = False
-
-    def trip(self, shop: Catalogue, rng: Random) -> Iterator[Enter]:
-        yield partial(self._visit, Wants.draw(shop, rng), Hands(SCRIPT, rng, rng.uniform(0.1, 0.8)))
+    name, hovers = "exhaustive", (0.1, 0.8)
 
     def _visit(self, wants: Wants, hands: Hands, outside: View) -> Visit:
         rng = hands.rng

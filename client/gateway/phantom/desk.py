@@ -34,7 +34,7 @@ from bls.phantom.live import LiveSession, Standing
 from bls.phantom.past import Was
 from bls.phantom.session import Mode
 from bls.phantom.shop import catalogue
-from client.gateway.ads.limiter import Limiter
+from client.limiter import Limiter
 from client.gateway.phantom.bodies import Act, Placed
 from client.gateway.phantom.conditions import Conditions
 from client.gateway.phantom.record import SessionRecord

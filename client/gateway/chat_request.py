@@ -36,8 +36,9 @@ class SkynetOptions(AuctionOptions):
     """Our one extra request field: how this reply's tokens are sold, and its ids.
 
     Attributes:
-        session_id: of the shop session the chat belongs to. What is thought of it is the gateway's
-            to know: `agent_probability` is refused like any unknown field.
+        session_id: of the shop session the chat belongs to; left out, it is the one that the chat
+            named before. What is thought of it is the gateway's to know: `agent_probability` is
+            refused like any unknown field.
     """
 
     conv_id: Identifier | None = None
@@ -72,12 +73,17 @@ class Chat:
 
 @dataclass(frozen=True)
 class Ids:
-    """What the gateway adds to a request of its own. `score`: f(tau) of a chat that names a shop
-    session, see `client.gateway.chats.Chats.score`."""
+    """What the gateway adds to a request of its own.
+
+    Attributes:
+        session: the shop session that a chat counts with, see `client.gateway.chats.Chats.session`.
+        score: f(tau) of a chat with one, see `Chats.score`.
+    """
 
     request_id: str
     conv_id: str
     traceparent: str | None = None
+    session: Callable[[str, str | None], str | None] = lambda conv_id, named: named
     score: Callable[[str, str], float | None] = lambda conv_id, session_id: None
 
 
@@ -116,7 +122,8 @@ def _check(chat: ChatRequest, models: tuple[str, ...]) -> None:
 
 def _reply_request(chat: ChatRequest, turns: list[Turn], ids: Ids) -> ReplyRequest:
     options = chat.skynet.model_dump(exclude={"conv_id", "session_id", "deadline_ms"})
-    conv_id, session_id = chat.skynet.conv_id or ids.conv_id, chat.skynet.session_id
+    conv_id = chat.skynet.conv_id or ids.conv_id
+    session_id = ids.session(conv_id, chat.skynet.session_id)
     fields: dict[str, Any] = {
         "request_id": ids.request_id,
         "conv_id": conv_id,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which shop session a chat belongs to, and what is thought of that session now.
 
-A chat names its session once; clicks on its replies come later, so the gateway remembers. What it
-remembers is bounded and in memory: after a restart a click may name its session itself.
+A chat may name its session once; replies and clicks that come later and name none go on counting
+with it, so the gateway remembers. A chat is known by its `conv_id`, which is the client's own word.
+What is remembered is bounded and in memory: after a restart a click may name its session itself.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ class Chats:
         self._look(chat)
         if len(self._chats) > self._most:
             self._chats.popitem(last=False)
+
+    def session(self, conv_id: str, named: str | None) -> str | None:
+        """The session a reply of the chat counts with: the one that is `named`, else the last one
+        the chat named. A client that leaves it out is still who it was."""
+        chat = self._chats.get(conv_id)
+        return chat.session_id if named is None and chat is not None else named
 
     def score(self, conv_id: str, session_id: str | None) -> float | None:
         """f(tau) that a reply or a click of the chat goes by; None when nobody knows any.

@@ -39,7 +39,8 @@ class ChatRoute:
             conv_id = "conv-" + request_id.removeprefix("req-")
             if names_session(body):
                 await gateway.sessions.restored()
-            ids = Ids(request_id, conv_id, span.traceparent, gateway.chats.score)
+            chats = gateway.chats
+            ids = Ids(request_id, conv_id, span.traceparent, chats.session, chats.score)
             chat = read_chat(body, gateway.settings.models, ids)
             span.set("skynet.conv_id", chat.request.conv_id)
             await Reply(gateway, chat, span)(scope, receive, send)

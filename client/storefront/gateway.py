@@ -16,6 +16,9 @@ import httpx
 from bls.errors import SkynetError
 from client.storefront.settings import StorefrontSettings
 
+_PATHS = ("/v1/quotes", "/v1/events", "/v1/prices")
+"""Asked with nearly every page: read as addresses once, not with each request."""
+
 _RETRY = frozenset({401, 403, 404, 408, 425})
 """About how the two are set up, or the moment; never about what is told."""
 _ENTRY = re.compile(r"(?:events|quotes)\.([0-9]{1,4})(?:\.|$)")
@@ -45,6 +48,8 @@ class GatewayClient:
     def __init__(self, settings: StorefrontSettings) -> None:
         headers = {"authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
         self._http = httpx.AsyncClient(base_url=settings.gateway, headers=headers)
+        base = settings.gateway.rstrip("/")
+        self._urls = {path: httpx.URL(base + path) for path in _PATHS}
         self._quote_timeout_s = settings.quote_timeout_s
         self._send_timeout_s = settings.send_timeout_s
 
@@ -59,7 +64,7 @@ class GatewayClient:
         """
         async with asyncio.timeout(self._quote_timeout_s):
             answer = await self._http.post(
-                "/v1/quotes", json=body, headers=_of(user_agent), timeout=None
+                self._urls["/v1/quotes"], json=body, headers=_of(user_agent), timeout=None
             )
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise SkynetError("rate_limited", "Too many pages at once; wait a moment.", 429)
@@ -73,7 +78,7 @@ class GatewayClient:
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 answer = await self._http.post(
-                    path, json=body, headers=_of(user_agent), timeout=None
+                    self._urls[path], json=body, headers=_of(user_agent), timeout=None
                 )
         except (httpx.HTTPError, TimeoutError):
             return Sent.LATER

@@ -4,6 +4,10 @@
 Entries of one session and kind travel together, and sessions take turns: one that tells more than
 the gateway takes of it waits alone and loses its own entries. An entry keeps its id however often
 it is sent, so the gateway counts it once.
+
+Prices are offers, so they find room where acts find none: half of the queue is theirs alone, and a
+price that a session is shown again while it waits is no new entry. A session then holds one entry
+an item at most, however long the gateway is away.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -31,16 +35,22 @@ _FIELD: dict[Kind, str] = {"events": "events", "prices": "quotes"}
 _MOST: dict[Kind, int] = {"events": LIMITS.events_per_request, "prices": LIMITS.quotes_per_request}
 _PARTS = 8
 """A session holds at most so many times what is free: hundreds that flood still leave some free."""
+_OF_ACTS = 2
+"""Acts fill at most that part of the queue."""
 
 
 @dataclass
 class _Waiting:
-    """Entries of one session and kind, oldest first; none is sent before `until`."""
+    """Entries of one session and kind, oldest first; none is sent before `until`.
+
+    `shown`: items and prices among them.
+    """
 
     user_agent: str
     pause_s: float
     until: float = 0.0
     entries: deque[dict[str, Any]] = field(default_factory=deque)
+    shown: set[tuple[Any, Any]] = field(default_factory=set)
 
 
 class Outbox:
@@ -50,30 +60,55 @@ class Outbox:
         self._settings, self._send = settings, send
         self._held: OrderedDict[Key, _Waiting] = OrderedDict()
         self._ready = asyncio.Event()
-        self.waiting = 0
+        self._waiting: Counter[Kind] = Counter()
+        self._lost: Counter[Kind] = Counter()
         self.sent = 0
-        self.dropped = 0
+        self.repeated = 0
+        """Prices shown again while the same one waited: told with it."""
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting.total()
+
+    @property
+    def dropped(self) -> int:
         """Entries that found no room, or that the gateway refused."""
+        return self._lost.total()
+
+    @property
+    def prices_lost(self) -> int:
+        """Of those, prices: they were shown, and no record says so."""
+        return self._lost["prices"]
 
     def put(self, kind: Kind, sid: str, user_agent: str, entry: dict[str, Any]) -> bool:
         """Take an entry; False when it is dropped: the queue is full, or the session's part."""
         held = self._held.get((sid, kind))
-        if (len(held.entries) if held else 0) >= self._room():
-            if not self.dropped:
-                log.warning("more happens than the gateway takes: dropping records")
-            self.dropped += 1
+        if held is not None and _price(entry) in held.shown:
+            self.repeated += 1
+            return True
+        if not self._has_room(kind, len(held.entries) if held else 0):
+            if not self._lost[kind]:
+                level = logging.ERROR if kind == "prices" else logging.WARNING
+                log.log(level, "more happens than the gateway takes: dropping %s", kind)
+            self._lost[kind] += 1
             return False
         if held is None:
             held = self._held[sid, kind] = _Waiting(user_agent, self._settings.retry_s)
         held.entries.append(entry)
-        self.waiting += 1
+        if kind == "prices":
+            held.shown.add(_price(entry))
+        self._waiting[kind] += 1
         self._ready.set()
         return True
 
-    def _room(self) -> int:
-        """Entries that a session may hold now: fewer, the fuller it is, so others find room."""
+    def _has_room(self, kind: Kind, held: int) -> bool:
+        """Whether a session that holds so many entries may hold one more. Of acts it is fewer, the
+        fuller it is, so others find room; of prices none has more than the catalogue has items."""
         free = self._settings.queue - self.waiting
-        return min(self._settings.session_queue, _PARTS * free)
+        if kind == "prices":
+            return free > 0
+        free = min(free, -(-self._settings.queue // _OF_ACTS) - self._waiting["events"])
+        return held < min(self._settings.session_queue, _PARTS * free)
 
     async def run(self) -> None:
         """Send what comes; after a failure wait, longer each time."""
@@ -125,14 +160,15 @@ class Outbox:
         """Entries `first` to `end` of a session wait no longer."""
         held, count = self._held[key], end - first
         for _ in range(count):
+            held.shown.discard(_price(held.entries[first]))
             del held.entries[first]
-        self.waiting -= count
+        self._waiting[key[1]] -= count
         if not held.entries:
             del self._held[key]
         if sent:
             self.sent += count
         else:
-            self.dropped += count
+            self._lost[key[1]] += count
             log.warning("the gateway refused %d %s", count, key[1])
 
     def _body(self, sid: str, kind: Kind, entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -145,4 +181,10 @@ class Outbox:
                 while self._held:
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            log.warning("%d records of the shop were not taken by the gateway", self.waiting)
+            why = "%d records of the shop, %d of them prices, were not taken by the gateway"
+            log.warning(why, self.waiting, self._waiting["prices"])
+
+
+def _price(entry: dict[str, Any]) -> tuple[Any, Any]:
+    """What a price says but for when; of an act, of nothing."""
+    return entry.get("item"), entry.get("price_micros")

@@ -85,7 +85,9 @@ async def healthz(request: Request) -> Response:
             "records": {
                 "sent": shop.outbox.sent,
                 "waiting": shop.outbox.waiting,
+                "repeated": shop.outbox.repeated,
                 "dropped": shop.outbox.dropped,
+                "prices_lost": shop.outbox.prices_lost,
             },
         }
     )

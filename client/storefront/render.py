@@ -29,6 +29,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # templates are files of the package: read once
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from bls.phantom.shop import Item
 
@@ -16,6 +17,8 @@ QUERY_CHARS = 100
 PAGES = 1_000
 _MICROS = 1_000_000
 _DEAREST = 1_000_000
+_TEXTS = 1_024
+"""Texts of the catalogue kept as `plain` has them: two an item. Never what a visitor searches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def find(items: Sequence[Item], criteria: Criteria, price_of: Callable[[Item], i
     if criteria.sort == "price":
         fitting.sort(key=price_of)
     elif criteria.sort == "name":
-        fitting.sort(key=lambda item: plain(item.title))
+        fitting.sort(key=lambda item: _sold(item.title))
     return fitting
 
 
@@ -143,8 +146,16 @@ def _fits(
         return False
     if criteria.max_micros is not None and price_of(item) > criteria.max_micros:
         return False
-    said = plain(" ".join((item.title, item.text, *item.facets.values())))
+    if not words:
+        return True
+    said = _sold(" ".join((item.title, item.text, *item.facets.values())))
     return all(word in said for word in words)
+
+
+@lru_cache(_TEXTS)
+def _sold(text: str) -> str:
+    """`plain` of a text of the catalogue."""
+    return plain(text)
 
 
 def plain(text: str) -> str:

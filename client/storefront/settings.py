@@ -21,7 +21,9 @@ class StorefrontSettings:
         quote_pause_s: after that many seconds the gateway is asked again once it was late.
         quote_max_age_s: an older price is asked for anew before anything is bought.
         queue: events and quotes that may wait for the gateway.
-        session_queue: the same of one session: of its events, and again of its quotes.
+        session_queue: events of one session that may; its quotes are one an item and price.
+        visit_posts_per_s, address_posts_per_s: requests of browsers to `/events`. Half of what the
+            gateway takes of a session, so its pages find their prices; a page sends one in 2 s.
         gather_s: how long events wait for company in one request.
         shutdown_s: for what still waits when the shop stops.
     """
@@ -34,8 +36,10 @@ class StorefrontSettings:
     quote_pause_s: float = 1.0
     quote_max_age_s: float = 900.0
     send_timeout_s: float = 5.0
-    queue: int = 4_096
+    queue: int = 131_072
     session_queue: int = 256
+    visit_posts_per_s: int = 10
+    address_posts_per_s: int = 200
     gather_s: float = 0.05
     retry_s: float = 0.2
     retry_max_s: float = 5.0

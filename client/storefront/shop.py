@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from bls.errors import SkynetError
 from bls.phantom.shop import Catalogue, Item, catalogue
+from client.limiter import Limiter
 from client.storefront.gateway import GatewayClient
 from client.storefront.modes import WORDS, Words, options
 from client.storefront.orders import Line
@@ -25,7 +26,7 @@ from client.storefront.visits import COOKIE, Visit, Visits
 
 @dataclass
 class Shop:
-    """Made by `open`, ended by `close`."""
+    """Made by `open`, ended by `close`. `per_visit`, `per_address`: what browsers may tell."""
 
     settings: StorefrontSettings
     catalogue: Catalogue
@@ -35,6 +36,8 @@ class Shop:
     gateway: GatewayClient
     outbox: Outbox
     prices: Prices
+    per_visit: Limiter
+    per_address: Limiter
     _sender: asyncio.Task[None] = field(repr=False)
 
     @classmethod
@@ -54,6 +57,8 @@ class Shop:
             gateway,
             outbox,
             Prices(settings, sold, gateway, outbox),
+            Limiter(settings.visit_posts_per_s, settings.sessions),
+            Limiter(settings.address_posts_per_s),
             asyncio.create_task(outbox.run()),
         )
 

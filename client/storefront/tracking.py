@@ -39,11 +39,13 @@ class Batch(Strict):
 async def post_events(request: Request) -> Response:
     """204 once they wait for the gateway; those that find no room are dropped and counted.
 
-    Raises `SkynetError`, `unknown_item` among others.
+    Raises `SkynetError`, `unknown_item` and `rate_limited` among others.
     """
     shop = shop_of(request)
+    shop.per_address.take(request.client.host if request.client is not None else "")
     body = await read_object(request, EVENTS_BYTES)
     visit = shop.known(request)
+    shop.per_visit.take(visit.sid)
     try:
         batch = Batch.model_validate(body)
     except ValidationError as error:

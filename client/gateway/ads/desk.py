@@ -20,10 +20,10 @@ from bls.errors import SkynetError
 from bls.guard.ruling import UNJUDGED, Ruling
 from bls.limits import LIMITS
 from client.gateway.ads.judges import judge
-from client.gateway.ads.limiter import Limiter
 from client.gateway.ads.rightkeys import RightKeys
 from client.gateway.ads.threads import Threads, away
 from client.gateway.upstream import Triton
+from client.limiter import Limiter
 
 log = logging.getLogger("skynet.ads")
 

@@ -34,12 +34,12 @@ from bls.phantom.live import LiveSession, Standing
 from bls.phantom.past import Was
 from bls.phantom.session import Mode
 from bls.phantom.shop import catalogue
-from client.gateway.ads.limiter import Limiter
 from client.gateway.phantom.bodies import Act, Placed
 from client.gateway.phantom.conditions import Conditions
 from client.gateway.phantom.record import SessionRecord
 from client.gateway.phantom.score import ask
 from client.gateway.upstream import Triton
+from client.limiter import Limiter
 
 
 class SessionDesk:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import orjson
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from bls.limits import LIMITS
@@ -49,7 +50,7 @@ async def post_quotes(request: Request) -> Response:
     ]
     currency = catalogue(body.mode).currency
     told = {"session_id": body.session_id, "currency": currency, "quotes": quotes}
-    return JSONResponse(told)
+    return Response(orjson.dumps(told), media_type="application/json")
 
 
 QUOTE_ROUTES = [Route("/v1/quotes", post_quotes, methods=["POST"])]

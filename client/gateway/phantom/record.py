@@ -78,6 +78,8 @@ class SessionRecord:
         if opening is None:
             raise _stalled()
         try:
+            if opening.done():  # as nearly always: no timer
+                return opening.result()
             return await asyncio.wait_for(asyncio.shield(opening), timeout_s)
         except Exception:  # told by `_ended`
             raise _stalled() from None

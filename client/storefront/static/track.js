@@ -6,6 +6,7 @@ const LONGEST_MS = 600_000;
 const BATCH = 16;
 const EVERY_MS = 2_000;
 const HELD = 200;
+const later = (status) => status === 429 || status >= 500;
 
 let waiting = [];
 const since = new Map();
@@ -41,7 +42,7 @@ function send() {
   fetch("/events", {
     method: "POST", headers: { "content-type": "application/json" },
     body: JSON.stringify({ events }), keepalive: true, // lives on when the page goes
-  }).then((answer) => { if (answer.status >= 500) again(batch); }, () => again(batch));
+  }).then((answer) => { if (later(answer.status)) again(batch); }, () => again(batch));
 }
 
 // The ids stay, so a batch that did arrive counts once.

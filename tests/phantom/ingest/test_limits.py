@@ -16,7 +16,7 @@ from bls.phantom.live import LiveSession, Standing
 from bls.phantom.past import Past, Was
 from bls.phantom.seen import Seen
 from bls.phantom.session import Quote, SessionEvent
-from client.gateway.ads.limiter import Limiter
+from client.limiter import Limiter
 from tests.phantom.ingest.rig import ITEMS, Shop, event, fault, open_shop, quote
 
 pytestmark = pytest.mark.spec("PH-13")

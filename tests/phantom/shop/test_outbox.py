@@ -109,7 +109,7 @@ def test_a_full_queue_drops_the_newest_and_counts_it() -> None:
         taken.extend(outbox.put("events", "s1", "", event(name)) for name in "abcde")
 
     receiver = Receiver(*[Sent.LATER] * 1_000)
-    outbox = run(receiver, five, queue=3)
+    outbox = run(receiver, five, queue=6)
     assert taken == [True, True, True, False, False]
     assert (outbox.dropped, outbox.waiting) == (2, 3)
 
@@ -135,7 +135,7 @@ def test_many_that_flood_leave_room_for_another() -> None:
             outbox.put("events", f"s{number % 20}", "", event(f"e{number}"))
         taken.append(outbox.put("events", "other", "", event("other")))
 
-    outbox = run(Receiver(*[Sent.LATER] * 1_000), flood, queue=200, session_queue=50)
+    outbox = run(Receiver(*[Sent.LATER] * 1_000), flood, queue=400, session_queue=50)
     assert taken == [True] and 150 < outbox.waiting <= 200
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bls.errors import SkynetError
-from client.gateway.ads.limiter import Limiter
+from client.limiter import Limiter
 
 
 def test_a_burst_then_the_rate() -> None:

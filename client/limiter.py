@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""So many requests a second for each advertiser, in bounded memory."""
+"""So many requests a second for each advertiser, session or address, in bounded memory."""
 
 from __future__ import annotations
 

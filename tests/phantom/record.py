@@ -151,7 +151,7 @@ def main() -> None:
             bar.update(len(keeper.made) - bar.n)
         for share in shares:
             share.result()
-    wrong = [one.sid for one in keeper.made if _differs(one, listener)]
+    wrong = [one.sid for one in keeper.made if differs(one, listener)]
     print(f"{len(keeper.made)} sessions, {len(wrong)} not as the shop told them")
     print(f"failed: {dict(keeper.failed)}; requests the gateway did not answer: {listener.away}")
     raise SystemExit(bool(wrong))
@@ -178,7 +178,7 @@ def _named(names: list[str], llm: str | None) -> list[Driver]:
     return [*found, LLMShopper(GatewayChooser(llm))] if llm else found
 
 
-def _differs(session: Session, listener: Listener) -> bool:
+def differs(session: Session, listener: Listener) -> bool:
     """Whether an act was told otherwise, or a price read that nobody gave."""
     told = collections.Counter(listener.told[session.sid].values())
     read = collections.Counter(one.action for one in session.events)

@@ -87,10 +87,21 @@ def get_json(url: str, path: str) -> JSON:
     return dict(response.json())
 
 
-def post_json(url: str, path: str, body: JSON, headers: dict[str, str] | None = None) -> JSON:
-    """`POST path` with a JSON body; raises as `stream_chat`."""
-    address = url.rstrip("/") + path
-    response = httpx.post(address, json=body, headers=auth() | (headers or {}), timeout=_TIMEOUT)
+def post_json(
+    url: str,
+    path: str,
+    body: JSON,
+    headers: dict[str, str] | None = None,
+    *,
+    patient: bool = False,
+) -> JSON:
+    """`POST path` with a JSON body; raises as `stream_chat`.
+
+    Args:
+        patient: wait past the gateway's own limit for a reply, not for half a minute.
+    """
+    address, timeout = url.rstrip("/") + path, _PATIENT if patient else _TIMEOUT
+    response = httpx.post(address, json=body, headers=auth() | (headers or {}), timeout=timeout)
     if not response.is_success:
         raise http_error(response.status_code, response.content)
     return dict(response.json())

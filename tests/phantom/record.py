@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes `recorded.jsonl.gz` again: every driver several times in a real browser, in a real shop.
 
-    python -m tests.phantom.record --sessions 60 --seed 1 --out tests/phantom/recorded.jsonl.gz
+    python -m tests.phantom.record --sessions 70 --seed 1 --gateway http://127.0.0.1:8080 --llm \\
+        --out tests/phantom/recorded.jsonl.gz
 
-The shop runs in front of a gateway that only listens, so it shows base prices. What the browser
-side read of each session is checked against what the shop told that gateway. Visits take as long
-as they say they do; several go on at a time.
+The shop is started here, behind a listener that passes on to the gateway of a running stack, so its
+prices are live; `--llm` adds the driver whose mind is that gateway's model. Without `--gateway` the
+listener is alone and the shop shows base prices. What the browser side read of each session, acts
+and prices, is checked against what the shop and the gateway told each other. Visits take as long as
+they say they do; several go on at a time.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -24,10 +26,8 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from tqdm import tqdm
 
@@ -35,54 +35,15 @@ from bls.errors import SkynetError
 from bls.phantom.recorded import write_sessions
 from bls.phantom.session import MODES, Mode, Session
 from bls.phantom.shop import catalogue
+from pipelines_dagster.phantom.traffic.agents.llm import LLMShopper
 from pipelines_dagster.phantom.traffic.browser_ground import BrowserGround
 from pipelines_dagster.phantom.traffic.driver import Driver
 from pipelines_dagster.phantom.traffic.drivers import drivers
+from pipelines_dagster.phantom.traffic.model import GatewayChooser
+from pipelines_dagster.phantom.traffic.post import Poster
+from tests.phantom.listener import Listener
 
 _READY_S = 30.0
-
-
-class Listener:
-    """A gateway that takes records and knows no prices.
-
-    Attributes:
-        told: session id -> event id -> action. What is told twice is there once.
-        asked: paths and bodies, in their order.
-    """
-
-    def __init__(self) -> None:
-        self.told = collections.defaultdict[str, dict[str, str]](dict)
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                try:
-                    body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                except ValueError:  # who asked has gone, in the middle of it
-                    return
-                self.send_response(listener.take(self.path, body))
-                self.send_header("content-length", "2")
-                self.end_headers()
-                with contextlib.suppress(BrokenPipeError):  # who was too slow asks again
-                    self.wfile.write(b"{}")
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def take(self, path: str, body: dict[str, Any]) -> int:
-        """The status of the answer."""
-        self.asked.append((path, body))
-        for one in body.get("events", ()):
-            self.told[body["session_id"]][one["event_id"]] = one["action"]
-        return 404 if path == "/v1/quotes" else 200
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
 
 
 @contextmanager
@@ -117,18 +78,33 @@ def _wait(url: str, shop: subprocess.Popen[bytes]) -> None:
 
 
 class Keeper:
-    """Writes the file anew with each session, so that one that ends early leaves what was made."""
+    """Writes the file anew with each session, so that one that ends early leaves what was made.
 
-    def __init__(self, out: Path) -> None:
+    Args:
+        gateway: address of one that is to know them as synthetic.
+
+    Attributes:
+        failed: `driver: code` of the sessions that a fault ended; they are left out.
+    """
+
+    def __init__(self, out: Path, gateway: str | None = None) -> None:
         self._out, self._lock = out, threading.Lock()
-        self._order = {name: at for at, name in enumerate(drivers())}
+        self._poster = Poster(gateway, label_only=True) if gateway else None
+        self._order = {name: at for at, name in enumerate([*drivers(), LLMShopper.name])}
         self.made: list[Session] = []
+        self.failed = collections.Counter[str]()
 
     def keep(self, session: Session) -> None:
+        if self._poster:
+            self._poster.send(session)
         with self._lock:
             self.made.append(session)
             self.made.sort(key=lambda one: (self._order[one.origin], one.start_ms))
             write_sessions(self._out, self.made)
+
+    def missed(self, driver: Driver, fault: SkynetError) -> None:
+        with self._lock:
+            self.failed[f"{driver.name}: {fault.code}"] += 1
 
 
 def record(
@@ -141,7 +117,7 @@ def record(
             try:
                 keeper.keep(next(iter(ground.sessions(driver, f"{seed}/{turn}"))))
             except SkynetError as fault:
-                print(f"{driver.name}: {fault.code}", file=sys.stderr)
+                keeper.missed(driver, fault)
 
 
 def taken(turns: SimpleQueue[tuple[Driver, int]]) -> Iterator[tuple[Driver, int]]:
@@ -152,23 +128,17 @@ def taken(turns: SimpleQueue[tuple[Driver, int]]) -> Iterator[tuple[Driver, int]
 
 
 def main() -> None:
-    """Command line. Exit code 1 where the shop told something else than was done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sessions", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--speed", type=float, default=1.0)
-    parser.add_argument("--mode", choices=MODES, default="hotel")
-    parser.add_argument("--browsers", type=int, default=6)
-    parser.add_argument("--drivers", default=",".join(drivers()))
-    parser.add_argument("--root", type=Path, default=Path())
-    parser.add_argument("--out", type=Path, required=True)
+    """Command line. Exit code 1 where the shop told something else than was done or shown."""
+    parser = _parser()
     args = parser.parse_args()
-    known = drivers()
-    named = [known[name] for name in args.drivers.split(",")]
+    if args.llm and not args.gateway:
+        parser.error("--llm needs --gateway")
     turns = SimpleQueue[tuple[Driver, int]]()
+    named = _named(args.drivers.split(","), args.gateway if args.llm else None)
     for turn in range(args.sessions):
         turns.put((named[turn % len(named)], turn))
-    listener, sold, keeper = Listener(), catalogue(args.mode), Keeper(args.out)
+    listener, sold = Listener(args.gateway), catalogue(args.mode)
+    keeper = Keeper(args.out, args.gateway)
     with (
         running_shop(args.mode, listener.url, args.root) as url,
         ThreadPoolExecutor(args.browsers) as pool,
@@ -181,18 +151,42 @@ def main() -> None:
             bar.update(len(keeper.made) - bar.n)
         for share in shares:
             share.result()
-    made = keeper.made
-    wrong = [one.sid for one in made if _differs(one, listener)]
-    print(f"{len(made)} sessions, {len(wrong)} not as the shop told them")
+    wrong = [one.sid for one in keeper.made if differs(one, listener)]
+    print(f"{len(keeper.made)} sessions, {len(wrong)} not as the shop told them")
+    print(f"failed: {dict(keeper.failed)}; requests the gateway did not answer: {listener.away}")
     raise SystemExit(bool(wrong))
 
 
-def _differs(session: Session, listener: Listener) -> bool:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--mode", choices=MODES, default="hotel")
+    parser.add_argument("--browsers", type=int, default=6)
+    parser.add_argument("--drivers", default=",".join(drivers()), help="beside llm")
+    parser.add_argument("--gateway", help="of a running stack; without it prices are base prices")
+    parser.add_argument("--llm", action="store_true", help="its model drives llm, too")
+    parser.add_argument("--root", type=Path, default=Path())
+    parser.add_argument("--out", type=Path, required=True)
+    return parser
+
+
+def _named(names: list[str], llm: str | None) -> list[Driver]:
+    known = drivers()
+    found = [known[name] for name in names]
+    return [*found, LLMShopper(GatewayChooser(llm))] if llm else found
+
+
+def differs(session: Session, listener: Listener) -> bool:
+    """Whether an act was told otherwise, or a price read that nobody gave."""
     told = collections.Counter(listener.told[session.sid].values())
     read = collections.Counter(one.action for one in session.events)
-    if told != read:
-        print(session.origin, "told", told - read, "read", read - told, file=sys.stderr)
-    return told != read
+    prices = {(one.item, one.price_micros) for one in session.quotes}
+    made_up = prices - listener.priced[session.sid]
+    if told != read or made_up:
+        print(session.origin, "told", told - read, "read", read - told, made_up, file=sys.stderr)
+    return told != read or bool(made_up)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ _TOKENS = 6
 class GatewayChooser:
     """Answers prompts, greedily, with the weight of advertisers at its least.
 
+    It asks for a whole reply, without the heartbeats of a stream, so it waits for as long as the
+    gateway lets a reply take: a busy machine makes a visit slow, not faulty.
+
     Raises:
         SkynetError: `model_away`, or what the gateway refuses with.
     """
@@ -33,7 +36,7 @@ class GatewayChooser:
             "skynet": {"w_ref": LIMITS.weight_ref_max},
         }
         try:
-            reply = post_json(self._url, "/v1/chat/completions", body)
+            reply = post_json(self._url, "/v1/chat/completions", body, patient=True)
         except ReplyError as fault:
             raise SkynetError(fault.code, str(fault), 502) from None
         except httpx.HTTPError:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from bls.errors import SkynetError
 from bls.phantom.recorded import read_sessions
 from client.commands.phantom import phantom
-from tests.phantom.record import Listener
+from tests.phantom.listener import Listener
 
 
 def run(*args: object) -> Result:

@@ -2,9 +2,12 @@
 """A model that chooses: good answers, bad ones, none."""
 
 import re
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import httpx
 import pytest
 
 from bls.errors import SkynetError
@@ -17,6 +20,7 @@ from pipelines_dagster.phantom.traffic.wants import Wants
 from pipelines_dagster.phantom.traffic.wares import made_up
 from tests.client.fake_triton import FakeTriton
 from tests.client.harness import LiveGateway
+from tests.phantom.listener import Listener
 
 SHOP = made_up("hotel")
 WANTS = Wants((("city", "Brine"),), 400_000_000, "2027-05-05")
@@ -91,6 +95,23 @@ def test_a_gateway_that_is_away() -> None:
     with pytest.raises(SkynetError) as caught:
         GatewayChooser("http://127.0.0.1:9")("hello")
     assert caught.value.code == "model_away"
+
+
+class Slow(Listener):
+    """Answers a chat later than the clients that want to know soon wait for."""
+
+    def take(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str]
+    ) -> tuple[int, str, bytes]:
+        time.sleep(0.2)
+        return 200, "application/json", b'{"choices": [{"message": {"content": " 2."}}]}'
+
+
+def test_a_busy_gateway_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.thin._TIMEOUT", httpx.Timeout(0.02))
+    slow = Slow()
+    assert GatewayChooser(slow.url)("Which number?") == " 2."
+    slow.server.shutdown()
 
 
 def test_a_real_gateway_is_asked_with_little_weight_for_advertisers(

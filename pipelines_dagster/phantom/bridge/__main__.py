@@ -50,7 +50,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise invalid("bad_size", "Shares are in [0, 1].")
     dials = Dials(options.agent_free, options.agent_strength, invalid_at=options.invalid_at)
     return Plan(
-        scores=_scores(options.auc),
+        scores=_scores(options),
         alphas=options.alpha_values,
         seeds=options.seeds,
         conversations=options.conversations,
@@ -60,11 +60,12 @@ def _plan(options: argparse.Namespace) -> Plan:
     )
 
 
-def _scores(assumed: Sequence[float]) -> tuple[Scores, ...]:
-    """Of stated AUCs; without one the served version's and its like's."""
-    if assumed:
-        return tuple(Roc(auc) for auc in assumed)
-    return driven.known(load_settings().agent_folder()), driven.unseen(TrainConfig())
+def _scores(options: argparse.Namespace) -> tuple[Scores, ...]:
+    if options.auc:
+        return tuple(Roc(auc) for auc in options.auc)
+    if options.scores == driven.KNOWN:
+        return (driven.known(load_settings().agent_folder()),)
+    return (driven.unseen(TrainConfig()),)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=Plan.seeds, help="paired")
     parser.add_argument("--conversations", type=int, default=Plan.conversations, help="per seed")
     parser.add_argument("--regime", default=Plan.regime, help="of the market simulator")
+    parser.add_argument("--scores", choices=(driven.KNOWN, driven.UNSEEN), default=driven.KNOWN)
     parser.add_argument("--auc", type=_shares, default=(), help="assume f instead: 0.98,0.9,...")
     parser.add_argument("--eager", type=float, default=Plan.eager, help="an agent's click rate")
     parser.add_argument("--agent-free", type=float, default=DIALS.free)

@@ -155,7 +155,7 @@ class _Worlds:
 
     def _learnt(self, samples: Samples) -> _Learnt:
         model = self.learner.fit_value(samples, self.seed)
-        return _Learnt(self.learner.curves(model, self.live), self._tve_error(model))
+        return _Learnt(self.learner.curves(model, self.live, 1), self._tve_error(model))
 
     def _tve_error(self, model: DualTower) -> float:
         """RMSE of V(k) on people of a world of its own, at every third token of every ad."""

@@ -31,12 +31,12 @@ from export.tve.model import DualTower
 from export.tve.tokens import TOKENIZER, encode, load_tokenizer
 from export.tve.train import go_on
 from export.tve.warm import start_from as value_from
-from pipelines_dagster.defs.market.ab.trial import Trial
+from pipelines_dagster.defs.market.ab.trial import CANDIDATES, Trial
 from pipelines_dagster.defs.market.traits import F64, I64
 from pipelines_dagster.defs.training.predictor import PROFILES
 
-VALUE = TveConfig(supervised=Stage(lr=3e-4, epochs=4))
-BIDS = replace(PROFILES["quick"], steps=40)
+VALUE = TveConfig(supervised=Stage(lr=5e-4, epochs=3))
+BIDS = replace(PROFILES["quick"], steps=20)
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,11 @@ class Learner:
             keys=np.zeros((len(k), 3), np.int64),
         )
 
-    def curves(self, network: DualTower, trial: Trial) -> tuple[F64, F64, F64]:
-        """v_max, a, k_0 [n, CANDIDATES] that a network says of a trial."""
+    def curves(
+        self, network: DualTower, trial: Trial, candidates: int = CANDIDATES
+    ) -> tuple[F64, F64, F64]:
+        """v_max, a, k_0 [n, candidates] that a network says of a trial's first so many."""
+        trial = replace(trial, ad=trial.ad[:, :candidates])
         nothing = np.zeros(trial.ad.size)
         asked = self.samples(trial, nothing.astype(np.int64), nothing)
         told = teach(network, asked).numpy().astype(np.float64)

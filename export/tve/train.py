@@ -76,6 +76,13 @@ def train(
     return Trained(artefact, metrics)
 
 
+def go_on(model: DualTower, samples: Samples, config: TveConfig, seed: int) -> DualTower:
+    """Stage 2 alone, in place: what a version that knows its towers learns from newer samples."""
+    torch.set_num_threads(config.threads)
+    _Runner(config, seed, samples).run(Supervised, model, config.supervised)
+    return model
+
+
 def _network(dims: Dims, vocabulary: int, scale: float, seed: int) -> DualTower:
     torch.manual_seed(seed)
     return DualTower(dims, vocabulary, scale)
@@ -88,8 +95,8 @@ class _Runner:
     config: TveConfig
     seed: int
     samples: Samples
-    trace: LossTrace
-    progress: bool
+    trace: LossTrace | None = None
+    progress: bool = False
 
     def run(
         self,
@@ -108,7 +115,7 @@ class _Runner:
             steps=min(steps, limit) if limit > 0 else steps,
             seed=self.seed,
         )
-        callbacks: list[Callback] = [self.trace]
+        callbacks: list[Callback] = [] if self.trace is None else [self.trace]
         if self.progress:
             callbacks.append(TQDMProgressBar(refresh_rate=5))
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

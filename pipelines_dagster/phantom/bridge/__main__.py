@@ -13,9 +13,12 @@ from tqdm import tqdm
 from bls.errors import SkynetError, invalid
 from bls.phantom.bridge import DIALS, Dials
 from bls.settings import load_settings
-from pipelines_dagster.phantom.bridge import report
+from export.agent_score.config import TrainConfig
+from export.errors import ExportError
+from pipelines_dagster.phantom.bridge import driven, report
 from pipelines_dagster.phantom.bridge.experiment import ALPHAS, Plan, play
-from pipelines_dagster.phantom.bridge.scores import Roc, served
+from pipelines_dagster.phantom.bridge.learn import Learner
+from pipelines_dagster.phantom.bridge.scores import Roc, Scores
 
 PROGRAM = "python -m pipelines_dagster.phantom.bridge"
 
@@ -26,13 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(words)
         plan, commit = _plan(options), report.sha()
         with tqdm(total=plan.seeds * len(plan.alphas), unit="alpha", disable=None) as bar:
-            figures = play(plan, bar.update)
+            figures = play(plan, Learner.of(load_settings()), bar.update)
         block = report.page(figures, plan, (PROGRAM, *words), commit)
         if options.write is not None:
             report.write(options.write, block, options.mark)
             stem = f"{options.write.stem}{options.mark}.svg"
             report.plot(figures, plan, options.write.with_name(stem))
-    except SkynetError as error:
+    except (ExportError, SkynetError) as error:
         print(f"{error.code}: {error.message}", file=sys.stderr)
         return 1
     print(block)
@@ -40,23 +43,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    """Raises `bad_size`, `bad_roc`."""
+    """Raises `bad_size`, `bad_roc`, and as `driven.known`."""
     if min(options.seeds, options.conversations) < 1 or not options.alpha_values:
         raise invalid("bad_size", "Seeds, conversations and shares are at least 1.")
     if not 0 <= options.eager <= 1 or not all(0 <= a <= 1 for a in options.alpha_values):
         raise invalid("bad_size", "Shares are in [0, 1].")
-    roc = served(load_settings().agent_folder())
-    if options.auc is not None:
-        roc = Roc(options.auc, roc.prior, "assumed")
+    dials = Dials(options.agent_free, options.agent_strength, invalid_at=options.invalid_at)
     return Plan(
-        roc=roc,
+        scores=_scores(options),
         alphas=options.alpha_values,
         seeds=options.seeds,
         conversations=options.conversations,
         regime=options.regime,
         eager=options.eager,
-        dials=Dials(options.agent_free, options.agent_strength, invalid_at=options.invalid_at),
+        dials=dials,
     )
+
+
+def _scores(options: argparse.Namespace) -> tuple[Scores, ...]:
+    if options.auc:
+        return tuple(Roc(auc) for auc in options.auc)
+    if options.scores == driven.KNOWN:
+        return (driven.known(load_settings().agent_folder()),)
+    return (driven.unseen(TrainConfig()),)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=Plan.seeds, help="paired")
     parser.add_argument("--conversations", type=int, default=Plan.conversations, help="per seed")
     parser.add_argument("--regime", default=Plan.regime, help="of the market simulator")
-    parser.add_argument("--auc", type=float, help="of f; default: what agent_score reached")
+    parser.add_argument("--scores", choices=(driven.KNOWN, driven.UNSEEN), default=driven.KNOWN)
+    parser.add_argument("--auc", type=_shares, default=(), help="assume f instead: 0.98,0.9,...")
     parser.add_argument("--eager", type=float, default=Plan.eager, help="an agent's click rate")
     parser.add_argument("--agent-free", type=float, default=DIALS.free)
     parser.add_argument("--agent-strength", type=float, default=DIALS.strength)

@@ -1,98 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two small models of the served ones' kind, fitted to whatever traffic the data held.
+"""The two served networks, trained further on whatever traffic the data held.
 
-Value: the readers' own form with free parameters, least squares on log(1 + clicks); so its error is
-what the data did to it and nothing else. Forecast: a linear map of the last 15 log W_-i and their
-moments to the next one. Both are stand-ins that take a second; the served networks see the same
-data through the same filter (docs/datasets.md).
+Both go on from the version that ships, with the trainer's own network, batches and loss: the value
+model by its supervised stage, the predictor as the pipelines' quick profile does it. So the error
+is what a retraining on that traffic does to the model in service, not what a model that never saw
+clean traffic would have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from bls.brain.curve import A_MAX
-from bls.brain.features import PAST, STATS, build
-from bls.contracts import CTX
-from pipelines_dagster.defs.market.creatives import Words
+from bls.contracts import WINDOW
+from bls.settings import Settings
+from export.bid_predictor import lit
+from export.bid_predictor.config import TrainConfig
+from export.bid_predictor.network import TTTiny
+from export.bid_predictor.scores import score
+from export.bid_predictor.warm import start_from as predictor_from
+from export.bid_predictor.windows import Windows
+from export.tve.config import Stage, TveConfig
+from export.tve.data import Samples
+from export.tve.feed import teach
+from export.tve.model import DualTower
+from export.tve.tokens import TOKENIZER, encode, load_tokenizer
+from export.tve.train import go_on
+from export.tve.warm import start_from as value_from
+from pipelines_dagster.defs.market.ab.trial import CANDIDATES, Trial
 from pipelines_dagster.defs.market.traits import F64, I64
+from pipelines_dagster.defs.training.predictor import PROFILES
 
-_START = np.array([0.4, 4.2, -1.6, 2.4, 0.9, -1.2, 0.25, 0.55, 0.6])
-_LOW = np.array([0.0, 0.0, -6, -6, -6, -6, 0.02, 0.0, 0.0])
-_HIGH = np.array([6.0, 12.0, 6, 6, 6, 6, 2.0, 2.0, 3.0])
-
-
-@dataclass(frozen=True)
-class Ads:
-    """n showings: how well the ad fits, and what its words are."""
-
-    relevance: F64
-    annoyance: F64
-    quality: F64
-    tokens: F64
-    hook: F64
-
-    @classmethod
-    def of(cls, relevance: F64, annoyance: F64, words: Sequence[Words]) -> Ads:
-        parts = [[float(getattr(w, name)) for w in words] for name in ("quality", "tokens", "hook")]
-        return cls(relevance, annoyance, *(np.array(part) for part in parts))
+VALUE = TveConfig(supervised=Stage(lr=5e-4, epochs=3))
+BIDS = replace(PROFILES["quick"], steps=20)
 
 
 @dataclass(frozen=True)
-class ValueModel:
-    """`theta` [9], in the order of `readers.curves`'s constants."""
+class Learner:
+    """The versions that ship, and how they are trained."""
 
-    theta: F64 = field(default_factory=_START.copy)
-
-    def curves(self, ads: Ads) -> tuple[F64, F64, F64]:
-        """v_max, a, k_0 [n], within what is served."""
-        base, gain, middle, fit, good, dull, slope, more, late = self.theta
-        power = middle + fit * ads.relevance + good * ads.quality + dull * ads.annoyance
-        v_max = base + gain / (1 + np.exp(-power))
-        a = slope + more * np.exp(-np.maximum(ads.tokens - 6, 0) / 14)
-        return v_max, np.clip(a, 1e-3, A_MAX), np.maximum(1.0, 1 + late * (ads.hook - 1))
-
-    def value(self, ads: Ads, k: I64) -> F64:
-        """V(k) [n] per unit of rate."""
-        v_max, a, k_0 = self.curves(ads)
-        curve: F64 = v_max / (1 + np.exp(-a * (k - k_0)))
-        return curve
+    tve: DualTower
+    tokenizer: Any
+    predictor: Path
+    value: TveConfig = VALUE
+    bids: TrainConfig = field(default_factory=lambda: BIDS)
 
     @classmethod
-    def fit(cls, ads: Ads, k: I64, clicks: F64) -> ValueModel:
-        """From n showings of `k` delivered tokens and their clicks."""
-        label = np.log1p(clicks)
-        found = least_squares(
-            lambda theta: cls(theta).value(ads, k) - label,
-            np.clip(_START, _LOW + 1e-6, _HIGH - 1e-6),
-            bounds=(_LOW, _HIGH),
-            max_nfev=60,
+    def of(cls, settings: Settings) -> Learner:
+        """Raises `ExportError` where a version is missing or broken."""
+        tve = settings.tve_folder()
+        tokenizer = load_tokenizer(tve / TOKENIZER)
+        return cls(value_from(tve), tokenizer, settings.predictor_folder())
+
+    def fit_value(self, samples: Samples, seed: int) -> DualTower:
+        return go_on(copy.deepcopy(self.tve), samples, self.value, seed)
+
+    def fit_bids(self, windows: Windows, seed: int) -> TTTiny:
+        network = predictor_from(self.predictor, self.bids)
+        lit.fit(network, windows, self.bids, seed, progress=False)
+        return network
+
+    def samples(self, trial: Trial, k: I64, clicks: F64) -> Samples:
+        """Of every candidate of every conversation, shown for `k` tokens [n x CANDIDATES]."""
+        world = trial.world
+        ids, mask = encode(self.tokenizer, world.texts)
+        return Samples(
+            ctx=world.ctx,
+            ad_vec=world.ad,
+            ids=ids,
+            mask=mask,
+            of_ctx=np.repeat(trial.ctx, trial.ad.shape[1]).astype(np.int64),
+            of_ad=trial.ad.ravel().astype(np.int64),
+            k=k,
+            label=np.log1p(clicks).astype(np.float32),
+            keys=np.zeros((len(k), 3), np.int64),
         )
-        return cls(found.x)
+
+    def curves(
+        self, network: DualTower, trial: Trial, candidates: int = CANDIDATES
+    ) -> tuple[F64, F64, F64]:
+        """v_max, a, k_0 [n, candidates] that a network says of a trial's first so many."""
+        trial = replace(trial, ad=trial.ad[:, :candidates])
+        nothing = np.zeros(trial.ad.size)
+        asked = self.samples(trial, nothing.astype(np.int64), nothing)
+        told = teach(network, asked).numpy().astype(np.float64)
+        v_max, a, k_0 = told[:, :3].T.reshape(3, *trial.ad.shape)
+        return v_max, a, k_0
 
 
-def fit_forecast(log_w: F64) -> F64:
-    """Weights [19] of the linear forecast, from series [n, T]."""
-    past, label = _windows(log_w)
-    weights: F64 = np.linalg.lstsq(past, label, rcond=None)[0]
-    return weights
+def windows(trial: Trial, log_w: F64) -> Windows:
+    """Every token of every reply, from series [n, LONGEST + 1] that begin with the opening."""
+    token = np.arange(log_w.shape[1] - 1)
+    conversation, at = np.nonzero(token < trial.lengths[:, None])
+    places = np.maximum(at[:, None] + np.arange(1 - WINDOW, 1), 0)
+    return Windows(
+        contexts=trial.world.ctx,
+        ctx=trial.ctx[conversation].astype(np.int64),
+        conversation=conversation.astype(np.int64),
+        past=log_w[conversation[:, None], places],
+        token_idx=at.astype(np.int64),
+        label=log_w[conversation, at + 1],
+    )
 
 
-def forecast_error(weights: F64, log_w: F64) -> float:
-    """RMSE of the forecast of log W_-i on series [n, T]."""
-    past, label = _windows(log_w)
-    return float(np.sqrt(np.mean((past @ weights - label) ** 2)))
-
-
-def _windows(log_w: F64) -> tuple[F64, F64]:
-    """Every full window and what came after it: [m, 19], [m]."""
-    width = PAST.stop - PAST.start
-    views = np.lib.stride_tricks.sliding_window_view(log_w, width + 1, axis=1)
-    flat = views.reshape(-1, width + 1)
-    features = build(np.zeros(CTX, np.float32), flat[:, :-1], np.zeros(len(flat)))
-    columns = (features[:, PAST], features[:, STATS], np.ones((len(flat), 1)))
-    return np.concatenate(columns, axis=1).astype(np.float64), flat[:, -1]
+def forecast_error(network: TTTiny, judged: Windows) -> float:
+    """RMSE of the forecast's mean of log W_-i."""
+    return score(lit.forecast(network, judged), judged.label).rmse

@@ -49,14 +49,19 @@ ARMS = (
 
 @dataclass(frozen=True)
 class Traffic:
-    """Who the n conversations are with, and what f says of them at their end: refunded, not learned
-    from."""
+    """Who the n conversations are with, and what f says of them.
+
+    Attributes:
+        discount, invalid: by `score`; discount_before: by the one that it replaces.
+        moves: where in the reply it does, as a share of its tokens.
+    """
 
     agent: Bool
     score: F64
     discount: F64
     invalid: Bool
-    unlearned: Bool
+    discount_before: F64
+    moves: F64
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,19 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
 from bls.errors import invalid
+from bls.phantom.bridge import LEARN_BELOW, Dials
 from bls.settings import REPOSITORY
+from export.agent_score.scores import auc
 from pipelines_dagster.defs.market.traits import F64
-from pipelines_dagster.phantom.bridge.experiment import Figure, Plan, select
+from pipelines_dagster.phantom.bridge.experiment import Figure, Plan, of_scores, select
 from pipelines_dagster.phantom.bridge.play import ARMS
+from pipelines_dagster.phantom.bridge.scores import Scores
 
 BEGIN, END = "<!-- bridge: figures -->", "<!-- bridge: end -->"
 _HEAD = (
@@ -29,8 +33,14 @@ _HEAD = (
     "forecast error",
 )
 _OFF = ARMS[0].name
+_DRAWS = 40_000
 _COLOURS = ("#8a8a8a", "#3b6ea5", "#c9922e", "#d9743c", "#7a5aa6", "#3f7d58", "#1d4d33")
 """Of the arms, in their order."""
+_SHOWN = (
+    ("roi", "value to people / paid"),
+    ("tve", "RMSE of the value model, on people"),
+    ("forecast", "RMSE of the predictor, on people"),
+)
 
 
 def interval(values: F64) -> tuple[float, float]:
@@ -64,17 +74,39 @@ def _shown(values: F64, places: int, sign: bool = False) -> str:
 
 
 def page(figures: Sequence[Figure], plan: Plan, argv: Sequence[str], commit: str) -> str:
-    """The whole block: how it was made, of which commit, and the table."""
-    roc, dials = plan.roc, plan.dials
+    """The whole block: how it was made, of which commit, and a table for each kind of scores."""
+    dials = plan.dials
     said = (
         f"`{' '.join(argv)}` at `{commit}`; {plan.seeds} paired seeds, {plan.conversations} "
         f"conversations a seed, regime `{plan.regime}`; agents click with probability "
-        f"{plan.eager:g}. f: {roc.origin}, AUC {roc.auc:.3f}, prior {roc.prior:g}. Dials: "
-        f"agent_free {dials.free:g}, agent_strength {dials.strength:g}, invalid_at "
-        f"{dials.invalid_at:g}; training leaves out f >= {plan.learn_below:g}. +- is half a 95 % "
-        "interval over seeds; changes are paired."
+        f"{plan.eager:g}. Dials: agent_free {dials.free:g}, agent_strength {dials.strength:g}, "
+        f"invalid_at {dials.invalid_at:g}; training leaves out f >= {LEARN_BELOW:g}. +- is half a "
+        "95 % interval over seeds; changes are paired."
     )
-    return f"{said}\n\n{as_table(figures, plan)}\n"
+    parts = [
+        f"**f: {scores.name}.** {told(scores, dials)}\n\n"
+        f"{as_table(of_scores(figures, scores), plan)}\n"
+        for scores in plan.scores
+    ]
+    return "\n".join([f"{said}\n", *parts])
+
+
+def told(scores: Scores, dials: Dials) -> str:
+    """Where f comes from, and how it lies, by many draws: AUC, and shares above thresholds."""
+    rng = np.random.default_rng(0)
+    agent = np.arange(_DRAWS) % 2 == 0
+    score = scores.draw(agent, rng).now
+    shares = [
+        f"f >= {limit:g} for {100 * (score[agent] >= limit).mean():.1f} % of agents' and "
+        f"{100 * (score[~agent] >= limit).mean():.1f} % of people's"
+        for limit in (LEARN_BELOW, dials.invalid_at)
+    ]
+    discounts = np.array([dials.discount(float(f)) for f in score])
+    kept = discounts[agent].mean(), discounts[~agent].mean()
+    return (
+        f"Of {scores.origin}. AUC {auc(agent, score):.3f}; {'; '.join(shares)}; mean discount "
+        f"{kept[0]:.2f} and {kept[1]:.2f}."
+    )
 
 
 def write(path: Path, block: str, mark: str = "") -> None:
@@ -92,27 +124,33 @@ def write(path: Path, block: str, mark: str = "") -> None:
 
 
 def plot(figures: Sequence[Figure], plan: Plan, file: Path) -> None:
-    """ROI and error of the value model against alpha, an arm a line."""
+    """ROI and error of both models against alpha, an arm a line, a row a kind of scores."""
     import matplotlib  # noqa: PLC0415
 
     matplotlib.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, both = pyplot.subplots(1, 2, figsize=(9, 3.4))
-    shown = (("roi", "value to people / paid"), ("tve", "RMSE of the value model, on people"))
-    for axes, (name, label) in zip(both, shown, strict=True):
-        for arm, colour in zip(ARMS, _COLOURS, strict=True):
-            told = [interval(select(figures, alpha, arm.name, name)) for alpha in plan.alphas]
-            mean, half = np.array(told).T
-            style = {"color": colour, "label": arm.name, "linewidth": 1.5}
-            axes.errorbar(plan.alphas, mean, np.nan_to_num(half), capsize=2, **style)
-        axes.set_xlabel("alpha, share of agents", fontsize=8)
-        axes.set_ylabel(label, fontsize=8)
-        axes.tick_params(labelsize=8)
-    both[0].legend(fontsize=8, title="bridge", title_fontsize=8)
+    rows = len(plan.scores)
+    figure, every = pyplot.subplots(rows, len(_SHOWN), figsize=(12, 3.2 * rows), squeeze=False)
+    for row, scores in zip(every, plan.scores, strict=True):
+        own = of_scores(figures, scores)
+        for axes, (name, label) in zip(row, _SHOWN, strict=True):
+            _lines(axes, own, plan.alphas, name)
+            axes.set_title(f"f: {scores.name}", fontsize=8)
+            axes.set_ylabel(label, fontsize=8)
+    every[0][0].legend(fontsize=7, title="bridge", title_fontsize=7)
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)
+
+
+def _lines(axes: Any, figures: Sequence[Figure], alphas: Sequence[float], name: str) -> None:
+    for arm, colour in zip(ARMS, _COLOURS, strict=True):
+        mean, half = np.array([interval(select(figures, a, arm.name, name)) for a in alphas]).T
+        style = {"color": colour, "label": arm.name, "linewidth": 1.5}
+        axes.errorbar(alphas, mean, np.nan_to_num(half), capsize=2, **style)
+    axes.set_xlabel("alpha, share of agents", fontsize=8)
+    axes.tick_params(labelsize=8)
 
 
 _CHANGED = ("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")

@@ -2,7 +2,7 @@
 """What `agent_score` is compared with, on the same folds, prefixes and weights.
 
 The published formula, logistic regression on n-grams (first acts, acts, pairs of acts), and
-gradient boosting on everything `agent_score` reads but the sub-kernels.
+gradient boosting on n-grams and the statistics that `agent_score` reads.
 """
 
 from __future__ import annotations

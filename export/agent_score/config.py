@@ -30,11 +30,11 @@ class TrainConfig:
     agent_kinds: int = 4
     hidden: int = 16
     dropout: float = 0.4
-    steps: int = 400
+    steps: int = 800
     batch: int = 256
     learning_rate: float = 5e-3
     weight_decay: float = 0.03
-    blocks: tuple[str, ...] = ("divergence", "acts", "pairs", "stats")
+    blocks: tuple[str, ...] = ("divergence", "categories", "stats")
 
     def __post_init__(self) -> None:
         counts = (self.human_kinds, self.agent_kinds, self.steps, self.batch)

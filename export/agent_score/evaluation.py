@@ -21,8 +21,9 @@ from export.errors import ExportError
 OURS = next(iter(METHODS))
 WITHOUT: Mapping[str, tuple[str, ...]] = {
     "sub-kernel divergences alone": ("divergence",),
-    "no sub-kernel divergences": ("acts", "pairs", "stats"),
-    "no statistics (no clock, no prices)": ("divergence", "acts", "pairs"),
+    "no sub-kernel divergences": ("categories", "stats"),
+    "no statistics (no clock, no prices)": ("divergence", "categories"),
+    "acts one by one, in place of their categories": ("divergence", "acts", "pairs", "stats"),
 }
 Bar = Callable[[int], object]
 """Told of so many folds done."""

@@ -64,6 +64,7 @@ def gathered(counts: F32, stats: F32, human: F64, agent: F64, config: TrainConfi
         "divergence": inputs.deltas(counts, human, agent, config.smoothing),
         "acts": inputs.acts(counts),
         "pairs": inputs.pairs(counts),
+        "categories": inputs.categories(counts),
         "stats": inputs.stats(stats),
     }
     return inputs.joined(config.blocks, parts)

@@ -20,7 +20,7 @@ from onnx import TensorProto
 from bls.contracts import AGENT_GRAPH, SessionStat
 from bls.phantom.kernels import FIRST, STATES
 from export.agent_score.fitted import BOUND, CLIP, Fitted, log_odds
-from export.agent_score.inputs import BLOCKS, PLAIN
+from export.agent_score.inputs import BLOCKS, CATEGORIES, MEMBERS, PLAIN
 from export.llm.onnx_writer import OnnxWriter
 
 _CELLS = STATES * STATES
@@ -89,12 +89,13 @@ def _whole(graph: _Graph, fitted: Fitted) -> None:
     events = graph.flat("events", graph.total("events.sum", counts, 1, 2), 1)
     deltas, both = _divergences(graph, moved, fitted)
     blocks = {
-        "divergence": deltas,
-        "acts": _acts(graph, counts, first, events),
-        "pairs": _pairs(graph, moved),
-        "stats": _stats(graph, rows),
+        "divergence": lambda: deltas,
+        "acts": lambda: _acts(graph, counts, first, events),
+        "pairs": lambda: _pairs(graph, moved),
+        "categories": lambda: _categories(graph, moved, first),
+        "stats": lambda: _stats(graph, rows),
     }
-    chosen = [blocks[name] for name in BLOCKS if name in fitted.config.blocks]
+    chosen = [blocks[name]() for name in BLOCKS if name in fitted.config.blocks]
     x = graph.op("Concat", "inputs", *chosen, axis=1)
     z = _classifier(graph, x, fitted)
     _calibrated(graph, z, events, fitted)
@@ -138,9 +139,21 @@ def _acts(graph: _Graph, counts: str, first: str, events: str) -> str:
 
 
 def _pairs(graph: _Graph, moved: str) -> str:
-    flat = graph.flat("pairs.flat", moved, _CELLS)
-    share = graph.share("pairs.share", flat, graph.total("pairs.sum", flat, 1))
-    return graph.op("Sqrt", "pairs", share)
+    return _roots(graph, "pairs", graph.flat("pairs.flat", moved, _CELLS))
+
+
+def _categories(graph: _Graph, moved: str, first: str) -> str:
+    to = graph.weight("members", MEMBERS)
+    left = graph.op("MatMul", "categories.left", graph.weight("members.t", MEMBERS.T), moved)
+    both = graph.op("MatMul", "categories.both", left, to)
+    roots = _roots(graph, "categories.pairs", graph.flat("categories.flat", both, CATEGORIES**2))
+    came = graph.op("MatMul", "categories.first", first, to)
+    return graph.op("Concat", "categories", came, roots, axis=1)
+
+
+def _roots(graph: _Graph, name: str, moved: str) -> str:
+    share = graph.share(f"{name}.share", moved, graph.total(f"{name}.sum", moved, 1))
+    return graph.op("Sqrt", name, share)
 
 
 def _stats(graph: _Graph, rows: str) -> str:

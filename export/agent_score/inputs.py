@@ -4,6 +4,8 @@
 - `divergence`: to every sub-kernel, Delta_H, Delta_A and the gap;
 - `acts`: the first act, and the square root of each act's share;
 - `pairs`: the square root of each transition's share;
+- `categories`: first act and `pairs`, of the four categories of acts. Which act of its category a
+  known agent happens to use says little about an unknown one; that it narrows, dwells or buys does;
 - `stats`: `SessionStat` without what only says how long a session is (events, span): counts become
   rates, so that no driver is known by its length.
 """
@@ -16,11 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bls.contracts import SessionStat
+from bls.phantom.actions import ACTIONS, Category
 from bls.phantom.divergence import divergences
 from bls.phantom.kernels import F64, FIRST, STATES
 from export.agent_score.sessions import F32
 
-BLOCKS = ("divergence", "acts", "pairs", "stats")
+BLOCKS = ("divergence", "acts", "pairs", "categories", "stats")
+CATEGORIES = len(Category)
+MEMBERS = np.array([[act is one for one in Category] for act in ACTIONS.values()], np.float32)
+"""[14, 4]: 1 where an act is of a category."""
 TIMING = (
     SessionStat.GAP_MEAN,
     SessionStat.GAP_SPREAD,
@@ -57,9 +63,14 @@ def acts(counts: F32) -> F64:
 
 def pairs(counts: F32) -> F64:
     """[n, 196]."""
-    moved = counts[:, :STATES].reshape(len(counts), -1)
-    found: F64 = np.sqrt(moved / np.maximum(moved.sum(axis=1, keepdims=True), 1)).astype(np.float64)
-    return found
+    return _roots(counts[:, :STATES].reshape(len(counts), -1))
+
+
+def categories(counts: F32) -> F64:
+    """[n, 20]."""
+    moved = (MEMBERS.T @ counts[:, :STATES] @ MEMBERS).reshape(len(counts), -1)
+    first: F64 = (counts[:, FIRST] @ MEMBERS).astype(np.float64)
+    return np.concatenate([first, _roots(moved)], axis=1)
 
 
 def stats(rows: F32) -> F64:
@@ -81,6 +92,12 @@ def joined(blocks: Iterable[str], parts: dict[str, F64]) -> F64:
     """The blocks that are asked for, side by side, always in the order of `BLOCKS`."""
     chosen = set(blocks)
     return np.concatenate([parts[name] for name in BLOCKS if name in chosen], axis=1)
+
+
+def _roots(moved: F32) -> F64:
+    """Square roots of the transitions' shares."""
+    found: F64 = np.sqrt(moved / np.maximum(moved.sum(axis=1, keepdims=True), 1)).astype(np.float64)
+    return found
 
 
 def _events(counts: F32) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import pytest
 
 from bls.contracts import ACTIONS, SessionStat
 from bls.phantom.divergence import nearest
+from bls.phantom.kernels import transition_counts
 from bls.phantom.recorded import write_sessions
 from bls.phantom.session import Session
 from export.agent_score import calibrate, evaluate, graph, inputs
@@ -60,7 +61,9 @@ def test_before_the_second_act_the_score_is_the_prior(folder: str, trained: Path
 
 @pytest.mark.spec("PH-08")
 @pytest.mark.parametrize("hidden", [0, 8])
-@pytest.mark.parametrize("blocks", [inputs.BLOCKS, ("divergence", "stats")])
+@pytest.mark.parametrize(
+    "blocks", [inputs.BLOCKS, ("divergence", "categories", "stats"), ("stats",)]
+)
 def test_the_graph_says_what_numpy_says(
     data: Prefixes, tmp_path: Path, hidden: int, blocks: tuple[str, ...]
 ) -> None:
@@ -74,6 +77,20 @@ def test_the_graph_says_what_numpy_says(
     for column, kernels in enumerate((found.human, found.agent)):
         own = nearest(data.transitions, kernels)
         np.testing.assert_allclose(divergence[:, column], own, atol=1e-5)
+
+
+@pytest.mark.spec("PH-08")
+def test_acts_of_a_category_are_one_to_the_classifier() -> None:
+    counts = transition_counts(["search", "sort", "view_item", "filter_date", "add_item"])
+    other = transition_counts(["sort", "filter_price", "learn_more", "search", "checkout"])
+    told = inputs.categories(np.stack([counts, other]).astype(np.float32))
+    np.testing.assert_array_equal(told[0], told[1])
+    cart, dwell, moves, narrows = range(4)
+    pairs = np.zeros((4, 4))
+    pairs[narrows, narrows] = pairs[narrows, moves] = 0.5
+    pairs[moves, narrows] = pairs[narrows, cart] = 0.5
+    np.testing.assert_allclose(told[0], [0, 0, 0, 1, *pairs.ravel()], atol=1e-6)
+    assert not told[:, 4 + 4 * dwell : 8 + 4 * dwell].any()
 
 
 def test_the_same_sessions_and_seed_make_the_same_bytes(

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -49,7 +49,7 @@ def ways(shop: httpx.Client, gateway: httpx.Client) -> Iterator[tuple[httpx.Clie
 
         return made
 
-    def told(path: str, field: str, entries: Callable[[int], list[dict[str, object]]]) -> Way:
+    def told(path: str, field: str, entries: Callable[[int], list[Any]]) -> Way:
         def made(_: int) -> httpx.Request:
             number = next(turn)
             body = {"session_id": f"bench-{number // _VISIT}", "mode": "hotel"}
@@ -87,7 +87,12 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=500, help="of each kind")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as state:
-        free = {"port": 0, "store_port": 0, "triton_grpc_port": 0, "triton_metrics_port": 0}
+        free: dict[str, Any] = {
+            "port": 0,
+            "store_port": 0,
+            "triton_grpc_port": 0,
+            "triton_metrics_port": 0,
+        }
         settings = Settings(state=Path(state), store_mode="hotel", kafka_port=0, **free)
         with Stack(settings) as stack:
             print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {options.requests} each")

@@ -62,6 +62,7 @@ class Outbox:
         self._ready = asyncio.Event()
         self._waiting: Counter[Kind] = Counter()
         self._lost: Counter[Kind] = Counter()
+        self._said: set[Kind] = set()
         self.sent = 0
         self.repeated = 0
         """Prices shown again while the same one waited: told with it."""
@@ -87,7 +88,8 @@ class Outbox:
             self.repeated += 1
             return True
         if not self._has_room(kind, len(held.entries) if held else 0):
-            if not self._lost[kind]:
+            if kind not in self._said:
+                self._said.add(kind)
                 level = logging.ERROR if kind == "prices" else logging.WARNING
                 log.log(level, "more happens than the gateway takes: dropping %s", kind)
             self._lost[kind] += 1

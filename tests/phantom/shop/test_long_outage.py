@@ -98,7 +98,9 @@ def test_acts_leave_half_of_the_queue_to_prices() -> None:
 
 def test_prices_past_the_queue_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "skynet.shop"):
-        outbox = filled(*(price(f"i{number}") for number in range(5)), queue=3)
+        outbox = filled(*(price(f"i{number}") for number in range(3)), queue=3)
+        outbox._lost["prices"] += 1  # one that the gateway refused before
+        assert not outbox.put("prices", "s1", "", price("i3"))
         assert not outbox.put("prices", "s2", "", price("a"))
     assert (outbox.waiting, outbox.dropped, outbox.prices_lost) == (3, 3, 3)
     assert len(caplog.records) == 1, "said once, not for every page"

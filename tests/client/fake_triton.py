@@ -7,8 +7,6 @@ steps, each a response to send, a pause, or a way to fail.
 
 from __future__ import annotations
 
-import json
-import math
 import struct
 import threading
 import time
@@ -20,62 +18,11 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from bls.contracts import POLICY_GUARD, TOKEN_AUCTION, Flag, Kind
-from bls.errors import SkynetError
+from bls.contracts import POLICY_GUARD
 from bls.guard.ruling import Ruling
-from bls.request import (
-    BidUpdate,
-    ReplyRequest,
-    ScoreUpdate,
-    is_score,
-    is_update,
-    parse_request,
-    parse_score,
-    parse_update,
-)
-
-PRELUDE = {"windows": 0, "summaries": 0, "ms": {"total": 40.0}}
-ROWS = ("reference", "nimbus_air", "casa_verde")
-BIDS = (1.0, 0.8, 0.3)
-INVALID_AT = 0.9
-DISCLOSURE = "Parts of this reply were sponsored by nimbus_air."
-WORDS = ("Try", " the", " morning", " flight", " to", " Lis", "b", "oa", " \u2708", ".")
-
-_PACK = {"INT32": "i", "FP64": "d", "FP32": "f"}
-_DTYPES = {tensor.name: tensor.dtype for tensor in TOKEN_AUCTION.outputs}
-
-
-@dataclass
-class Sleep:
-    """Wait; ends early when the client cancels."""
-
-    seconds: float
-
-
-@dataclass
-class Fail:
-    """Answer with an error message, as Triton does for a model that raised."""
-
-    error: SkynetError | str
-
-
-@dataclass
-class Abort:
-    """End the RPC with a gRPC status."""
-
-    code: grpc.StatusCode
-
-
-@dataclass
-class Send:
-    """Answer with these tensors."""
-
-    values: dict[str, Any]
-
-
-Step = Sleep | Fail | Abort | Send
-Script = Callable[[ReplyRequest], Iterable[Step]]
-Updates = Callable[[BidUpdate], Iterable[Step]]
+from bls.request import BidUpdate, ReplyRequest, ScoreUpdate
+from tests.client.fake_script import Abort, Fail, Script, Sleep, Step, Updates, happy, updated
+from tests.client.fake_wire import failure, final, read_request, read_texts, response
 
 
 @dataclass
@@ -136,7 +83,7 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         """`policy_guard`, by the script's rule."""
         if self._fake.guard is None or request.model_name != POLICY_GUARD.name:
             context.abort(grpc.StatusCode.UNAVAILABLE, "no such model")
-        texts = _texts(request.raw_input_contents[0])
+        texts = read_texts(request.raw_input_contents[0])
         self._fake.judged += texts
         rulings = [self._fake.guard(text) for text in texts]
         reasons = [ruling.reason.encode() for ruling in rulings]
@@ -190,146 +137,6 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
             yield final(message.id)
 
 
-def read_request(message: Any) -> ReplyRequest | BidUpdate | ScoreUpdate:
-    """What the model would read from tensor REQUEST."""
-    assert message.model_name == TOKEN_AUCTION.name
-    assert message.inputs[0].name == "REQUEST" and message.inputs[0].datatype == "BYTES"
-    raw = message.raw_input_contents[0]
-    (size,) = struct.unpack("<I", raw[:4])
-    assert size == len(raw) - 4
-    if is_score(raw[4:]):
-        return parse_score(raw[4:])
-    return parse_update(raw[4:]) if is_update(raw[4:]) else parse_request(raw[4:])
-
-
-def response(request_id: str, values: dict[str, Any]) -> Any:
-    """A response with the tensors in `values`."""
-    answer = service_pb2.ModelInferResponse(model_name=TOKEN_AUCTION.name, id=request_id)
-    for name, value in values.items():
-        dtype = _DTYPES[name]
-        if dtype == "STRING":
-            data = value if isinstance(value, bytes) else value.encode()
-            raw, size, dtype = struct.pack("<I", len(data)) + data, 1, "BYTES"
-        else:
-            items = value if isinstance(value, tuple | list) else (value,)
-            raw, size = struct.pack(f"<{len(items)}{_PACK[dtype]}", *items), len(items)
-        answer.outputs.add(name=name, datatype=dtype, shape=[size])
-        answer.raw_output_contents.append(raw)
-    return service_pb2.ModelStreamInferResponse(infer_response=answer)
-
-
-def final(request_id: str) -> Any:
-    """Triton's empty final response."""
-    answer = service_pb2.ModelInferResponse(model_name=TOKEN_AUCTION.name, id=request_id)
-    answer.parameters["triton_final_response"].bool_param = True
-    return service_pb2.ModelStreamInferResponse(infer_response=answer)
-
-
-def failure(error: SkynetError | str) -> Any:
-    """Triton wraps what a model raised in words of its own."""
-    text = error if isinstance(error, str) else error.to_wire()
-    message = f"[request id: 7] in ensemble 'x', {text}"
-    return service_pb2.ModelStreamInferResponse(error_message=message)
-
-
-def start(request: ReplyRequest, rows: tuple[str, ...] = ROWS) -> Send:
-    """The START response."""
-    header = {
-        "conv_id": request.conv_id,
-        "request_id": request.request_id,
-        "model": "fake",
-        "rows": rows,
-        "bids": BIDS[: len(rows)],
-        "prompt_tokens": 21,
-        "truncated": False,
-        "mode": "argmax",
-        "prelude": PRELUDE,
-        **({} if request.session_id is None else {"traffic": {"invalid_at": INVALID_AT}}),
-    }
-    return Send({"KIND": int(Kind.START), "RECEIPT": json.dumps(header)})
-
-
-def token(index: int, text: str | bytes, winner: int = 0, **changed: Any) -> Send:
-    """A TOKEN response: advertiser `winner` pays a little when it is not 0."""
-    charge = [0.0] * len(ROWS)
-    charge[winner] = 0.125 if winner else 0.0
-    values = {
-        "KIND": int(Kind.TOKEN),
-        "TEXT": text,
-        "INDEX": index,
-        "TOKEN_ID": 1_000 + index,
-        "WINNER": winner,
-        "FLAGS": int(Flag.SPONSORED) if winner else 0,
-        "MARGIN": 0.4,
-        "BID": BIDS,
-        "CHARGE": charge,
-        "CRITICAL_BID": (0.0, 0.25, math.inf),
-        "P_TOKEN": (0.5, 0.25, 0.125),
-        "W_MINUS": (1.1, 1.3, 1.8),
-        "ROW_STATUS": (0, 0, 0),
-    }
-    return Send(values | changed)
-
-
-def end(request: ReplyRequest, tokens: int, reason: str = "stop", charged: bool = True) -> Send:
-    """The END response with its receipt."""
-    lines = [
-        {
-            "advertiser": name,
-            "row": row,
-            "bid": BIDS[row],
-            "tokens_influenced": 2 if row == 1 else 0,
-            "tokens_dropped": 0,
-            "pay_micros": 250 if row == 1 and charged else 0,
-            "critical_bid_micros": 500 if row == 1 else 0,
-            "charge_micros": 250 if row == 1 and charged else 0,
-        }
-        for row, name in enumerate(ROWS)
-        if row
-    ]
-    receipt = {
-        "request_id": request.request_id,
-        "conv_id": request.conv_id,
-        "model": "fake",
-        "finish_reason": reason,
-        "prompt_tokens": 21,
-        "completion_tokens": tokens,
-        "sponsored_tokens": 2,
-        "near_tie_tokens": 0,
-        "policy_tokens": 0,
-        "charge_rule": "clarke",
-        "currency": "USD",
-        "micros_per_weight": 1_000,
-        "total_micros": sum(line["charge_micros"] for line in lines),
-        "lines": lines,
-        "disclosure": DISCLOSURE if charged else None,
-        "timings": {"ttft_ms": 12.5, "total_ms": 80.0},
-    }
-    values = {"KIND": int(Kind.END), "FINISH_REASON": reason, "RECEIPT": json.dumps(receipt)}
-    return Send(values)
-
-
-def happy(request: ReplyRequest) -> list[Step]:
-    """Ten tokens, two of them sponsored."""
-    words = WORDS[: request.max_tokens]
-    tokens = [token(i, word, 1 if i in (2, 3) else 0) for i, word in enumerate(words)]
-    return [start(request), *tokens, end(request, len(words))]
-
-
-def updated(update: BidUpdate | ScoreUpdate) -> list[Step]:
-    """New bids count from token 5 on."""
-    receipt = {"conv_id": update.conv_id, "applied_from": 5}
-    return [Send({"KIND": int(Kind.UPDATE), "RECEIPT": json.dumps(receipt)})]
-
-
-def forever(request: ReplyRequest) -> Iterator[Step]:
-    """Tokens until somebody ends it."""
-    yield start(request)
-    for index in range(20_000):
-        yield token(index, " on")
-        yield Sleep(0.01)
-
-
 def wait_until(met: Callable[[], bool], timeout_s: float = 5.0) -> bool:
     """Poll: true as soon as `met()` is, false after `timeout_s`."""
     until = time.monotonic() + timeout_s
@@ -338,13 +145,3 @@ def wait_until(met: Callable[[], bool], timeout_s: float = 5.0) -> bool:
             return True
         time.sleep(0.01)
     return met()
-
-
-def _texts(raw: bytes) -> list[str]:
-    """BYTES elements: each a little-endian u32 length, then UTF-8."""
-    texts, at = [], 0
-    while at < len(raw):
-        (size,) = struct.unpack_from("<I", raw, at)
-        texts.append(raw[at + 4 : at + 4 + size].decode())
-        at += 4 + size
-    return texts

@@ -15,7 +15,8 @@ from client.cli import cli
 from client.gateway.settings import GatewaySettings
 from client.replies import ReplyError
 from client.thin import update_bids
-from tests.client.fake_triton import Fail, FakeTriton, Send, Sleep, happy
+from tests.client.fake_script import Fail, Send, Sleep, happy
+from tests.client.fake_triton import FakeTriton
 from tests.client.harness import LiveGateway, chat
 
 

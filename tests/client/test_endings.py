@@ -16,17 +16,8 @@ import pytest
 
 from bls.errors import SkynetError
 from client.gateway.settings import GatewaySettings
-from tests.client.fake_triton import (
-    Abort,
-    Fail,
-    FakeTriton,
-    Send,
-    Sleep,
-    forever,
-    start,
-    token,
-    wait_until,
-)
+from tests.client.fake_script import Abort, Fail, Send, Sleep, forever, start, token
+from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import LiveGateway, chat, chunks_of
 
 

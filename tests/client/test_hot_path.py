@@ -9,7 +9,8 @@ import time
 from client.gateway.chunks import Chunks
 from client.gateway.decode import decode
 from client.gateway.events import Token
-from tests.client.fake_triton import ROWS, response, token
+from tests.client.fake_script import ROWS, token
+from tests.client.fake_wire import response
 
 BUDGET_S = 0.5e-3
 """Half of the millisecond a token may cost; the rest is sockets. Measured: about 0.03 ms."""

@@ -10,18 +10,8 @@ import openai
 import pytest
 
 from bls.errors import SkynetError
-from tests.client.fake_triton import (
-    DISCLOSURE,
-    WORDS,
-    Fail,
-    FakeTriton,
-    Sleep,
-    forever,
-    happy,
-    start,
-    token,
-    wait_until,
-)
+from tests.client.fake_script import DISCLOSURE, WORDS, Fail, Sleep, forever, happy, start, token
+from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import USER, LiveGateway
 
 

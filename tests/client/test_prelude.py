@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from client.prelude import prelude_line
-from tests.client.fake_triton import PRELUDE
+from tests.client.fake_script import PRELUDE
 from tests.client.harness import LiveGateway, chat, chunks_of
 
 CHOSEN = {"advertiser": "alpine_rail", "explored": False, "sim": 0.4321, "val": 0.5}

@@ -13,19 +13,9 @@ from bls.contracts import Flag
 from bls.errors import SkynetError
 from client.gateway.decode import decode
 from client.gateway.events import End, Order, Start, Token
-from tests.client.fake_triton import (
-    DISCLOSURE,
-    WORDS,
-    FakeTriton,
-    Send,
-    Sleep,
-    end,
-    final,
-    happy,
-    response,
-    start,
-    token,
-)
+from tests.client.fake_script import DISCLOSURE, WORDS, Send, Sleep, end, happy, start, token
+from tests.client.fake_triton import FakeTriton
+from tests.client.fake_wire import final, response
 from tests.client.harness import LiveGateway, chat, chunks_of
 
 TEXT = "".join(WORDS)

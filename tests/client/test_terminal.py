@@ -20,7 +20,8 @@ from client.palette import Palette, printable
 from client.render import ChatView, DemoView, dollars, receipt_table, token_line
 from client.replies import Event, Receipt, Start, Token
 from client.thin import stream_chat
-from tests.client.fake_triton import DISCLOSURE, FakeTriton, forever, wait_until
+from tests.client.fake_script import DISCLOSURE, forever
+from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import USER, LiveGateway
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,8 @@ from client import example, thin
 from client.replies import Event, Receipt, ReplyError, Start, Text, Token
 from client.sse import Decoder
 from client.thin import astream_chat, get_json, stream_chat
-from tests.client.fake_triton import WORDS, Fail, FakeTriton, forever, start, token, wait_until
+from tests.client.fake_script import WORDS, Fail, forever, start, token
+from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import USER, LiveGateway
 
 

@@ -26,7 +26,8 @@ from bls.settlement.clicks import CLICKS
 from client.gateway.chats import Chats
 from client.gateway.settings import GatewaySettings
 from client.thin import click
-from tests.client.fake_triton import FakeTriton, Sleep, Step, end, start, token, wait_until
+from tests.client.fake_script import Sleep, Step, end, start, token
+from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import LiveGateway, chat
 
 

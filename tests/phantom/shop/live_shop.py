@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from bls.phantom.shop import catalogue
 from client.storefront.server import make_server
 from client.storefront.settings import StorefrontSettings
 from tests.phantom.shop.stub_gateway import poll
@@ -17,6 +18,8 @@ from tests.phantom.shop.stub_gateway import poll
 AGENT = "Person-like test/1.0"
 ROOM = "ghe-bookbinder"
 OTHER = "vie-ringhof"
+SOLD = catalogue("hotel")
+BASE = SOLD.item(ROOM).base_micros
 
 
 class LiveShop:
@@ -75,3 +78,8 @@ def offer(page: str) -> str:
     found = re.search(r'name="offer" value="([^"]+)"', page)
     assert found, page
     return found[1]
+
+
+def add(visitor: httpx.Client, item: str = ROOM) -> httpx.Response:
+    """One more in the cart; the page that follows."""
+    return visitor.post("/cart/add", data={"item": item})

@@ -13,17 +13,8 @@ from bls.request import BidUpdate, ReplyRequest
 from pipelines_dagster.traffic.drive import Background, drive
 from pipelines_dagster.traffic.plan import TrafficPlan
 from pipelines_dagster.traffic.report import TrafficReport
-from tests.client.fake_triton import (
-    Fail,
-    FakeTriton,
-    Send,
-    Sleep,
-    Step,
-    end,
-    start,
-    token,
-    wait_until,
-)
+from tests.client.fake_script import Fail, Send, Sleep, Step, end, start, token
+from tests.client.fake_triton import FakeTriton, wait_until
 from tests.client.harness import LiveGateway
 
 TOKENS = 12

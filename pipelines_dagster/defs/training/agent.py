@@ -14,7 +14,7 @@ from bls.errors import SkynetError
 from pipelines_dagster.defs.training import sessions
 from pipelines_dagster.defs.training.trainer import Job, Made, Trainer
 
-STEPS = {"full": 400, "quick": 30}
+STEPS = {"full": 800, "quick": 30}
 LEAST = 20
 """Sessions of the lake: what drivers alone teach, the version that ships knows."""
 

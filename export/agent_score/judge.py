@@ -95,8 +95,9 @@ def drivers(found: Judged) -> list[list[str]]:
 
 
 def report(found: Judged, unseen: Sequence[str], prior: float, threshold: float | None) -> str:
-    """The figures, then the drivers."""
-    rows = [figures("known drivers", found.without(unseen), prior, threshold)]
+    """The figures, then the drivers. Known drivers have no row where no agent is known."""
+    known = found.without(unseen)
+    rows = [figures("known drivers", known, prior, threshold)] if known.agent.any() else []
     for driver in unseen:
         beside = found.only(~found.agent | (found.driver == driver))
         rows.append(figures(f"{driver}, never seen", beside, prior, threshold))

@@ -49,6 +49,7 @@ def test_figures_of_known_and_of_unseen_drivers() -> None:
     assert "| llm | 1 | 0.10 | 0% |" in text
     assert "0.75" in text
     assert "Threshold" not in report(found, [], 0.3, None)
+    assert "known drivers" not in report(found, ["llm", "crawler"], 0.3, None)
     assert len(figures("a", found, 0.3, None)) == len(figures("a", found, 0.3, 0.5)) == len(HEAD)
 
 

@@ -85,7 +85,7 @@ def test_an_actors_draws_do_not_depend_on_the_others() -> None:
     assert (one[few == many] == other[few == many]).all()
 
 
-@pytest.mark.spec("PH-04")
+@pytest.mark.spec("PH-08")
 def test_the_shipped_version_tells_drivers_that_it_knows(tmp_path: Path) -> None:
     pool = driven.known(load_settings().agent_folder(), 72)
     agent = np.arange(4_000) % 2 == 0
@@ -96,7 +96,7 @@ def test_the_shipped_version_tells_drivers_that_it_knows(tmp_path: Path) -> None
         driven.known(tmp_path, 72)
 
 
-@pytest.mark.spec("PH-04")
+@pytest.mark.spec("PH-08")
 def test_drivers_that_were_not_trained_on_are_scored_by_others() -> None:
     config = replace(TrainConfig(), steps=3, hidden=0)
     pool = driven.unseen(config, 72)

@@ -76,7 +76,7 @@ class Served:
         served.family = psutil.Process(process.pid).children(recursive=True)
         return served
 
-    def _wait_until_ready(self, seconds: float = 60.0) -> None:
+    def _wait_until_ready(self, seconds: float = 180.0) -> None:
         deadline = time.monotonic() + seconds
         while "ready at" not in self.said:
             assert self.process.poll() is None, self.said

@@ -54,7 +54,6 @@ def _stored(model: onnx.ModelProto) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.array(value)) for name, value in found.items()}
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
 def _scaled(network: DualTower, folder: Path) -> DualTower:
     """With the graph's scale, once both answer a probe alike. Raises `start_mismatch`."""
     rng = np.random.default_rng(0)
@@ -63,8 +62,10 @@ def _scaled(network: DualTower, folder: Path) -> DualTower:
     mask = np.ones_like(ids)
     wanted = curves(session(folder / MODEL), ctx, ids, mask)
     probe = (torch.from_numpy(ctx), torch.from_numpy(ids), torch.from_numpy(mask))
-    network.scale = float(wanted[0, 0]) / float(network(*probe)[0, 0])
-    if not np.allclose(network(*probe).numpy(), wanted, rtol=_NEAR, atol=_NEAR):
+    with torch.no_grad():
+        network.scale = float(wanted[0, 0]) / float(network(*probe)[0, 0])
+        found = network(*probe).numpy()
+    if not np.allclose(found, wanted, rtol=_NEAR, atol=_NEAR):
         raise _mismatch()
     return network
 

@@ -70,7 +70,11 @@ class Served:
                 [*SKYNET, "serve"], env=environment, cwd=REPOSITORY, stderr=output
             )
         served = cls(state, environment, process)
-        served._wait_until_ready()
+        try:
+            served._wait_until_ready()
+        except AssertionError:
+            served.kill()
+            raise
         (run,) = state.glob("run-*")
         served.run = run.name
         served.family = psutil.Process(process.pid).children(recursive=True)

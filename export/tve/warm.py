@@ -60,6 +60,7 @@ def _scaled(network: DualTower, folder: Path) -> DualTower:
     ctx = rng.standard_normal((4, CTX)).astype(np.float32) / np.float32(np.sqrt(CTX))
     ids = rng.integers(1, network.ad_tower.embed.num_embeddings, (4, AD_TOKENS))
     mask = np.ones_like(ids)
+    mask[2:, AD_TOKENS // 2 :] = 0
     wanted = curves(session(folder / MODEL), ctx, ids, mask)
     probe = (torch.from_numpy(ctx), torch.from_numpy(ids), torch.from_numpy(mask))
     with torch.no_grad():

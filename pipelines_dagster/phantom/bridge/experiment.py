@@ -66,6 +66,7 @@ class Figure:
 
     Attributes:
         tve, forecast: RMSE of the value model, and of the forecast, on people.
+        shipped: the value model's before it was trained further.
     """
 
     scores: str
@@ -78,6 +79,7 @@ class Figure:
     refunded: float
     tve: float
     forecast: float
+    shipped: float
 
 
 def play(
@@ -132,7 +134,7 @@ class _Worlds:
         ]
         k, clicks = _showings(self.train, agents[1], self.plan.eager, streams[3])
         shown = self.learner.samples(self.train, k, clicks)
-        blind = self._learnt(shown)
+        blind, shipped = self._learnt(shown), self._tve_error(self.learner.tve)
         made = []
         for scores in self.plan.scores:
             rng = np.random.default_rng([self.seed, 1])
@@ -143,7 +145,7 @@ class _Worlds:
                 model = models[arm.filters]
                 done = campaign(self.live, model.curves, live, arm, self.plan.setting)
                 money = done.roi, done.value, done.paid, done.refunded
-                told = model.error, errors[arm.discounts]
+                told = model.error, errors[arm.discounts], shipped
                 made.append(Figure(scores.name, alpha, arm.name, self.seed, *money, *told))
         return made
 
@@ -191,12 +193,14 @@ def _showings(trial: Trial, agent: Bool, eager: float, rng: np.random.Generator)
 
 
 def _learned(shown: Samples, traffic: Traffic, trial: Trial) -> Samples:
-    """What the training data's own rule leaves of showings."""
+    """What the training data's own rule leaves of showings, repeated to as many as there were: a
+    model that learns from fewer would also have been moved by fewer steps."""
     marks = {validity.SCORE: traffic.score, validity.INVALID: traffic.invalid}
     rows = pl.DataFrame(marks).with_row_index("reply").lazy()
     kept = validity.learned(rows).collect()["reply"].to_numpy()
     replies = np.isin(np.arange(len(trial)), kept)
-    return shown.take(np.flatnonzero(np.repeat(replies, trial.ad.shape[1])))
+    rows = np.flatnonzero(np.repeat(replies, trial.ad.shape[1]))
+    return shown.take(np.resize(rows, len(shown)) if len(rows) else rows)
 
 
 def _moved(trial: Trial, traffic: Traffic) -> F64:

@@ -76,12 +76,15 @@ def _shown(values: F64, places: int, sign: bool = False) -> str:
 def page(figures: Sequence[Figure], plan: Plan, argv: Sequence[str], commit: str) -> str:
     """The whole block: how it was made, of which commit, and a table for each kind of scores."""
     dials = plan.dials
+    first = of_scores(figures, plan.scores[0])
+    shipped = _shown(select(first, plan.alphas[0], _OFF, "shipped"), 3)
     said = (
         f"`{' '.join(argv)}` at `{commit}`; {plan.seeds} paired seeds, {plan.conversations} "
         f"conversations a seed, regime `{plan.regime}`; agents click with probability "
         f"{plan.eager:g}. Dials: agent_free {dials.free:g}, agent_strength {dials.strength:g}, "
         f"invalid_at {dials.invalid_at:g}; training leaves out f >= {LEARN_BELOW:g}. +- is half a "
-        "95 % interval over seeds; changes are paired."
+        "95 % interval over seeds; changes are paired. The value model as shipped, not trained "
+        f"further, has an error of {shipped}."
     )
     parts = [
         f"**f: {scores.name}.** {told(scores, dials)}\n\n"

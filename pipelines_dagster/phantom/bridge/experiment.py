@@ -199,8 +199,8 @@ def _learned(shown: Samples, traffic: Traffic, trial: Trial) -> Samples:
     rows = pl.DataFrame(marks).with_row_index("reply").lazy()
     kept = validity.learned(rows).collect()["reply"].to_numpy()
     replies = np.isin(np.arange(len(trial)), kept)
-    rows = np.flatnonzero(np.repeat(replies, trial.ad.shape[1]))
-    return shown.take(np.resize(rows, len(shown)) if len(rows) else rows)
+    left = np.flatnonzero(np.repeat(replies, trial.ad.shape[1]))
+    return shown.take(np.resize(left, len(shown)) if len(left) else left)
 
 
 def _moved(trial: Trial, traffic: Traffic) -> F64:

@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bls.contracts import AGENT_GRAPH
 from bls.errors import SkynetError
+from bls.models.onnx_model import OnnxModel
 from bls.phantom.kernels import F64
 from export.agent_score import scores
 from export.agent_score.artefact import SHIPPED, verify
-from export.agent_score.bench import bare
 from export.agent_score.config import TrainConfig
 from export.agent_score.sessions import Flags, prefixes, read
 from export.agent_score.tables import table
@@ -52,8 +53,9 @@ def judge(files: Sequence[Path], model: Path) -> Judged:
     """Raises `ExportError`: `sessions_missing`, and what `verify` refuses a folder with."""
     verify(model)
     data = prefixes(read(files))
-    rows = data.whole()
-    found = bare(model)(data.transitions[rows], data.stats[rows])[0][:, 0]
+    rows, names = data.whole(), [tensor.name for tensor in AGENT_GRAPH.inputs]
+    asked = dict(zip(names, (data.transitions[rows], data.stats[rows]), strict=True))
+    found = OnnxModel(model, AGENT_GRAPH).run(asked)[0][:, 0]
     return Judged(data.agent, data.driver, found.astype(np.float64))
 
 
@@ -66,9 +68,10 @@ def figures(name: str, found: Judged, prior: float, threshold: float | None) -> 
     if threshold is None:
         return [*row, "-", "-", "-"]
     sure = scores.detected(*known, prior, threshold)
+    flags = bool((found.score >= threshold).any())
     wrong = int((found.score[~found.agent] >= threshold).sum())
     flagged = f"{wrong} of {int((~found.agent).sum())}"
-    return [*row, f"{sure.precision:.3f}", f"{sure.recall:.2f}", flagged]
+    return [*row, f"{sure.precision:.3f}" if flags else "-", f"{sure.recall:.2f}", flagged]
 
 
 HEAD = (

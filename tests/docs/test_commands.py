@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands in the README and in docs/ are there, with the options that the text gives them."""
+"""Commands in the README and in docs/ are there: every target of make, every module that is run,
+and of `skynet` the options too."""
 
 from __future__ import annotations
 
@@ -40,8 +41,9 @@ def commands(page: Path) -> Iterator[list[str]]:
 def missing(words: list[str]) -> str | None:
     """What a command names that is not there."""
     if words[0] == "make":
-        return next((one for one in words[1:2] if one[0] != "-" and one not in TARGETS), None)
-    if words[0] == "python" and words[1:2] == ["-m"] and words[2].partition(".")[0] in OURS:
+        named = (one for one in words[1:] if re.fullmatch(r"[a-z][\w-]*", one))
+        return next((one for one in named if one not in TARGETS), None)
+    if words[:2] == ["python", "-m"] and words[2:] and words[2].partition(".")[0] in OURS:
         return None if importlib.util.find_spec(words[2]) else words[2]
     return _unknown(words[1:]) if words[0] == "skynet" else None
 

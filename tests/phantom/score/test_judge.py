@@ -56,7 +56,8 @@ def test_figures_of_known_and_of_unseen_drivers() -> None:
 def test_the_command(trained: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = ["--sessions", str(other), "--model", str(trained), "--chosen-on", str(other)]
     assert main(told) == 0
-    assert "| crawler | " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "| crawler | " in said and "Threshold for 95 % precision: " in said
 
 
 @pytest.mark.parametrize(

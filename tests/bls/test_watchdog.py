@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from bls.reply import watchdog as module
 from bls.reply.watchdog import PERIOD_S, Watchdog, Watched
 
 FAR = float("inf")
@@ -69,3 +71,61 @@ def test_nothing_is_kept_alive_once_a_reply_is_over(watchdog: Watchdog) -> None:
 def test_close_ends_the_thread(watchdog: Watchdog) -> None:
     watchdog.close()
     assert not watchdog._thread.is_alive()
+
+
+@pytest.fixture
+def stuck() -> Iterator[Watched]:
+    """Its end hangs, as when the model never answers, for as long as the test runs."""
+    over = threading.Event()
+    yield Watched(time.monotonic(), lambda: False, lambda reason: over.wait())
+    over.set()
+
+
+def test_an_end_that_hangs_takes_the_deadline_from_nobody(
+    watchdog: Watchdog, stuck: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And closing waits no longer than its time for it."""
+    monkeypatch.setattr(module, "STOP_S", 0.2)
+    late, left = Stream(), Stream(cancelled=True)
+    with watchdog.watching(stuck):
+        until(lambda: bool(ending()))
+        with watchdog.watching(late.watched(time.monotonic())), watchdog.watching(left.watched()):
+            until(lambda: bool(late.aborted and left.aborted))
+        until(lambda: len(ending()) == 1)
+        watchdog.close()
+    assert not watchdog._thread.is_alive() and len(ending()) == 1
+
+
+def test_a_reply_is_ended_once(watchdog: Watchdog) -> None:
+    late = Stream()
+    with watchdog.watching(late.watched(time.monotonic())):
+        until(lambda: bool(late.aborted))
+        time.sleep(3 * PERIOD_S)
+    assert late.aborted == ["deadline"]
+    until(lambda: not watchdog._ending)
+
+
+def test_a_reply_that_fails_takes_the_deadline_from_nobody(
+    watchdog: Watchdog, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*reason: str) -> bool:
+        raise RuntimeError("the stream is gone")
+
+    late = Stream()
+    with (
+        watchdog.watching(Watched(FAR, broken, late.aborted.append)),
+        watchdog.watching(Watched(time.monotonic(), lambda: False, broken)),
+    ):
+        until(
+            lambda: {"a reply could not be looked at", "a reply could not be ended"} <= said(caplog)
+        )
+        with watchdog.watching(late.watched(time.monotonic())):
+            until(lambda: late.aborted == ["deadline"])
+
+
+def said(caplog: pytest.LogCaptureFixture) -> set[str]:
+    return {record.getMessage() for record in caplog.records}
+
+
+def ending() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "reply-end"]

@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_logits_and_refusals_are_final(triton: Any) -> None:
 def test_a_response_that_cannot_be_built_becomes_an_error(
     triton: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(name: str, array: np.ndarray) -> None:
+    def full(name: str, array: object) -> NoReturn:
         raise MemoryError
 
     sender, lost = Sender(), list[BaseException | None]()

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -73,22 +74,32 @@ def test_close_ends_the_thread(watchdog: Watchdog) -> None:
     assert not watchdog._thread.is_alive()
 
 
+class Stuck:
+    """A reply whose end hangs, as when the model never answers, until `over`."""
+
+    def __init__(self) -> None:
+        self.began, self.over = threading.Event(), threading.Event()
+
+    def end(self, reason: str) -> None:
+        self.began.set()
+        self.over.wait()
+
+
 @pytest.fixture
-def stuck() -> Iterator[Watched]:
-    """Its end hangs, as when the model never answers, for as long as the test runs."""
-    over = threading.Event()
-    yield Watched(time.monotonic(), lambda: False, lambda reason: over.wait())
-    over.set()
+def stuck() -> Iterator[Stuck]:
+    stuck = Stuck()
+    yield stuck
+    stuck.over.set()
 
 
 def test_an_end_that_hangs_takes_the_deadline_from_nobody(
-    watchdog: Watchdog, stuck: Watched, monkeypatch: pytest.MonkeyPatch
+    watchdog: Watchdog, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And closing waits no longer than its time for it."""
     monkeypatch.setattr(module, "STOP_S", 0.2)
     late, left = Stream(), Stream(cancelled=True)
-    with watchdog.watching(stuck):
-        until(lambda: bool(ending()))
+    with watchdog.watching(Watched(time.monotonic(), lambda: False, stuck.end)):
+        assert stuck.began.wait(5)
         with watchdog.watching(late.watched(time.monotonic())), watchdog.watching(left.watched()):
             until(lambda: bool(late.aborted and left.aborted))
         until(lambda: len(ending()) == 1)
@@ -108,7 +119,7 @@ def test_a_reply_is_ended_once(watchdog: Watchdog) -> None:
 def test_a_reply_that_fails_takes_the_deadline_from_nobody(
     watchdog: Watchdog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*reason: str) -> bool:
+    def broken(*reason: str) -> NoReturn:
         raise RuntimeError("the stream is gone")
 
     late = Stream()

@@ -296,25 +296,23 @@ class Engine:
         return self._limits.prefill_chunk_busy if others else self._limits.prefill_chunk_alone
 
     def _next_task(self) -> PrefillTask | None:
-        while self._waiting:
-            job, deadline = self._waiting[0]
+        """The first prompt that can begin. One whose adapter is being loaded, as in a new worker,
+        waits for it and is passed over meanwhile; one that lacks rows is not."""
+        for job, deadline in list(self._waiting):
             if self._bank is not None and job.adapters and not self._bank.ready(job.adapters):
-                if self._bank.knows(job.adapters):
-                    return None  # of a new worker: it will be there in a moment
-                self._waiting.popleft()
-                self.stats.adapters_missing += 1
-                job.reply(unknown_adapter(job.adapters, self._bank))
-                self._drop_again(job.conv)
+                if not self._bank.knows(job.adapters):
+                    self.stats.adapters_missing += 1
+                    self._turn_away(job, unknown_adapter(job.adapters, self._bank))
+                elif time.monotonic() > deadline:
+                    self._turn_away(job, capacity("replies"))
                 continue
             start = self._rows.allocate(len(job.rows))
             if start is None:
                 if time.monotonic() > deadline:
-                    self._waiting.popleft()
-                    job.reply(capacity("replies"))
-                    self._drop_again(job.conv)
+                    self._turn_away(job, capacity("replies"))
                     continue
                 return None
-            self._waiting.popleft()
+            self._forget(job)
             conversation = Conversation(
                 job.conv, job.salt, job.rows, start, time.monotonic(), [0] * len(job.rows)
             )
@@ -329,6 +327,16 @@ class Engine:
             self.stats.reused_tokens += task.reuse(self._prefixes)
             return task
         return None
+
+    def _forget(self, job: Prefill) -> None:
+        """It waits no longer."""
+        self._waiting = deque(one for one in self._waiting if one[0] is not job)
+
+    def _turn_away(self, job: Prefill, refusal: SkynetError) -> None:
+        """Refuse a prompt that waits, and whoever asked for its logits again."""
+        self._forget(job)
+        job.reply(refusal)
+        self._drop_again(job.conv)
 
     # -- adapters ---------------------------------------------------------------------------
 

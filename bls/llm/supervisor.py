@@ -119,6 +119,11 @@ class Supervisor:
             gone, self._gone = self._gone, set()
         return gone
 
+    def undelivered(self) -> None:
+        """Log and count an answer that could not be delivered; to be called while handling why."""
+        _LOG.exception("an answer could not be delivered")
+        self._finished.failures += 1
+
     def stop(self) -> None:
         """End the worker; every job has its answer when this returns."""
         self._stopping.set()
@@ -229,8 +234,7 @@ class Supervisor:
         try:
             reply(result)
         except Exception:
-            _LOG.exception("an answer could not be delivered")
-            self._finished.failures += 1
+            self.undelivered()
 
     def _bury(self) -> list[Reply]:
         """Forget the worker; returns the jobs that it owes."""

@@ -7,13 +7,16 @@ a decode step never waits for the prompt that came in the same call.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
 from bls.campaigns import load_campaigns
 from bls.contracts import Op
-from bls.errors import SkynetError, invalid
+from bls.errors import SkynetError, internal, invalid
 from bls.jsonlog import JsonLog
 from bls.llm import adapters
 from bls.llm.adapters import AdapterKeeper
@@ -62,7 +65,7 @@ class LLMStep:
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         for request in requests:
-            answer = _answer_to(request)
+            answer = _answer_to(request, self._worker.undelivered)
             try:
                 self._hand_in(request, answer)
             except SkynetError as error:
@@ -96,19 +99,30 @@ class LLMStep:
             raise invalid("bad_op", "OP must be 0 (prefill), 1 (step), 2 (end) or 3 (again).")
 
 
-def _answer_to(request: pb_utils.InferenceRequest) -> Answer:
+def _answer_to(request: pb_utils.InferenceRequest, undelivered: Callable[[], None]) -> Answer:
+    """Never raises: whoever answers has others to answer.
+
+    An answer that fails is told to `undelivered`, and tried once more as an error. Triton takes
+    one response per request, so that helps when the response could not be built.
+    """
     sender = request.get_response_sender()
 
     def answer(result: NDArray[np.float32] | SkynetError) -> None:
-        if isinstance(result, SkynetError):
-            error = pb_utils.TritonError(result.to_wire())
-            response = pb_utils.InferenceResponse(error=error)
-        else:
-            logits = result if len(result) else _NO_LOGITS
-            response = pb_utils.InferenceResponse([pb_utils.Tensor("LOGITS", logits)])
-        sender.send(response, flags=_FINAL)
+        try:
+            sender.send(_response(result), flags=_FINAL)
+        except Exception:
+            undelivered()
+            with contextlib.suppress(Exception):
+                sender.send(_response(internal()), flags=_FINAL)
 
     return answer
+
+
+def _response(result: NDArray[np.float32] | SkynetError) -> pb_utils.InferenceResponse:
+    if isinstance(result, SkynetError):
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(result.to_wire()))
+    logits = result if len(result) else _NO_LOGITS
+    return pb_utils.InferenceResponse([pb_utils.Tensor("LOGITS", logits)])
 
 
 def _input(request: pb_utils.InferenceRequest, name: str) -> NDArray[np.generic]:

@@ -16,6 +16,7 @@ import pytest
 
 from bls.errors import SkynetError
 from bls.limits import LIMITS
+from bls.llm import engine as engine_module
 from bls.llm.adapter_bank import ADAPTER_SLOTS, AdapterBank
 from bls.llm.adapter_file import CONFIG, AdapterShape, read_adapter
 from bls.llm.engine import Engine
@@ -224,6 +225,26 @@ def test_a_prompt_waits_for_an_adapter_that_is_being_loaded(
     client.engine._session.open_adapters()
     go.set()
     assert client.wait(waiting).shape == (2, 512)
+
+
+def test_an_adapter_that_hangs_holds_up_its_own_prompts_alone(
+    client: Client, adapters: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others pass the prompt that waits for it, which is refused when its time is over."""
+    bank = client.engine._bank
+    assert bank is not None
+    go, number = threading.Event(), number_of(adapters[0])
+    monkeypatch.setattr(bank, "_prepare", lambda: go.wait(60))
+    monkeypatch.setattr(engine_module, "_PREFILL_WAIT_S", 0.5)
+    load = Load(number, str(adapters[0]), sha256_of(adapters[0]), lambda result: None)
+    client.engine.submit(load)
+    try:
+        waiting = client.submit(lambda reply: Prefill(1, 0, chat(1, 2), reply, (0, number)))
+        assert client.begin(2, chat(2, 2), ()).shape == (2, 512)
+        refused("capacity", lambda: client.wait(waiting))
+        assert client.begin(1, chat(1, 2), ()).shape == (2, 512), "it is forgotten"
+    finally:
+        go.set()
 
 
 def test_a_prompt_whose_adapter_fails_is_told(client: Client, tmp_path: Path) -> None:

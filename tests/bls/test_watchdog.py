@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
+from bls.reply import watchdog as module
 from bls.reply.watchdog import PERIOD_S, Watchdog, Watched
 
 FAR = float("inf")
@@ -69,3 +72,71 @@ def test_nothing_is_kept_alive_once_a_reply_is_over(watchdog: Watchdog) -> None:
 def test_close_ends_the_thread(watchdog: Watchdog) -> None:
     watchdog.close()
     assert not watchdog._thread.is_alive()
+
+
+class Stuck:
+    """A reply whose end hangs, as when the model never answers, until `over`."""
+
+    def __init__(self) -> None:
+        self.began, self.over = threading.Event(), threading.Event()
+
+    def end(self, reason: str) -> None:
+        self.began.set()
+        self.over.wait()
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    stuck = Stuck()
+    yield stuck
+    stuck.over.set()
+
+
+def test_an_end_that_hangs_takes_the_deadline_from_nobody(
+    watchdog: Watchdog, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And closing waits no longer than its time for it."""
+    monkeypatch.setattr(module, "STOP_S", 0.2)
+    late, left = Stream(), Stream(cancelled=True)
+    with watchdog.watching(Watched(time.monotonic(), lambda: False, stuck.end)):
+        assert stuck.began.wait(5)
+        with watchdog.watching(late.watched(time.monotonic())), watchdog.watching(left.watched()):
+            until(lambda: bool(late.aborted and left.aborted))
+        until(lambda: len(ending()) == 1)
+        watchdog.close()
+    assert not watchdog._thread.is_alive() and len(ending()) == 1
+
+
+def test_a_reply_is_ended_once(watchdog: Watchdog) -> None:
+    late = Stream()
+    with watchdog.watching(late.watched(time.monotonic())):
+        until(lambda: bool(late.aborted))
+        time.sleep(3 * PERIOD_S)
+    assert late.aborted == ["deadline"]
+    until(lambda: not watchdog._ending)
+
+
+def test_a_reply_that_fails_takes_the_deadline_from_nobody(
+    watchdog: Watchdog, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*reason: str) -> NoReturn:
+        raise RuntimeError("the stream is gone")
+
+    late = Stream()
+    with (
+        watchdog.watching(Watched(FAR, broken, late.aborted.append)),
+        watchdog.watching(Watched(time.monotonic(), lambda: False, broken)),
+    ):
+        until(
+            lambda: {"a reply could not be looked at", "a reply could not be ended"} <= said(caplog)
+        )
+        with watchdog.watching(late.watched(time.monotonic())):
+            until(lambda: late.aborted == ["deadline"])
+
+
+def said(caplog: pytest.LogCaptureFixture) -> set[str]:
+    return {record.getMessage() for record in caplog.records}
+
+
+def ending() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "reply-end"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -73,12 +74,18 @@ class Served:
         try:
             served._wait_until_ready()
         except AssertionError:
+            served._take_stock()
             served.kill()
             raise
-        (run,) = state.glob("run-*")
-        served.run = run.name
-        served.family = psutil.Process(process.pid).children(recursive=True)
+        served._take_stock()
+        assert len(served.run_folders) == 1, served.run_folders
         return served
+
+    def _take_stock(self) -> None:
+        """Note what it has begun, as far as it got."""
+        self.run = "".join(self.run_folders[:1])
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.family = psutil.Process(self.process.pid).children(recursive=True)
 
     def _wait_until_ready(self, seconds: float = 180.0) -> None:
         deadline = time.monotonic() + seconds

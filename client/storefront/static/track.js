@@ -3,7 +3,7 @@
 
 const LEAST_MS = 250;
 const LONGEST_MS = 600_000;
-const BATCH = 16; // so many are sent at once
+const BATCH = 16; // so many do not wait for the next turn
 const MOST = 32; // what the shop takes of a post: who leaves after an outage sends few
 const EVERY_MS = 2_000;
 const HELD = 200;

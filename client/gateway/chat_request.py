@@ -37,8 +37,8 @@ class SkynetOptions(AuctionOptions):
 
     Attributes:
         session_id: of the shop session the chat belongs to; left out, it is the one that the chat
-            named before. What is thought of it is the gateway's to know: `agent_probability` is
-            refused like any unknown field.
+            named before, if that was not long ago. What is thought of it is the gateway's to know:
+            `agent_probability` is refused like any unknown field.
     """
 
     conv_id: Identifier | None = None

@@ -2,13 +2,16 @@
 """Which shop session a chat belongs to, and what is thought of that session now.
 
 A chat may name its session once; replies and clicks that come later and name none go on counting
-with it, so the gateway remembers. A chat is known by its `conv_id`, which is the client's own word.
+with it, so the gateway remembers. A chat is known by its `conv_id`, which is the client's own word:
+one that was silent for as long as a session may be idle gives its session to no new reply.
 What is remembered is bounded and in memory: after a restart a click may name its session itself.
 """
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bls.limits import LIMITS
@@ -22,19 +25,30 @@ class Chat:
     Attributes:
         score: the last one of its session that was known.
         before: the worst of the sessions it was of earlier: a new one does not wash it clean.
+        at: when it was heard of last, in seconds of `Chats`' clock.
     """
 
     session_id: str
     score: float | None = None
     before: float | None = None
     invalid_at: float = DIALS.invalid_at
+    at: float = 0.0
 
 
 class Chats:
-    """One per gateway; only its event loop uses it."""
+    """One per gateway; only its event loop uses it.
 
-    def __init__(self, scores: ScoreSource, most: int = LIMITS.sessions) -> None:
-        self._scores, self._most = scores, most
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        scores: ScoreSource,
+        most: int = LIMITS.sessions,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._scores, self._most, self._clock = scores, most, clock
         self._chats: OrderedDict[str, Chat] = OrderedDict()
 
     def remember(self, conv_id: str, session_id: str, invalid_at: float | None = None) -> None:
@@ -46,6 +60,7 @@ class Chats:
             worst = _worst(self._look(chat), chat.before)
             chat = Chat(session_id, before=worst, invalid_at=chat.invalid_at)
         chat.invalid_at = chat.invalid_at if invalid_at is None else invalid_at
+        chat.at = self._clock()
         self._chats[conv_id] = chat
         self._look(chat)
         if len(self._chats) > self._most:
@@ -53,9 +68,12 @@ class Chats:
 
     def session(self, conv_id: str, named: str | None) -> str | None:
         """The session a reply of the chat counts with: the one that is `named`, else the last one
-        the chat named. A client that leaves it out is still who it was."""
+        the chat named. A client that leaves it out is still who it was, unless the chat was not
+        heard of for `session_idle_s`: it may be another's by then."""
         chat = self._chats.get(conv_id)
-        return chat.session_id if named is None and chat is not None else named
+        if named is not None or chat is None:
+            return named
+        return None if chat.at < self._clock() - LIMITS.session_idle_s else chat.session_id
 
     def score(self, conv_id: str, session_id: str | None) -> float | None:
         """f(tau) that a reply or a click of the chat goes by; None when nobody knows any.

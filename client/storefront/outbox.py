@@ -6,8 +6,9 @@ the gateway takes of it waits alone and loses its own entries. An entry keeps it
 it is sent, so the gateway counts it once.
 
 Prices are offers, so they find room where acts find none: half of the queue is theirs alone, and a
-price that a session is shown again while it waits is no new entry. A session then holds one entry
-an item at most, however long the gateway is away.
+price that a session is shown again while it waits takes the place of the one before, see `waiting`.
+A session then holds one entry an item and what is under way, however long the gateway is away. An
+eighth is left to acts, so that prices do not crowd out a purchase.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bls.limits import LIMITS
 from client.storefront.gateway import Fault, Sent
 from client.storefront.settings import StorefrontSettings
+from client.storefront.waiting import Waiting
 
 log = logging.getLogger("skynet.shop")
 
@@ -35,22 +36,8 @@ _FIELD: dict[Kind, str] = {"events": "events", "prices": "quotes"}
 _MOST: dict[Kind, int] = {"events": LIMITS.events_per_request, "prices": LIMITS.quotes_per_request}
 _PARTS = 8
 """A session holds at most so many times what is free: hundreds that flood still leave some free."""
-_OF_ACTS = 2
-"""Acts fill at most that part of the queue."""
-
-
-@dataclass
-class _Waiting:
-    """Entries of one session and kind, oldest first; none is sent before `until`.
-
-    `shown`: items and prices among them.
-    """
-
-    user_agent: str
-    pause_s: float
-    until: float = 0.0
-    entries: deque[dict[str, Any]] = field(default_factory=deque)
-    shown: set[tuple[Any, Any]] = field(default_factory=set)
+_LEFT: dict[Kind, int] = {"events": 2, "prices": 8}
+"""That part of the queue is left to the other kind: a half, an eighth."""
 
 
 class Outbox:
@@ -58,14 +45,14 @@ class Outbox:
 
     def __init__(self, settings: StorefrontSettings, send: Send) -> None:
         self._settings, self._send = settings, send
-        self._held: OrderedDict[Key, _Waiting] = OrderedDict()
+        self._held: OrderedDict[Key, Waiting] = OrderedDict()
         self._ready = asyncio.Event()
         self._waiting: Counter[Kind] = Counter()
         self._lost: Counter[Kind] = Counter()
         self._said: set[Kind] = set()
         self.sent = 0
         self.repeated = 0
-        """Prices shown again while the same one waited: told with it."""
+        """Prices shown again while the same one waited: told once, as shown last."""
 
     @property
     def waiting(self) -> int:
@@ -84,7 +71,7 @@ class Outbox:
     def put(self, kind: Kind, sid: str, user_agent: str, entry: dict[str, Any]) -> bool:
         """Take an entry; False when it is dropped: the queue is full, or the session's part."""
         held = self._held.get((sid, kind))
-        if held is not None and _price(entry) in held.shown:
+        if held is not None and held.again(entry):
             self.repeated += 1
             return True
         if not self._has_room(kind, len(held.entries) if held else 0):
@@ -95,10 +82,8 @@ class Outbox:
             self._lost[kind] += 1
             return False
         if held is None:
-            held = self._held[sid, kind] = _Waiting(user_agent, self._settings.retry_s)
-        held.entries.append(entry)
-        if kind == "prices":
-            held.shown.add(_price(entry))
+            held = self._held[sid, kind] = Waiting(user_agent, self._settings.retry_s)
+        held.add(entry)
         self._waiting[kind] += 1
         self._ready.set()
         return True
@@ -106,10 +91,10 @@ class Outbox:
     def _has_room(self, kind: Kind, held: int) -> bool:
         """Whether a session that holds so many entries may hold one more. Of acts it is fewer, the
         fuller it is, so others find room; of prices none has more than the catalogue has items."""
-        free = self._settings.queue - self.waiting
+        queue = self._settings.queue
+        free = min(queue - self.waiting, queue - queue // _LEFT[kind] - self._waiting[kind])
         if kind == "prices":
             return free > 0
-        free = min(free, -(-self._settings.queue // _OF_ACTS) - self._waiting["events"])
         return held < min(self._settings.session_queue, _PARTS * free)
 
     async def run(self) -> None:
@@ -142,27 +127,36 @@ class Outbox:
         """One request, and the turn is over; False when the gateway takes nothing of anybody."""
         sid, kind = key
         held = self._held[key]
-        entries = list(held.entries)[: _MOST[kind]]
+        entries = held.hand_out(_MOST[kind])
         outcome = await self._send(f"/v1/{kind}", self._body(sid, kind, entries), held.user_agent)
         self._held.move_to_end(key)
         if outcome is Sent.LATER:
+            self._back(key, entries)
             return False
         if outcome is Sent.BUSY:
+            self._back(key, entries)
             held.until = time.monotonic() + held.pause_s
             held.pause_s = min(2 * held.pause_s, self._settings.retry_max_s)
             return True
         held.pause_s = self._settings.retry_s
         if isinstance(outcome, Fault) and outcome.entry < len(entries):
             self._gone(key, outcome.entry, outcome.entry + 1, sent=False)
+            self._back(key, entries[: outcome.entry] + entries[outcome.entry + 1 :])
         else:
             self._gone(key, 0, len(entries), sent=outcome is Sent.DONE)
         return True
+
+    def _back(self, key: Key, entries: list[dict[str, Any]]) -> None:
+        """Entries that were not taken wait on; a price shown again meanwhile is told as that."""
+        if entries:
+            again = self._held[key].take_back(entries)
+            self._waiting[key[1]] -= again
+            self.repeated += again
 
     def _gone(self, key: Key, first: int, end: int, *, sent: bool) -> None:
         """Entries `first` to `end` of a session wait no longer."""
         held, count = self._held[key], end - first
         for _ in range(count):
-            held.shown.discard(_price(held.entries[first]))
             del held.entries[first]
         self._waiting[key[1]] -= count
         if not held.entries:
@@ -185,8 +179,3 @@ class Outbox:
         except TimeoutError:
             why = "%d records of the shop, %d of them prices, were not taken by the gateway"
             log.warning(why, self.waiting, self._waiting["prices"])
-
-
-def _price(entry: dict[str, Any]) -> tuple[Any, Any]:
-    """What a price says but for when; of an act, of nothing."""
-    return entry.get("item"), entry.get("price_micros")

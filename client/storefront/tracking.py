@@ -31,7 +31,7 @@ class Seen(Strict):
 
 
 class Batch(Strict):
-    """What a page sends at once."""
+    """What a page sends at once; `track.js` knows the most."""
 
     events: Annotated[list[Seen], Field(min_length=1, max_length=32)]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from bls.limits import LIMITS
 from client.gateway.chats import Chats
 from client.thin import click
-from tests.client.fake_triton import FakeTriton, Sleep, Step, end, start, token
+from tests.client.fake_script import Sleep, Step, end, start, token
+from tests.client.fake_triton import FakeTriton
 from tests.client.harness import LiveGateway
 from tests.phantom.bridge.test_gateway import Book, ask, book, clicked, gateway, triton
 
@@ -91,6 +94,34 @@ def test_a_forgotten_chat_has_no_session(book: Book) -> None:
     assert (chats.session("c", None), chats.session("c", "person")) == ("agent", "person")
     chats.remember("other", "person")
     assert chats.session("c", None) is None
+
+
+def test_a_chat_that_was_long_silent_gives_its_session_to_nobody(book: Book) -> None:
+    now = [0.0]
+    chats = Chats(book, clock=lambda: now[0])
+    chats.remember("1", "agent")
+    now[0] = LIMITS.session_idle_s
+    assert chats.session("1", None) == "agent"
+    chats.remember("1", "agent")  # heard of again
+    now[0] += LIMITS.session_idle_s
+    assert chats.session("1", None) == "agent"
+    now[0] += 1.0
+    assert (chats.session("1", None), chats.session("1", "person")) == (None, "person")
+
+
+def test_a_reply_after_a_long_silence_has_no_session(
+    gateway: LiveGateway, triton: FakeTriton, book: Book
+) -> None:
+    now = [0.0]
+    app = gateway._server._app
+    chats = Chats(book, clock=lambda: now[0])
+    app.state.gateway = dataclasses.replace(gateway.state, chats=chats)
+    ask(gateway, "1", session_id="agent")
+    now[0] = LIMITS.session_idle_s - 1.0
+    ask(gateway, "1")
+    now[0] += LIMITS.session_idle_s + 1.0
+    ask(gateway, "1")
+    assert said(triton) == [("agent", 0.97), ("agent", 0.97), (None, None)]
 
 
 def test_a_reply_of_a_remembered_session_is_told_like_any(gateway: LiveGateway) -> None:

@@ -86,7 +86,9 @@ def test_scores_that_suspect_nobody_change_nothing(learner: Learner) -> None:
     found = play(plan, learner)
     own = of_scores(found, Innocent())
     assert len(own) == len(ARMS) == len(found) / 2
-    assert len({(f.roi, f.value, f.paid, f.tve, f.forecast) for f in own}) == 1
+    for name in ("roi", "value", "paid", "tve", "forecast"):
+        every = [getattr(figure, name) for figure in own]
+        assert every == pytest.approx([every[0]] * len(every), rel=1e-6)
     other = of_scores(found, GOOD)
     assert select(other, 0.4, "off", "tve") == select(own, 0.4, "off", "tve")
     assert select(other, 0.4, "on", "forecast") != select(own, 0.4, "on", "forecast")

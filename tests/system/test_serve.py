@@ -83,7 +83,7 @@ def test_killed_launcher_takes_its_children_along(start: Callable[[], Served]) -
     served = start()
     assert len(served.family) >= 5, "server, two stubs, model worker, gateway"
     served.end(signal.SIGKILL)
-    assert served.survivors(seconds=30.0) == []
+    assert served.survivors(seconds=8.0) == []
     assert served.segments == []
 
 
